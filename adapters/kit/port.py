@@ -1,0 +1,57 @@
+"""The port that every way out meets: send one parcel, look a lost one up, read what the provider tells us."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vocabulary.channel import Channel
+from vocabulary.outcome import Lost, Outcome, Parcel, Receipt, Reply, Traced
+
+
+class Forged(Exception):
+    """The hook does not carry the provider's signature: answered 403, nothing stored but a counter."""
+
+
+class Unreadable(Exception):
+    """The hook is the provider's, but we cannot read it: kept raw, answered 200, shown to the operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """One call of a provider, as it came: ``url`` is the public one that the provider signed, never taken from ``Host``."""
+
+    method: str
+    url: str
+    kind: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class Adapter(Protocol):
+    """A way out. Every method is safe to call concurrently; none of them retries a send."""
+
+    @property
+    def name(self) -> str:
+        """The operator's name for this way (``twilio-main``)."""
+        ...
+
+    @property
+    def channel(self) -> Channel:
+        """The channel it sends on."""
+        ...
+
+    async def send(self, parcel: Parcel, /) -> Outcome:
+        """Hand one parcel to the provider. Never raises for what a provider or the network does: that is an ending."""
+        ...
+
+    async def find(self, lost: Lost, /) -> Traced:
+        """Look a parcel of unknown ending up in the provider's own list."""
+        ...
+
+    def read(self, hook: Hook, /) -> tuple[Receipt | Reply, ...]:
+        """Verify and read a hook. Raises ``Forged`` or ``Unreadable``."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

@@ -1,0 +1,33 @@
+"""Identifiers: time-ordered UUIDs (RFC 9562, version 7), shown with a prefix that says what they name."""
+
+import os
+import time
+from uuid import UUID
+
+
+def new_uuid() -> UUID:
+    """A UUIDv7: 48 bits of Unix milliseconds, 74 random bits. Real time, never the law's clock."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (milliseconds & ((1 << 48) - 1)) << 80
+    value |= 0x7 << 76
+    value |= ((random >> 62) & 0xFFF) << 64
+    value |= 0b10 << 62
+    value |= random & ((1 << 62) - 1)
+    return UUID(int=value)
+
+
+def shown(prefix: str, value: UUID) -> str:
+    """``msg_0192…``: the prefix and 32 hexadecimal digits."""
+    return f"{prefix}_{value.hex}"
+
+
+def parsed(prefix: str, text: str) -> UUID | None:
+    """The UUID behind ``shown``, or None when the text is not one of that kind."""
+    head, _, tail = text.partition("_")
+    if head != prefix or len(tail) != 32 or tail.lower() != tail:
+        return None
+    try:
+        return UUID(hex=tail)
+    except ValueError:
+        return None

@@ -1,0 +1,132 @@
+"""The four endings of every external send, and what providers say afterwards."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from vocabulary.channel import Channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """The provider took it. A 2xx that could not be read is Sent without an id."""
+
+    provider_id: str | None
+    provider_status: str | None = None
+    segments: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """Provably nothing left us, or the provider said so (429): the reservation is given back and it may be tried again."""
+
+    reason: str
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """The provider's own word that it will not send this: final for this way. ``opted_out``: the person told the provider to stop."""
+
+    code: str
+    reason: str
+    opted_out: bool = False
+    address_invalid: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """The provider may have it. It counts as a contact and is never sent again by itself."""
+
+    reason: str
+
+
+Outcome = Sent | NotSent | Rejected | Unknown
+
+
+class ReceiptKind(StrEnum):
+    """A provider's later word about an attempt, in our words, in rising order of what is known."""
+
+    ACCEPTED = "accepted"
+    SENT = "sent"
+    FAILED = "failed"
+    UNDELIVERED = "undelivered"
+    DELIVERED = "delivered"
+    READ = "read"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """What an adapter is handed: one reserved attempt. No parcel without a committed reservation."""
+
+    attempt: UUID
+    channel: Channel
+    to: str = field(repr=False)
+    text: str = field(repr=False)
+    validity_seconds: int
+    status_url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """One word of a provider about one attempt. ``key`` is unique per provider: a repeat of it changes nothing."""
+
+    key: str
+    kind: ReceiptKind
+    provider_status: str
+    attempt: UUID | None = None
+    provider_id: str | None = None
+    error_code: str | None = None
+    opted_out: bool = False
+    address_invalid: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """Something a person wrote or said to one of our addresses."""
+
+    key: str
+    channel: Channel
+    sender: str = field(repr=False)
+    recipient: str = field(repr=False)
+    text: str = field(repr=False)
+    provider_id: str | None = None
+    media: tuple[str, ...] = field(default=(), repr=False)
+    carrier_opt_out: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The provider's list shows the attempt: it did leave."""
+
+    provider_id: str
+    provider_status: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """The provider answered, and its list does not show the attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CannotTell:
+    """The provider did not answer, or has no list."""
+
+    reason: str
+
+
+Traced = Found | Absent | CannotTell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """An attempt whose ending is not known, as an adapter needs it to look it up."""
+
+    attempt: UUID
+    to: str = field(repr=False)
+    text: str = field(repr=False)
+    not_before: datetime
+    not_after: datetime
+    taken: frozenset[str] = frozenset()

@@ -1,0 +1,68 @@
+"""What the law answers: allow, exactly when, or never, with every rule that blocks."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Answer(StrEnum):
+    """Deny means that no amount of waiting alone makes this message lawful."""
+
+    ALLOW = "allow"
+    DEFER = "defer"
+    DENY = "deny"
+
+
+class Force(StrEnum):
+    """How strongly a rule binds, which decides who may override it: a binding rule nobody."""
+
+    BINDING = "binding"
+    PRESUMPTION = "presumption"
+    GUIDANCE = "guidance"
+    CODE = "code"
+    HOUSE = "house"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One rule that blocks now. ``until`` is the first instant at which this rule alone would let the message pass (None: no hour known)."""
+
+    rule: str
+    pack: str
+    force: Force
+    citation: str
+    effect: Answer
+    until: datetime | None
+    observed: str
+    limit: str
+    reading: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackUsed:
+    """A pack that was asked, as ``CODE@digest``, and the fact that selected it."""
+
+    pack: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obligation:
+    """A duty that the message must meet and that no binding rule makes blocking."""
+
+    rule: str
+    pack: str
+    citation: str
+    duty: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The whole answer. ``until`` is the least instant that satisfies every rule together; None on allow and on deny."""
+
+    answer: Answer
+    decided_at: datetime
+    until: datetime | None = None
+    packs: tuple[PackUsed, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
