@@ -1,0 +1,1 @@
+"""PostgreSQL, and nothing but PostgreSQL: every row that the house keeps is written and read here."""

@@ -1,0 +1,148 @@
+"""The way into PostgreSQL: a pool whose sessions work as ``tregua_app``, and one shape of transaction.
+
+A job is handed to ``Database.run`` and runs inside one transaction; it may be run again from the start after a deadlock, so it
+keeps nothing outside it. Nobody holds a connection across a call to the world.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol, Self, TypeVar
+
+import asyncpg
+
+T = TypeVar("T")
+
+CONNECTIONS_MAX: Final = 8
+RERUNS_MAX: Final = 8
+COMMAND_SECONDS_MAX: Final = 30.0
+ACQUIRE_SECONDS_MAX: Final = 10.0
+
+#: Serialization failure and deadlock: the transaction did nothing and may be run again.
+_RERUN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+#: What a broken connection, a stopping or an absent server looks like.
+_AWAY: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
+    TimeoutError,
+)
+
+
+class Connection(Protocol):
+    """What queries need of a session."""
+
+    async def execute(self, query: str, /, *arguments: Any) -> str:
+        """Run and answer the command tag."""
+        ...
+
+    async def fetch(self, query: str, /, *arguments: Any) -> list[Any]:
+        """Every row."""
+        ...
+
+    async def fetchrow(self, query: str, /, *arguments: Any) -> Any:
+        """The first row, or None."""
+        ...
+
+    async def fetchval(self, query: str, /, *arguments: Any) -> Any:
+        """The first column of the first row, or None."""
+        ...
+
+
+class DatabaseAway(Exception):
+    """PostgreSQL cannot be reached or would not take the work; nothing of the transaction stands."""
+
+
+class CommitUnknown(DatabaseAway):
+    """The connection broke between COMMIT and its answer: the transaction may stand. Only reading back can tell."""
+
+
+class Database:
+    """One process's pool. Opened by ``gateway.compose``; sessions carry the role and schema from their first byte."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, *, connections_max: int = CONNECTIONS_MAX) -> Self:
+        """Connect. Raises ``DatabaseAway``."""
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=connections_max,
+                command_timeout=COMMAND_SECONDS_MAX,
+                max_inactive_connection_lifetime=0,
+                server_settings={"search_path": "tregua", "role": "tregua_app", "timezone": "UTC"},
+            )
+        except _AWAY as error:
+            raise DatabaseAway(str(error)) from error
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Let the sessions end; those that hang are cut."""
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=5)
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def run(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run ``job`` in one transaction and commit it. Raises ``DatabaseAway`` or ``CommitUnknown``."""
+        for rerun in range(RERUNS_MAX):
+            try:
+                return await self._once(job)
+            except _RERUN:
+                if rerun == RERUNS_MAX - 1:
+                    raise
+                await asyncio.sleep(0.005 * (rerun + 1))
+        raise AssertionError("unreachable")
+
+    async def _once(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        connection = await self._acquire()
+        done = False
+        committing = False
+        try:
+            await connection.execute("BEGIN")
+            result = await job(connection)
+            committing = True
+            await connection.execute("COMMIT")
+            done = True
+        except _AWAY as error:
+            if committing:
+                raise CommitUnknown(str(error)) from error
+            raise DatabaseAway(str(error)) from error
+        else:
+            return result
+        finally:
+            if not done and not connection.is_closed():
+                # A session with an open transaction is never handed on: whatever cut this one short may have left an
+                # answer on the wire.
+                connection.terminate()
+            await self._pool.release(connection)
+
+    async def read(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run ``job`` without a transaction of its own, for reads. Raises ``DatabaseAway``."""
+        connection = await self._acquire()
+        done = False
+        try:
+            result = await job(connection)
+            done = True
+        except _AWAY as error:
+            raise DatabaseAway(str(error)) from error
+        else:
+            return result
+        finally:
+            if not done and not connection.is_closed():
+                connection.terminate()
+            await self._pool.release(connection)
+
+    async def _acquire(self) -> Any:
+        try:
+            return await self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX)
+        except _AWAY as error:
+            raise DatabaseAway(str(error)) from error

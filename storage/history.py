@@ -1,0 +1,312 @@
+"""What happened to people, as rows: contacts that count, replies, and everything a person said."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from storage.database import Connection
+from storage.people import Key
+from storage.queries import queries
+from vocabulary.channel import AddressKind, Channel, Form, Purpose, Role
+from vocabulary.event import (
+    Consented,
+    ConsentState,
+    Contacted,
+    ContactOutcome,
+    Event,
+    HoursRequested,
+    InboundCall,
+    Inconvenient,
+    Instrument,
+    Listed,
+    NotAssociated,
+    NoticeGiven,
+    NoticeKind,
+    Replied,
+    StatusKind,
+    StatusSet,
+    Weekday,
+)
+
+_SQL = "history"
+
+#: How far back single contacts are read: beyond the widest window of any pack (a year and its edges). Statements have no end.
+LOOKBACK: Final = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One thing that happened, as it is kept. ``event.address`` is an endpoint, ``event.person`` the contact's id."""
+
+    id: UUID
+    tenant: str
+    contact: str
+    event: Event
+    words: str | None = field(default=None, repr=False)
+    attempt: UUID | None = None
+    external_id: str | None = None
+
+
+async def add(connection: Connection, rows: Sequence[EventRow]) -> None:
+    """Append events. The caller holds the contacts' locks when they can change what may be sent."""
+    if not rows:
+        return
+    columns = [_columns(row) for row in rows]
+    await connection.execute(queries(_SQL)["add"], *[list(column) for column in zip(*columns, strict=True)])
+
+
+async def histories(
+    connection: Connection, endpoints: Mapping[Key, Iterable[str]], now: datetime
+) -> dict[Key, tuple[Event, ...]]:
+    """Per person: her own events, oldest first, and what was said of an address she shares by others who use it."""
+    keys = sorted(endpoints)
+    shared = [(key, endpoint) for key in keys for endpoint in sorted(set(endpoints[key]))]
+    rows = await connection.fetch(
+        queries(_SQL)["histories"],
+        [k[0] for k in keys],
+        [k[1] for k in keys],
+        now - LOOKBACK,
+        [k[0] for k, _ in shared],
+        [k[1] for k, _ in shared],
+        [e for _, e in shared],
+    )
+    found: dict[Key, list[Event]] = {key: [] for key in keys}
+    for row in rows:
+        found[(row["tenant"], row["asked"])].append(event_of(row, row["asked"]))
+    return {key: tuple(events) for key, events in found.items()}
+
+
+async def known_external(connection: Connection, tenant: str, ids: Iterable[str]) -> dict[str, tuple[UUID, str]]:
+    """Of the CRM's own event ids: ours, and whose they are."""
+    rows = await connection.fetch(queries(_SQL)["known_external"], tenant, list(ids))
+    return {row["external_id"]: (row["id"], row["contact"]) for row in rows}
+
+
+async def supersede(connection: Connection, tenant: str, old: UUID, new: UUID) -> None:
+    """A correction takes the place of an earlier event, which no longer counts."""
+    await connection.execute(queries(_SQL)["supersede"], tenant, old, new)
+
+
+async def settle(
+    connection: Connection, attempts: Sequence[UUID], outcomes: Sequence[str], latest: Sequence[datetime | None]
+) -> None:
+    """What is now known of reserved contacts: ``failed`` gives the reservation back, anything else counts as it says."""
+    if attempts:
+        await connection.execute(queries(_SQL)["settle"], list(attempts), list(outcomes), list(latest))
+
+
+async def reply_of(connection: Connection, tenant: str, contact: str, event: UUID) -> str | None:
+    """The channel of a reply of this person's, or None when there is no such reply."""
+    channel: str | None = await connection.fetchval(queries(_SQL)["reply_of"], tenant, contact, event)
+    return channel
+
+
+def _columns(row: EventRow) -> tuple[Any, ...]:
+    event = row.event
+    channel: str | None = getattr(event, "channel", None)
+    address = getattr(event, "address", None)
+    debts = getattr(event, "debts", None)
+    form = outcome = purpose = kind = creditor = collector = role = None
+    latest: datetime | None = None
+    answers = False
+    if isinstance(event, Contacted):
+        form, outcome, purpose = event.form, event.outcome, event.purpose
+        kind, creditor, collector, role = event.address_kind, event.creditor, event.collector, event.role
+        latest, answers = event.latest, event.reply_to_inbound
+    elif isinstance(event, InboundCall):
+        outcome = event.outcome
+    elif isinstance(event, Consented):
+        purpose = event.purpose
+    return (
+        row.id,
+        row.tenant,
+        row.contact,
+        event.at,
+        _TYPES[type(event)],
+        channel,
+        form,
+        outcome,
+        purpose,
+        None if debts is None else json.dumps(list(debts)),
+        address,
+        kind,
+        creditor,
+        collector,
+        answers,
+        role,
+        latest,
+        _detail(event),
+        row.words,
+        row.attempt,
+        row.external_id,
+    )
+
+
+_TYPES: Final[dict[type, str]] = {
+    Contacted: "contact",
+    Replied: "reply",
+    InboundCall: "inbound_call",
+    Consented: "consent",
+    HoursRequested: "hours_requested",
+    Inconvenient: "inconvenient",
+    StatusSet: "status",
+    Listed: "listed",
+    NotAssociated: "not_associated",
+    NoticeGiven: "notice",
+}
+
+
+def type_of(event: Event) -> str:
+    """The word of the scenario files for an event."""
+    return _TYPES[type(event)]
+
+
+def _detail(event: Event) -> str | None:
+    detail: dict[str, Any]
+    match event:
+        case Contacted() | Replied() | InboundCall() | NotAssociated():
+            return None
+        case Consented():
+            detail = {
+                "state": event.state,
+                "all": event.all,
+                "instrument": event.instrument,
+                "given_to": event.given_to,
+                "grants": event.grants,
+                "for_days": event.for_days,
+            }
+        case HoursRequested():
+            detail = {
+                "days": event.days,
+                "from": event.opens.isoformat(),
+                "to": event.closes and event.closes.isoformat(),
+                "instrument": event.instrument,
+                "requested_by": event.requested_by,
+            }
+        case Inconvenient():
+            detail = {
+                "days": event.days,
+                "from": event.opens and event.opens.isoformat(),
+                "to": event.closes and event.closes.isoformat(),
+                "place": event.place,
+            }
+        case StatusSet():
+            detail = {"is": event.status, "kind": event.kind, "ended": event.ended}
+        case Listed():
+            detail = {"list": event.register, "since": event.since and event.since.isoformat()}
+        case NoticeGiven():
+            detail = {"is": event.notice}
+    return json.dumps({key: value for key, value in detail.items() if value is not None})
+
+
+def event_of(row: Any, person: str) -> Event:
+    """The event behind a row, as something that happened to ``person``."""
+    at: datetime = row["at"]
+    identity = row["id"].hex
+    debts = row["debts"]
+    listed = None if debts is None else tuple(debts)
+    detail: dict[str, Any] = json.loads(row["detail"]) if row["detail"] else {}
+    channel = Channel(row["channel"]) if row["channel"] else None
+    match row["type"]:
+        case "contact":
+            assert channel is not None
+            return Contacted(
+                at=at,
+                channel=channel,
+                outcome=ContactOutcome(row["outcome"]),
+                form=Form(row["form"] or Form.TEXT),
+                purpose=Purpose(row["purpose"] or Purpose.COLLECTION),
+                debts=listed or (),
+                address=row["endpoint"],
+                address_kind=AddressKind(row["address_kind"] or AddressKind.UNKNOWN),
+                creditor=row["creditor"],
+                collector=row["collector"],
+                reply_to_inbound=row["reply_to_inbound"],
+                person=person,
+                role=Role(row["role"] or Role.UNKNOWN),
+                latest=row["latest"],
+                id=identity,
+            )
+        case "reply":
+            assert channel is not None
+            return Replied(
+                at=at, channel=channel, debts=listed or (), address=row["endpoint"], person=person, id=identity
+            )
+        case "inbound_call":
+            return InboundCall(
+                at=at, outcome=ContactOutcome(row["outcome"]), debts=listed or (), person=person, id=identity
+            )
+        case "consent":
+            return Consented(
+                at=at,
+                state=ConsentState(detail["state"]),
+                channel=channel,
+                address=row["endpoint"],
+                all=detail.get("all", False),
+                purpose=Purpose(row["purpose"]) if row["purpose"] else None,
+                instrument=Instrument(detail["instrument"]) if "instrument" in detail else None,
+                given_to=detail.get("given_to"),
+                grants=detail.get("grants"),
+                debts=listed,
+                for_days=detail.get("for_days"),
+                person=person,
+                id=identity,
+            )
+        case "hours_requested":
+            return HoursRequested(
+                at=at,
+                days=tuple(Weekday(day) for day in detail["days"]),
+                opens=time.fromisoformat(detail["from"]),
+                closes=time.fromisoformat(detail["to"]) if "to" in detail else None,
+                instrument=Instrument(detail["instrument"]) if "instrument" in detail else None,
+                requested_by=detail.get("requested_by", "person"),
+                person=person,
+                id=identity,
+            )
+        case "inconvenient":
+            return Inconvenient(
+                at=at,
+                days=tuple(Weekday(day) for day in detail["days"]),
+                opens=time.fromisoformat(detail["from"]) if "from" in detail else None,
+                closes=time.fromisoformat(detail["to"]) if "to" in detail else None,
+                place=AddressKind(detail["place"]) if "place" in detail else None,
+                person=person,
+                id=identity,
+            )
+        case "status":
+            return StatusSet(
+                at=at,
+                status=StatusKind(detail["is"]),
+                kind=detail.get("kind"),
+                ended=detail.get("ended", False),
+                debts=listed,
+                address=row["endpoint"],
+                person=person,
+                id=identity,
+            )
+        case "listed":
+            return Listed(
+                at=at,
+                register=detail["list"],
+                channel=channel,
+                address=row["endpoint"],
+                since=date.fromisoformat(detail["since"]) if "since" in detail else None,
+                person=person,
+                id=identity,
+            )
+        case "not_associated":
+            return NotAssociated(at=at, address=row["endpoint"], person=person, id=identity)
+        case "notice":
+            return NoticeGiven(
+                at=at,
+                notice=NoticeKind(detail["is"]),
+                debts=listed or (),
+                channel=channel or Channel.LETTER,
+                person=person,
+                id=identity,
+            )
+        case other:
+            raise AssertionError(f"contact_event holds a row of type {other!r}")

@@ -1,0 +1,305 @@
+"""Messages, their idempotency keys and their attempts, as rows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from storage.database import Connection
+from storage.people import Key
+from storage.queries import queries
+
+_SQL = "messages"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRow:
+    """A message as it is kept; ``ask``, ``decision`` and ``decisions`` are JSON texts."""
+
+    id: UUID
+    tenant: str
+    contact: str
+    status: str
+    channels: tuple[str, ...]
+    channel: str
+    ask: str = field(repr=False)
+    decision: str
+    decisions: str
+    due_at: datetime
+    expires_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    resolution: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One reserved attempt. Instants are the law's but for ``deadline``, ``begun_at`` and ``lookup_at``, which are real."""
+
+    id: UUID
+    tenant: str
+    message: UUID
+    contact: str
+    n: int
+    provider: str
+    channel: str
+    address: str = field(repr=False)
+    state: str
+    validity_seconds: int
+    reserved_at: datetime
+    latest: datetime
+    deadline: datetime
+    begun_at: datetime
+    provider_id: str | None = None
+    provider_status: str | None = None
+    reason: str | None = None
+    segments: int | None = None
+    lookups: int = 0
+    settled_at: datetime | None = None
+
+
+async def take_keys(connection: Connection, keys: Sequence[tuple[str, str, bytes, UUID]], real: datetime) -> set[Key]:
+    """Claim idempotency keys ``(tenant, key, digest, message)``; the ones returned are new and ours.
+
+    A key that another open transaction holds makes this wait for that one's end, hence the order.
+    """
+    rows = sorted(keys)
+    taken = await connection.fetch(
+        queries(_SQL)["take_keys"],
+        [r[0] for r in rows],
+        [r[1] for r in rows],
+        [r[2] for r in rows],
+        [r[3] for r in rows],
+        real,
+    )
+    return {(row["tenant"], row["key"]) for row in taken}
+
+
+async def drop_keys(connection: Connection, keys: Iterable[Key]) -> None:
+    """Let go of keys claimed in this same transaction, whose messages were refused."""
+    named = list(keys)
+    if named:
+        await connection.execute(queries(_SQL)["drop_keys"], [k[0] for k in named], [k[1] for k in named])
+
+
+async def keys(connection: Connection, named: Iterable[Key]) -> dict[Key, tuple[bytes, UUID]]:
+    """What stands behind idempotency keys: the digest of the body and the message."""
+    wanted = sorted(set(named))
+    if not wanted:
+        return {}
+    rows = await connection.fetch(queries(_SQL)["keys"], [k[0] for k in wanted], [k[1] for k in wanted])
+    return {(row["tenant"], row["key"]): (row["digest"], row["message"]) for row in rows}
+
+
+async def add(connection: Connection, rows: Sequence[MessageRow]) -> None:
+    """Insert accepted messages and ring the bell for whoever dispatches."""
+    if not rows:
+        return
+    await connection.execute(
+        queries(_SQL)["add"],
+        [r.id for r in rows],
+        [r.tenant for r in rows],
+        [r.contact for r in rows],
+        [r.status for r in rows],
+        [",".join(r.channels) for r in rows],
+        [r.channel for r in rows],
+        [r.ask for r in rows],
+        [r.decision for r in rows],
+        [r.decisions for r in rows],
+        [r.due_at for r in rows],
+        [r.expires_at for r in rows],
+        [r.created_at for r in rows],
+    )
+
+
+async def ring(connection: Connection) -> None:
+    """Tell dispatchers that something became due; heard when this transaction commits."""
+    await connection.execute(queries(_SQL)["ring"])
+
+
+async def claim_due(connection: Connection, now: datetime, limit: int) -> list[MessageRow]:
+    """Lock up to ``limit`` waiting messages that are due or past their end, skipping what somebody else holds."""
+    return [_message(row) for row in await connection.fetch(queries(_SQL)["claim_due"], now, limit)]
+
+
+async def next_due(connection: Connection) -> datetime | None:
+    """When the next waiting message is due (or ends), by the law's clock."""
+    at: datetime | None = await connection.fetchval(queries(_SQL)["next_due"])
+    return at
+
+
+async def decide(
+    connection: Connection,
+    rows: Sequence[tuple[UUID, str, str, str, str, datetime]],
+    now: datetime,
+) -> None:
+    """Store fresh decisions ``(id, status, channel, decision, decisions, due_at)`` of messages locked here."""
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        await connection.execute(queries(_SQL)["decide"], *columns, now)
+
+
+async def move(
+    connection: Connection, rows: Sequence[tuple[UUID, str, str | None, datetime | None]], now: datetime
+) -> None:
+    """Set ``(id, status, resolution, due_at)`` of messages locked here; a due_at of None is left as it stands."""
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        await connection.execute(queries(_SQL)["move"], *columns, now)
+
+
+async def lock(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, MessageRow]:
+    """Hold messages, in id order, until the transaction ends."""
+    rows = await connection.fetch(queries(_SQL)["lock"], sorted(set(ids)))
+    return {row["id"]: _message(row) for row in rows}
+
+
+async def get(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, MessageRow]:
+    """Messages by id."""
+    rows = await connection.fetch(queries(_SQL)["get"], list(ids))
+    return {row["id"]: _message(row) for row in rows}
+
+
+async def listed(
+    connection: Connection,
+    tenant: str,
+    *,
+    contact: str | None,
+    status: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    before: UUID | None,
+    limit: int,
+) -> list[MessageRow]:
+    """A tenant's messages, newest first."""
+    rows = await connection.fetch(queries(_SQL)["listed"], tenant, contact, status, since, until, before, limit)
+    return [_message(row) for row in rows]
+
+
+async def add_attempts(connection: Connection, rows: Sequence[AttemptRow]) -> None:
+    """Insert reserved attempts."""
+    if not rows:
+        return
+    await connection.execute(
+        queries(_SQL)["add_attempts"],
+        [r.id for r in rows],
+        [r.tenant for r in rows],
+        [r.message for r in rows],
+        [r.contact for r in rows],
+        [r.n for r in rows],
+        [r.provider for r in rows],
+        [r.channel for r in rows],
+        [r.address for r in rows],
+        [r.validity_seconds for r in rows],
+        [r.reserved_at for r in rows],
+        [r.latest for r in rows],
+        [r.deadline for r in rows],
+        [r.begun_at for r in rows],
+    )
+
+
+async def attempts(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, AttemptRow]:
+    """Attempts by id."""
+    rows = await connection.fetch(queries(_SQL)["attempts"], list(ids))
+    return {row["id"]: _attempt(row) for row in rows}
+
+
+async def attempts_of(connection: Connection, messages: Iterable[UUID]) -> dict[UUID, list[AttemptRow]]:
+    """The attempts of messages, first one first."""
+    found: dict[UUID, list[AttemptRow]] = {}
+    for row in await connection.fetch(queries(_SQL)["attempts_of"], list(messages)):
+        found.setdefault(row["message"], []).append(_attempt(row))
+    return found
+
+
+async def attempts_by_provider_id(connection: Connection, provider: str, ids: Iterable[str]) -> dict[str, UUID]:
+    """Which attempts a provider's ids belong to, as far as known."""
+    rows = await connection.fetch(queries(_SQL)["attempts_by_provider_id"], provider, list(ids))
+    return {row["provider_id"]: row["id"] for row in rows}
+
+
+async def settle_attempts(
+    connection: Connection,
+    rows: Sequence[tuple[UUID, str, str | None, str | None, str | None, int | None, datetime | None]],
+    now: datetime,
+) -> None:
+    """Set ``(id, state, provider_id, provider_status, reason, segments, lookup_at)``; None leaves what stands, but for lookup_at."""
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        await connection.execute(queries(_SQL)["settle_attempts"], *columns, now)
+
+
+async def overdue_attempts(connection: Connection, real: datetime, limit: int) -> list[UUID]:
+    """Attempts whose deadline has passed and whose ending nobody told."""
+    rows = await connection.fetch(queries(_SQL)["overdue_attempts"], real, limit)
+    return [row["id"] for row in rows]
+
+
+async def lookups_due(connection: Connection, real: datetime, limit: int) -> list[tuple[AttemptRow, str]]:
+    """Unknown attempts to look up now, with the ask of their messages; leased by moving ``lookup_at``."""
+    rows = await connection.fetch(queries(_SQL)["lookups_due"], real, limit)
+    return [(_attempt(row), row["ask"]) for row in rows]
+
+
+async def taken_provider_ids(connection: Connection, provider: str, tenant: str, since: datetime) -> frozenset[str]:
+    """Provider ids that belong to attempts already, so that a look-up cannot claim another's."""
+    rows = await connection.fetch(queries(_SQL)["taken_provider_ids"], provider, tenant, since)
+    return frozenset(row["provider_id"] for row in rows)
+
+
+async def open_contacts(connection: Connection, keys_: Iterable[Key]) -> set[Key]:
+    """Which of these people have an attempt in the air."""
+    wanted = sorted(set(keys_))
+    rows = await connection.fetch(queries(_SQL)["open_contacts"], [k[0] for k in wanted], [k[1] for k in wanted])
+    return {(row["tenant"], row["contact"]) for row in rows}
+
+
+async def last_to(connection: Connection, tenant: str, contact: str, channel: str, endpoint: str) -> str | None:
+    """The ask of the last message that was sent to this address of hers."""
+    ask: str | None = await connection.fetchval(queries(_SQL)["last_to"], tenant, contact, channel, endpoint)
+    return ask
+
+
+def _message(row: Any) -> MessageRow:
+    return MessageRow(
+        id=row["id"],
+        tenant=row["tenant"],
+        contact=row["contact"],
+        status=row["status"],
+        channels=tuple(row["channels"]),
+        channel=row["channel"],
+        ask=row["ask"],
+        decision=row["decision"],
+        decisions=row["decisions"],
+        due_at=row["due_at"],
+        expires_at=row["expires_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        resolution=row["resolution"],
+    )
+
+
+def _attempt(row: Any) -> AttemptRow:
+    return AttemptRow(
+        id=row["id"],
+        tenant=row["tenant"],
+        message=row["message"],
+        contact=row["contact"],
+        n=row["n"],
+        provider=row["provider"],
+        channel=row["channel"],
+        address=row["address"],
+        state=row["state"],
+        validity_seconds=row["validity_seconds"],
+        reserved_at=row["reserved_at"],
+        latest=row["latest"],
+        deadline=row["deadline"],
+        begun_at=row["begun_at"],
+        provider_id=row["provider_id"],
+        provider_status=row["provider_status"],
+        reason=row["reason"],
+        segments=row["segments"],
+        lookups=row["lookups"],
+        settled_at=row["settled_at"],
+    )

@@ -1,0 +1,194 @@
+"""People, their addresses and the debts that tie them: the profile a CRM keeps up to date."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from storage.database import Connection
+from storage.queries import queries
+
+_SQL = "people"
+
+#: (tenant, the CRM's id)
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressRow:
+    """One way to reach a person. ``endpoint`` is the keyed digest by which laws and stops know it."""
+
+    channel: str
+    address: str = field(repr=False)
+    endpoint: str
+    kind: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactRow:
+    """A person as the CRM described her, with the addresses in her order of preference."""
+
+    tenant: str
+    id: str
+    subject: UUID
+    name: str | None = field(repr=False)
+    role: str
+    locale: str | None
+    jurisdictions: tuple[str, ...]
+    zones: tuple[str, ...]
+    household: str | None
+    addresses: tuple[AddressRow, ...] = ()
+    key: bytes = field(default=b"", repr=False)
+
+    def on(self, channel: str) -> tuple[AddressRow, ...]:
+        """Her addresses on a channel, first choice first."""
+        return tuple(address for address in self.addresses if address.channel == channel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebtRow:
+    """What laws ask about a debt."""
+
+    tenant: str
+    id: str
+    creditor: str | None
+    contract_signed: date | None
+    due: date | None
+    kind: str | None
+    contacts: tuple[tuple[str, str], ...] = ()
+
+
+async def put_contacts(connection: Connection, contacts: Sequence[ContactRow], now: datetime) -> None:
+    """Insert or replace profiles and their addresses, locking in key order; statements are never touched."""
+    if not contacts:
+        return
+    rows = sorted({(row.tenant, row.id): row for row in contacts}.values(), key=lambda row: (row.tenant, row.id))
+    await connection.execute(
+        queries(_SQL)["put_contacts"],
+        [r.tenant for r in rows],
+        [r.id for r in rows],
+        [r.subject for r in rows],
+        [r.name for r in rows],
+        [r.role for r in rows],
+        [r.locale for r in rows],
+        ["\n".join(r.jurisdictions) for r in rows],
+        ["\n".join(r.zones) for r in rows],
+        [r.household for r in rows],
+        [r.key for r in rows],
+        now,
+    )
+    addresses = [(r.tenant, r.id, position, a) for r in rows for position, a in enumerate(r.addresses)]
+    await connection.execute(
+        queries(_SQL)["put_endpoints"],
+        [t for t, _, _, _ in addresses],
+        [a.endpoint for _, _, _, a in addresses],
+    )
+    await connection.execute(
+        queries(_SQL)["put_addresses"],
+        [r.tenant for r in rows],
+        [r.id for r in rows],
+        [t for t, _, _, _ in addresses],
+        [c for _, c, _, _ in addresses],
+        [a.channel for _, _, _, a in addresses],
+        [a.address for _, _, _, a in addresses],
+        [a.endpoint for _, _, _, a in addresses],
+        [a.kind for _, _, _, a in addresses],
+        [a.source for _, _, _, a in addresses],
+        [p for _, _, p, _ in addresses],
+    )
+
+
+async def contacts(connection: Connection, keys: Iterable[Key], *, lock: bool = False) -> dict[Key, ContactRow]:
+    """The people of ``keys`` that exist. ``lock`` holds their rows, in key order, until the transaction ends."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return {}
+    if lock:
+        await connection.execute(queries(_SQL)["lock_contacts"], [k[0] for k in wanted], [k[1] for k in wanted])
+    rows = await connection.fetch(queries(_SQL)["contacts"], [k[0] for k in wanted], [k[1] for k in wanted])
+    return {(row["tenant"], row["id"]): _contact(row) for row in rows}
+
+
+async def lock_endpoints(connection: Connection, keys: Iterable[Key]) -> None:
+    """Hold the rows of these (tenant, endpoint) pairs, in order. After the contacts, always."""
+    wanted = sorted(set(keys))
+    if wanted:
+        await connection.execute(queries(_SQL)["lock_endpoints"], [k[0] for k in wanted], [k[1] for k in wanted])
+
+
+async def at_endpoint(connection: Connection, tenant: str, channel: str, endpoint: str) -> list[str]:
+    """The ids of everybody who uses this address on this channel."""
+    rows = await connection.fetch(queries(_SQL)["at_endpoint"], tenant, channel, endpoint)
+    return [row["contact"] for row in rows]
+
+
+async def put_debts(connection: Connection, debts: Sequence[DebtRow], now: datetime) -> None:
+    """Insert or replace debts and whom they tie."""
+    if not debts:
+        return
+    rows = sorted({(row.tenant, row.id): row for row in debts}.values(), key=lambda row: (row.tenant, row.id))
+    await connection.execute(
+        queries(_SQL)["put_debts"],
+        [r.tenant for r in rows],
+        [r.id for r in rows],
+        [r.creditor for r in rows],
+        [r.contract_signed for r in rows],
+        [r.due for r in rows],
+        [r.kind for r in rows],
+        now,
+    )
+    ties = [(r.tenant, r.id, contact, role) for r in rows for contact, role in r.contacts]
+    await connection.execute(
+        queries(_SQL)["put_debt_contacts"],
+        [r.tenant for r in rows],
+        [r.id for r in rows],
+        [t for t, _, _, _ in ties],
+        [d for _, d, _, _ in ties],
+        [c for _, _, c, _ in ties],
+        [role for _, _, _, role in ties],
+    )
+
+
+async def debts(connection: Connection, keys: Iterable[Key]) -> dict[Key, DebtRow]:
+    """The debts of ``keys`` that exist."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return {}
+    rows = await connection.fetch(queries(_SQL)["debts"], [k[0] for k in wanted], [k[1] for k in wanted])
+    return {
+        (row["tenant"], row["id"]): DebtRow(
+            tenant=row["tenant"],
+            id=row["id"],
+            creditor=row["creditor"],
+            contract_signed=row["contract_signed"],
+            due=row["due"],
+            kind=row["kind"],
+            contacts=tuple(zip(row["contacts"], row["roles"], strict=True)),
+        )
+        for row in rows
+    }
+
+
+def _contact(row: Any) -> ContactRow:
+    get = row.__getitem__
+    addresses = tuple(
+        AddressRow(channel=channel, address=address, endpoint=endpoint, kind=kind, source=source)
+        for channel, address, endpoint, kind, source in zip(
+            get("channels"), get("address_list"), get("endpoints"), get("kinds"), get("sources"), strict=True
+        )
+    )
+    return ContactRow(
+        tenant=get("tenant"),
+        id=get("id"),
+        subject=get("subject"),
+        name=get("name"),
+        role=get("role"),
+        locale=get("locale"),
+        jurisdictions=tuple(get("jurisdictions")),
+        zones=tuple(get("zones")),
+        household=get("household"),
+        addresses=addresses,
+        key=get("key") or b"",
+    )

@@ -1,0 +1,46 @@
+-- name: add
+-- Append what happened; debts travel as JSON because unnest flattens arrays of arrays.
+INSERT INTO contact_event (id, tenant, contact, at, type, channel, form, outcome, purpose, debts, endpoint, address_kind,
+  creditor, collector, reply_to_inbound, role, latest, detail, words, attempt, external_id)
+SELECT id, tenant, contact, at, type, channel, form, outcome, purpose,
+  CASE WHEN debts IS NULL THEN NULL ELSE ARRAY(SELECT json_array_elements_text(debts::json)) END,
+  endpoint, address_kind, creditor, collector, reply_to_inbound, role, latest, detail::json, words, attempt, external_id
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+  $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::boolean[], $16::text[], $17::timestamptz[], $18::text[],
+  $19::text[], $20::uuid[], $21::text[])
+  AS t(id, tenant, contact, at, type, channel, form, outcome, purpose, debts, endpoint, address_kind, creditor, collector,
+    reply_to_inbound, role, latest, detail, words, attempt, external_id)
+
+-- name: histories
+-- Everything that counts for the named people ($1, $2): single contacts since $3, statements since ever, and withdrawals and
+-- listings that others made for an address which she uses too ($4, $5, $6).
+SELECT e.*, e.contact AS asked
+FROM unnest($1::text[], $2::text[]) AS named(tenant, contact)
+JOIN contact_event e ON e.tenant = named.tenant AND e.contact = named.contact
+WHERE e.superseded_by IS NULL AND (e.at >= $3 OR e.type NOT IN ('contact', 'reply', 'inbound_call'))
+UNION ALL
+SELECT e.*, named.contact AS asked
+FROM unnest($4::text[], $5::text[], $6::text[]) AS named(tenant, contact, endpoint)
+JOIN contact_event e ON e.tenant = named.tenant AND e.endpoint = named.endpoint
+  AND e.type IN ('consent', 'status', 'listed', 'not_associated')
+WHERE e.contact <> named.contact AND e.superseded_by IS NULL
+  AND (e.type = 'listed' OR (e.type = 'consent' AND e.detail ->> 'state' = 'withdrawn'))
+ORDER BY at, id
+
+-- name: known_external
+-- Which of the CRM's event ids are known, and whose they are.
+SELECT external_id, id, contact FROM contact_event WHERE tenant = $1 AND external_id = ANY($2::text[])
+
+-- name: supersede
+-- The earlier event no longer counts.
+UPDATE contact_event SET superseded_by = $3 WHERE tenant = $1 AND id = $2 AND superseded_by IS NULL
+
+-- name: settle
+-- What became of reserved contacts. A latest of null is left as it stands.
+UPDATE contact_event e SET outcome = t.outcome, latest = coalesce(t.latest, e.latest)
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(attempt, outcome, latest)
+WHERE e.attempt = t.attempt AND e.type = 'contact'
+
+-- name: reply_of
+-- The channel of one reply of this person's.
+SELECT channel FROM contact_event WHERE tenant = $1 AND contact = $2 AND id = $3 AND type = 'reply'

@@ -1,0 +1,8 @@
+-- name: first_seen
+-- A row comes back for each word of a provider that is new.
+INSERT INTO hook_seen (provider, key, at) SELECT provider, key, $3 FROM unnest($1::text[], $2::text[]) AS t(provider, key)
+ORDER BY provider, key ON CONFLICT DO NOTHING RETURNING provider, key
+
+-- name: keep
+-- A hook that nobody could place.
+INSERT INTO hook_kept (id, provider, kind, why, raw, at) VALUES ($1, $2, $3, $4, $5, $6)

@@ -1,0 +1,124 @@
+-- name: take_keys
+-- Claim idempotency keys, in order; a row comes back for each that is new.
+INSERT INTO idempotency (tenant, key, digest, message, created_at)
+SELECT tenant, key, digest, message, $5 FROM unnest($1::text[], $2::text[], $3::bytea[], $4::uuid[]) AS t(tenant, key, digest, message)
+ORDER BY tenant, key
+ON CONFLICT DO NOTHING RETURNING tenant, key
+
+-- name: drop_keys
+-- Keys of refused messages, claimed by this same transaction.
+DELETE FROM idempotency WHERE (tenant, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+
+-- name: keys
+-- What stands behind keys.
+SELECT i.tenant, i.key, i.digest, i.message FROM unnest($1::text[], $2::text[]) AS named(tenant, key)
+JOIN idempotency i ON i.tenant = named.tenant AND i.key = named.key
+
+-- name: add
+-- Accepted messages.
+INSERT INTO message (id, tenant, contact, status, channels, channel, ask, decision, decisions, due_at, expires_at, created_at, updated_at)
+SELECT id, tenant, contact, status, string_to_array(channels, ','), channel, ask::json, decision::json, decisions::json, due_at, expires_at, created_at, created_at
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+  $10::timestamptz[], $11::timestamptz[], $12::timestamptz[])
+  AS t(id, tenant, contact, status, channels, channel, ask, decision, decisions, due_at, expires_at, created_at)
+
+-- name: ring
+-- Heard by every dispatcher when this commits.
+SELECT pg_notify('tregua_due', '')
+
+-- name: claim_due
+-- Waiting messages that are due, or past their end, oldest due first; what another worker holds is skipped.
+SELECT * FROM message
+WHERE status IN ('queued', 'deferred') AND due_at <= $1
+ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+
+-- name: next_due
+-- The earliest instant at which a waiting message wants attention.
+SELECT min(due_at) FROM message WHERE status IN ('queued', 'deferred')
+
+-- name: decide
+-- Fresh decisions; $7 is the law's instant.
+UPDATE message m SET status = t.status, channel = t.channel, decision = t.decision::json, decisions = t.decisions::json,
+  due_at = t.due_at, updated_at = $7
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) AS t(id, status, channel, decision, decisions, due_at)
+WHERE m.id = t.id
+
+-- name: move
+-- New statuses; $5 is the law's instant.
+UPDATE message m SET status = t.status, resolution = coalesce(t.resolution, m.resolution), due_at = coalesce(t.due_at, m.due_at), updated_at = $5
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS t(id, status, resolution, due_at)
+WHERE m.id = t.id
+
+-- name: lock
+-- These messages, in id order, until the transaction ends.
+SELECT * FROM message WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+
+-- name: get
+-- Messages by id.
+SELECT * FROM message WHERE id = ANY($1::uuid[])
+
+-- name: listed
+-- One page of a tenant's messages, newest first; ids are time-ordered, so they are the cursor.
+SELECT * FROM message
+WHERE tenant = $1 AND ($2::text IS NULL OR contact = $2) AND ($3::text IS NULL OR status = $3)
+  AND ($4::timestamptz IS NULL OR created_at >= $4) AND ($5::timestamptz IS NULL OR created_at < $5)
+  AND ($6::uuid IS NULL OR id < $6)
+ORDER BY id DESC LIMIT $7
+
+-- name: add_attempts
+-- Reserved attempts.
+INSERT INTO attempt (id, tenant, message, contact, n, provider, channel, address, state, validity_seconds, reserved_at, latest, deadline, begun_at)
+SELECT id, tenant, message, contact, n, provider, channel, address, 'dispatching', validity_seconds, reserved_at, latest, deadline, begun_at
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::integer[],
+  $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
+  AS t(id, tenant, message, contact, n, provider, channel, address, validity_seconds, reserved_at, latest, deadline, begun_at)
+
+-- name: attempts
+-- Attempts by id.
+SELECT * FROM attempt WHERE id = ANY($1::uuid[])
+
+-- name: attempts_of
+-- The attempts of messages, first one first.
+SELECT * FROM attempt WHERE message = ANY($1::uuid[]) ORDER BY message, n
+
+-- name: attempts_by_provider_id
+-- Which attempts a provider's ids belong to.
+SELECT id, provider_id FROM attempt WHERE provider = $1 AND provider_id = ANY($2::text[])
+
+-- name: settle_attempts
+-- What is known of attempts now; $8 is the law's instant.
+UPDATE attempt a SET state = t.state, provider_id = coalesce(t.provider_id, a.provider_id),
+  provider_status = coalesce(t.provider_status, a.provider_status), reason = coalesce(t.reason, a.reason),
+  segments = coalesce(t.segments, a.segments), lookup_at = t.lookup_at, settled_at = $8
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::timestamptz[])
+  AS t(id, state, provider_id, provider_status, reason, segments, lookup_at)
+WHERE a.id = t.id
+
+-- name: overdue_attempts
+-- Attempts that nobody can still be sending.
+SELECT id FROM attempt WHERE state = 'dispatching' AND deadline < $1 ORDER BY deadline LIMIT $2
+
+-- name: lookups_due
+-- Unknown attempts to look up now; moving lookup_at leases them to this process for two minutes.
+WITH leased AS (
+  SELECT id FROM attempt WHERE state = 'unknown' AND lookup_at <= $1 ORDER BY lookup_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE attempt a SET lookup_at = $1 + interval '2 minutes', lookups = a.lookups + 1
+FROM leased, message m
+WHERE a.id = leased.id AND m.id = a.message
+RETURNING a.*, m.ask
+
+-- name: taken_provider_ids
+-- Provider ids that other attempts of the tenant own.
+SELECT provider_id FROM attempt WHERE provider = $1 AND tenant = $2 AND begun_at >= $3 AND provider_id IS NOT NULL
+
+-- name: open_contacts
+-- Which of these people have an attempt in the air.
+SELECT DISTINCT a.tenant, a.contact FROM unnest($1::text[], $2::text[]) AS named(tenant, contact)
+JOIN attempt a ON a.tenant = named.tenant AND a.contact = named.contact AND a.state = 'dispatching'
+
+-- name: last_to
+-- The last message that went to one address of a person.
+SELECT m.ask::text FROM contact_event e JOIN attempt a ON a.id = e.attempt JOIN message m ON m.id = a.message
+WHERE e.tenant = $1 AND e.contact = $2 AND e.type = 'contact' AND e.channel = $3 AND e.endpoint = $4
+ORDER BY e.at DESC LIMIT 1

@@ -1,0 +1,76 @@
+-- name: add
+-- Events, and a waiting delivery for each endpoint of the tenant that wants them; whoever delivers is told.
+WITH given AS (
+  INSERT INTO crm_event (id, tenant, contact, type, body, occurred_at)
+  SELECT id, tenant, contact, type, body::json, occurred_at
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) WITH ORDINALITY
+    AS t(id, tenant, contact, type, body, occurred_at, ord) ORDER BY ord
+  RETURNING id, tenant, contact, type, seq
+), lined AS (
+  INSERT INTO crm_delivery (endpoint, event, tenant, contact, seq, state, next_at, first_at)
+  SELECT p.id, g.id, g.tenant, g.contact, g.seq, 'waiting', $7, $7
+  FROM given g JOIN crm_endpoint p ON p.tenant = g.tenant AND (p.types = '{}' OR g.type = ANY(p.types))
+  RETURNING 1
+)
+SELECT pg_notify('tregua_outbox', '') WHERE EXISTS (SELECT FROM lined)
+
+-- name: lease
+-- Due deliveries that are the first waiting one of their contact at their endpoint; moving next_at leases them.
+WITH due AS (
+  SELECT d.endpoint, d.event FROM crm_delivery d
+  WHERE d.state = 'waiting' AND d.next_at <= $1
+    AND NOT EXISTS (
+      SELECT FROM crm_delivery earlier
+      WHERE earlier.endpoint = d.endpoint AND earlier.contact = d.contact AND earlier.state = 'waiting' AND earlier.seq < d.seq
+    )
+  ORDER BY d.next_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE crm_delivery d SET next_at = $1 + make_interval(secs => $3), tries = d.tries + 1
+FROM due, crm_event e, crm_endpoint p
+WHERE d.endpoint = due.endpoint AND d.event = due.event AND e.id = d.event AND p.id = d.endpoint
+RETURNING d.endpoint, p.url, p.secrets, d.event, d.tenant, e.type, e.body::text AS body, e.occurred_at, d.tries, d.first_at, d.seq
+
+-- name: told
+-- How deliveries went.
+UPDATE crm_delivery d SET state = t.state, next_at = t.next_at, last_status = t.status, last_error = t.error
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::integer[], $6::text[]) AS t(endpoint, event, state, next_at, status, error)
+WHERE d.endpoint = t.endpoint AND d.event = t.event
+
+-- name: next_due
+-- When the next delivery is due, among those that are first in their line.
+SELECT min(next_at) FROM crm_delivery WHERE state = 'waiting'
+
+-- name: put_endpoint
+-- A new endpoint.
+INSERT INTO crm_endpoint (id, tenant, url, secrets, types, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: endpoints
+-- A tenant's endpoints.
+SELECT * FROM crm_endpoint WHERE tenant = $1 ORDER BY created_at, id
+
+-- name: drop_endpoint
+-- Remove an endpoint with its deliveries.
+DELETE FROM crm_endpoint WHERE tenant = $1 AND id = $2 RETURNING true
+
+-- name: deliveries
+-- The last deliveries to an endpoint.
+SELECT d.event, e.type, d.state, d.tries, d.next_at, d.first_at, d.last_status, d.last_error
+FROM crm_delivery d JOIN crm_event e ON e.id = d.event
+WHERE d.tenant = $1 AND d.endpoint = $2 ORDER BY d.seq DESC LIMIT $3
+
+-- name: retry
+-- One delivery back in line, with three fresh days.
+UPDATE crm_delivery SET state = 'waiting', next_at = $4, first_at = $4, tries = 0
+WHERE tenant = $1 AND endpoint = $2 AND event = $3 RETURNING true
+
+-- name: replay
+-- Every event since an instant that the endpoint wants, in line again.
+WITH again AS (
+  INSERT INTO crm_delivery (endpoint, event, tenant, contact, seq, state, next_at, first_at)
+  SELECT p.id, e.id, e.tenant, e.contact, e.seq, 'waiting', $4, $4
+  FROM crm_endpoint p JOIN crm_event e ON e.tenant = p.tenant AND (p.types = '{}' OR e.type = ANY(p.types))
+  WHERE p.tenant = $1 AND p.id = $2 AND e.occurred_at >= $3
+  ON CONFLICT (endpoint, event) DO UPDATE SET state = 'waiting', next_at = $4, first_at = $4, tries = 0
+  RETURNING 1
+), rung AS (SELECT pg_notify('tregua_outbox', ''))
+SELECT count(*) FROM again, rung

@@ -1,0 +1,102 @@
+-- name: put_contacts
+-- Profiles, in key order; a person met for the first time gets her subject and the key her words are sealed with.
+WITH given AS (
+  SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[])
+    AS t(tenant, id, subject, name, role, locale, jurisdictions, zones, household, key)
+), stored AS (
+  INSERT INTO contact AS c (tenant, id, subject, name, role, locale, jurisdictions, zones, household, created_at, updated_at)
+  SELECT tenant, id, subject, name, role, locale, string_to_array(jurisdictions, E'\n'), string_to_array(zones, E'\n'), household, $11, $11
+  FROM given ORDER BY tenant, id
+  ON CONFLICT (tenant, id) DO UPDATE SET
+    name = excluded.name, role = excluded.role, locale = excluded.locale, jurisdictions = excluded.jurisdictions,
+    zones = excluded.zones, household = excluded.household, updated_at = excluded.updated_at
+  RETURNING c.subject
+)
+INSERT INTO vault.person_key (subject, key)
+SELECT subject, key FROM given WHERE subject IN (SELECT subject FROM stored)
+ON CONFLICT (subject) DO NOTHING
+
+-- name: put_endpoints
+-- The lockable rows of the addresses, in order.
+INSERT INTO endpoint (tenant, digest)
+SELECT DISTINCT tenant, digest FROM unnest($1::text[], $2::text[]) AS t(tenant, digest) ORDER BY tenant, digest
+ON CONFLICT DO NOTHING
+
+-- name: put_addresses
+-- Replace the addresses of the named contacts ($1, $2) by those given.
+WITH given AS (
+  SELECT * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::integer[])
+    AS t(tenant, contact, channel, address, endpoint, kind, source, position)
+), gone AS (
+  DELETE FROM address a USING unnest($1::text[], $2::text[]) AS named(tenant, contact)
+  WHERE a.tenant = named.tenant AND a.contact = named.contact
+    AND NOT EXISTS (SELECT FROM given g WHERE g.tenant = a.tenant AND g.contact = a.contact AND g.channel = a.channel AND g.address = a.address)
+)
+INSERT INTO address (tenant, contact, channel, address, endpoint, kind, source, position)
+SELECT tenant, contact, channel, address, endpoint, kind, source, position FROM given
+ON CONFLICT (tenant, contact, channel, address) DO UPDATE SET
+  kind = excluded.kind, source = excluded.source, position = excluded.position, endpoint = excluded.endpoint
+
+-- name: lock_contacts
+-- Alone with these people until the transaction ends; in key order, so that two batches cannot wait for each other.
+SELECT 1 FROM contact
+WHERE (tenant, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+ORDER BY tenant, id FOR NO KEY UPDATE
+
+-- name: contacts
+-- People with their addresses, first choice first, and the key their words are sealed with.
+SELECT c.tenant, c.id, c.subject, c.name, c.role, c.locale, c.jurisdictions, c.zones, c.household, k.key,
+  coalesce(a.channels, '{}') AS channels, coalesce(a.addresses, '{}') AS address_list, coalesce(a.endpoints, '{}') AS endpoints,
+  coalesce(a.kinds, '{}') AS kinds, coalesce(a.sources, '{}') AS sources
+FROM unnest($1::text[], $2::text[]) AS named(tenant, id)
+JOIN contact c ON c.tenant = named.tenant AND c.id = named.id
+LEFT JOIN vault.person_key k ON k.subject = c.subject
+LEFT JOIN LATERAL (
+  SELECT array_agg(channel ORDER BY position) AS channels, array_agg(address ORDER BY position) AS addresses,
+    array_agg(endpoint ORDER BY position) AS endpoints, array_agg(kind ORDER BY position) AS kinds,
+    array_agg(source ORDER BY position) AS sources
+  FROM address WHERE address.tenant = c.tenant AND address.contact = c.id
+) a ON true
+
+-- name: lock_endpoints
+-- The addresses' rows, in order, after the contacts.
+SELECT 1 FROM endpoint
+WHERE (tenant, digest) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+ORDER BY tenant, digest FOR NO KEY UPDATE
+
+-- name: at_endpoint
+-- Everybody who uses an address on a channel.
+SELECT contact FROM address WHERE tenant = $1 AND channel = $2 AND endpoint = $3 ORDER BY contact
+
+-- name: put_debts
+-- Debts, in key order.
+INSERT INTO debt (tenant, id, creditor, contract_signed, due, kind, updated_at)
+SELECT tenant, id, creditor, contract_signed, due, kind, $7
+FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::date[], $6::text[]) AS t(tenant, id, creditor, contract_signed, due, kind)
+ORDER BY tenant, id
+ON CONFLICT (tenant, id) DO UPDATE SET
+  creditor = excluded.creditor, contract_signed = excluded.contract_signed, due = excluded.due, kind = excluded.kind,
+  updated_at = excluded.updated_at
+
+-- name: put_debt_contacts
+-- Replace whom the named debts ($1, $2) tie by those given.
+WITH given AS (
+  SELECT * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[]) AS t(tenant, debt, contact, role)
+), gone AS (
+  DELETE FROM debt_contact d USING unnest($1::text[], $2::text[]) AS named(tenant, debt)
+  WHERE d.tenant = named.tenant AND d.debt = named.debt
+    AND NOT EXISTS (SELECT FROM given g WHERE g.tenant = d.tenant AND g.debt = d.debt AND g.contact = d.contact)
+)
+INSERT INTO debt_contact (tenant, debt, contact, role) SELECT tenant, debt, contact, role FROM given
+ON CONFLICT (tenant, debt, contact) DO UPDATE SET role = excluded.role
+
+-- name: debts
+-- Debts with the people they tie.
+SELECT d.tenant, d.id, d.creditor, d.contract_signed, d.due, d.kind,
+  coalesce(t.contacts, '{}') AS contacts, coalesce(t.roles, '{}') AS roles
+FROM unnest($1::text[], $2::text[]) AS named(tenant, id)
+JOIN debt d ON d.tenant = named.tenant AND d.id = named.id
+LEFT JOIN LATERAL (
+  SELECT array_agg(contact ORDER BY contact) AS contacts, array_agg(role ORDER BY contact) AS roles
+  FROM debt_contact WHERE debt_contact.tenant = d.tenant AND debt_contact.debt = d.id
+) t ON true
