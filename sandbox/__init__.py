@@ -1,0 +1,1 @@
+"""Simulated carriers that speak the real protocols, and the servers a newcomer needs: development and tests only."""

@@ -1,0 +1,114 @@
+"""What every test may ask for: a real PostgreSQL, a real Valkey, a database of its own, and what the machine may lack."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from sandbox.servers import Running, servers
+
+NewDatabase = Callable[..., Awaitable[str]]
+
+#: Things of the machine that some tests need, by the programs that prove their presence (any one of them).
+PROGRAMS = {
+    "chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "node": ("node",),
+    "mail server": ("smtpd", "postfix"),
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"needs(*things): not run where the machine lacks them ({', '.join(PROGRAMS)})")
+    config.addinivalue_line("markers", "campaign: many trials of one claim; TREGUA_CAMPAIGN=long makes them more")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        for thing in mark.args:
+            if not any(shutil.which(program) for program in PROGRAMS[thing]):
+                # On the machine that vouches for everybody a test that does not run is a failure.
+                (pytest.fail if in_ci() else pytest.skip)(f"not run: missing {thing}")
+
+
+def in_ci() -> bool:
+    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
+
+
+@pytest.fixture(scope="session")
+def campaign_long() -> bool:
+    """Whether a campaign should take its full size (``make campaign``) rather than the one for every day."""
+    return os.environ.get("TREGUA_CAMPAIGN") == "long"
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The servers that ``make run`` starts too, empty. Use ``database_url``, ``new_database`` and ``redis_url`` instead."""
+    with servers(tmp_path_factory.mktemp("servers")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def cluster_url(request: pytest.FixtureRequest) -> str:
+    """A database, never written to, whose user may make others: ``TEST_DATABASE_URL`` or our own."""
+    named = os.environ.get("TEST_DATABASE_URL")
+    if named:
+        return named
+    started: Running = request.getfixturevalue("running")
+    return started.database_url
+
+
+@pytest.fixture(scope="session")
+async def new_database(cluster_url: str) -> AsyncIterator[NewDatabase]:
+    """``await new_database()`` is the URL of a new empty database; ``await new_database(like=url)`` copies one.
+
+    Nobody may be connected to the one that is copied. All of them are dropped at the end, whoever is still connected.
+    """
+    made: list[str] = []
+    prefix = f"tregua_test_{uuid4().hex[:8]}"
+
+    async def new(*, like: str | None = None) -> str:
+        name = f"{prefix}_{len(made)}"
+        template = "template0" if like is None else urlsplit(like).path.lstrip("/")
+        made.append(name)
+        await _order(cluster_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return urlunsplit(urlsplit(cluster_url)._replace(path=f"/{name}"))
+
+    yield new
+    if "TEST_DATABASE_URL" in os.environ:  # our own servers go with all that is in them
+        for name in made:
+            await _order(cluster_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+async def database_url(new_database: NewDatabase) -> str:
+    """An empty database of this module's own."""
+    return await new_database()
+
+
+@pytest.fixture(scope="session")
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """A Valkey that any test may flush: ``TEST_REDIS_URL`` or our own."""
+    named = os.environ.get("TEST_REDIS_URL")
+    if named:
+        return named
+    started: Running = request.getfixturevalue("running")
+    return started.redis_url
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The folder that holds all of the project."""
+    return Path(__file__).resolve().parent.parent
+
+
+async def _order(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
