@@ -1,0 +1,117 @@
+"""Reads a provider's table of ``tregua.toml``: wrong or unknown names are refused with the list of known ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+
+class SettingsError(ValueError):
+    """A provider's table cannot be used. The text names the provider and the setting, never a value."""
+
+
+class Table:
+    """One provider's table while it is read: take each setting, then ``done`` refuses what was not asked for."""
+
+    def __init__(self, provider: str, table: Mapping[str, object]) -> None:
+        self._provider = provider
+        self._left = {name: value for name, value in table.items() if name != "kind"}
+        self._known: list[str] = []
+
+    def text(self, name: str) -> str:
+        """A setting that must be there."""
+        value = self.text_or_none(name)
+        if value is None:
+            raise self.wrong(name, "is missing")
+        return value
+
+    def text_or_none(self, name: str) -> str | None:
+        """A setting that may be left out; empty or blank is refused, for it is mostly an unset variable."""
+        self._known.append(name)
+        value = self._left.pop(name, None)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not value.strip() or value != value.strip():
+            raise self.wrong(name, "must be a text that is not empty and has no space around it")
+        return value
+
+    def base_url(self, name: str, default: str) -> str:
+        """Where the provider's API stands. Credentials and addresses travel there, so http is for loopback only."""
+        value = self.text_or_none(name) or default
+        parts = urlsplit(value)
+        if parts.username or parts.password or parts.query or parts.fragment or not parts.hostname:
+            raise self.wrong(name, "must be an address such as https://host:port/path and nothing more")
+        if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(parts.hostname)):
+            raise self.wrong(name, "must begin with https:// (http:// is for 127.0.0.1, ::1 and localhost)")
+        return value.rstrip("/")
+
+    def prices(self, name: str) -> "Prices | None":
+        """A table ``{currency = "USD", default = "0.05", "+57" = "0.0280"}``: what one segment costs, by number prefix."""
+        self._known.append(name)
+        value = self._left.pop(name, None)
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            raise self.wrong(name, "must be a table")
+        rest = dict(value)
+        currency = rest.pop("currency", None)
+        if not isinstance(currency, str) or len(currency) != 3 or not currency.isalpha() or not currency.isupper():
+            raise self.wrong(name, 'needs a currency of three letters, as in currency = "USD"')
+        per_segment: dict[str, Decimal] = {}
+        for prefix, price in rest.items():
+            digits = "" if prefix == "default" else prefix.removeprefix("+")
+            if digits and not (digits.isascii() and digits.isdigit()):
+                raise self.wrong(name, 'has prices by number prefix, as in "+57" = "0.0280", and default')
+            per_segment[digits] = self._price(name, price)
+        return Prices(currency=currency, per_segment=per_segment)
+
+    def done(self) -> None:
+        """Refuse every setting that nobody asked for."""
+        if self._left:
+            unknown = ", ".join(sorted(self._left))
+            raise SettingsError(
+                f"[providers.{self._provider}] has unknown settings: {unknown}. Known are: kind, {', '.join(self._known)}"
+            )
+
+    def wrong(self, name: str, what: str) -> SettingsError:
+        """The error for one setting; its value is not in it."""
+        return SettingsError(f"[providers.{self._provider}] {name} {what}")
+
+    def _price(self, name: str, price: object) -> Decimal:
+        # A TOML float has lost its digits already.
+        if not isinstance(price, str | int) or isinstance(price, bool):
+            raise self.wrong(name, 'has prices in quotes, as in "0.0280"')
+        try:
+            amount = Decimal(price)
+        except InvalidOperation:
+            raise self.wrong(name, 'has prices in quotes, as in "0.0280"') from None
+        if not amount.is_finite() or amount < 0:
+            raise self.wrong(name, "has prices of zero or more")
+        return amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """What one segment costs, by the digits that a number begins with; the empty prefix is the default."""
+
+    currency: str
+    per_segment: Mapping[str, Decimal]
+
+    def amount(self, to: str, segments: int) -> Decimal | None:
+        """The cost in ``currency`` of so many segments to an E.164 number; None when no price is known for it."""
+        digits = to.removeprefix("+")
+        for length in range(len(digits), -1, -1):
+            price = self.per_segment.get(digits[:length])
+            if price is not None:
+                return price * segments
+        return None
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
