@@ -1,0 +1,124 @@
+"""Routes for providers' hooks: bounded reading, verification by the adapter, and a 200 only after the commit."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from adapters.kit.port import Adapter, Forged, Hook, Unreadable
+from webhooks.port import Counter, Ending, Inbox, InboxAwayError
+
+#: A Twilio hook is a few kilobytes even with a long text; Meta's batches stay below this too.
+BODY_BYTES_MAX: Final = 256 * 1024
+#: Twilio gives a hook up after 15 s; a body that takes longer than this is held open on purpose.
+BODY_SECONDS_MAX: Final = 10.0
+#: When a provider should call again after a 503.
+AWAY_SECONDS: Final = 5
+
+#: https://www.twilio.com/docs/messaging/twiml: do nothing, say nothing. Also right for a status call, which ignores it.
+NOTHING_TO_SAY: Final = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def routes(adapters: Mapping[str, Adapter], inbox: Inbox, public_url: str, counter: Counter) -> list[web.RouteDef]:
+    """The routes to mount at the root. ``adapters`` is by the operator's name, which stands in the path.
+
+    ``public_url`` is what providers were given and what they sign; neither ``Host`` nor any ``X-Forwarded`` header is
+    looked at. Raises ``ValueError`` when it is not an http address without query.
+    """
+    base = urlsplit(public_url)
+    if base.scheme not in ("http", "https") or not base.hostname or base.query or base.fragment:
+        raise ValueError("the public address must look like https://host or https://host/path")
+    intake = _Intake(adapters, inbox, public_url.rstrip("/"), counter)
+    return [
+        web.post("/hooks/{provider}/status", intake.taking("status", NOTHING_TO_SAY, "text/xml")),
+        web.post("/hooks/{provider}/inbound", intake.taking("inbound", NOTHING_TO_SAY, "text/xml")),
+    ]
+
+
+class _Intake:
+    def __init__(self, adapters: Mapping[str, Adapter], inbox: Inbox, public_url: str, counter: Counter) -> None:
+        self._adapters = adapters
+        self._inbox = inbox
+        self._public_url = public_url
+        self._counter = counter
+
+    def taking(self, kind: str, thanks: bytes, thanks_type: str) -> Handler:
+        """A handler for hooks of one kind; ``thanks`` is the body of the 200."""
+
+        async def take(request: web.Request) -> web.StreamResponse:
+            provider = request.match_info["provider"]
+            adapter = self._adapters.get(provider)
+            if adapter is None or not request.raw_path.startswith("/"):
+                return _left_unread(404)
+            # Unfolding a body is work that a stranger could make us do before any signature is checked.
+            if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+                self._counter.count(provider, Ending.REFUSED)
+                return _left_unread(415)
+            body = await _body(request)
+            if isinstance(body, int):
+                self._counter.count(provider, Ending.REFUSED)
+                return _left_unread(body)
+            hook = Hook(
+                method=request.method,
+                url=self._public_url + request.raw_path,
+                kind=kind,
+                headers=request.headers,
+                body=body,
+            )
+            ending = await self._kept(provider, adapter, hook)
+            self._counter.count(provider, ending)
+            match ending:
+                case Ending.KEPT | Ending.UNREADABLE:
+                    return web.Response(body=thanks, content_type=thanks_type)
+                case Ending.FORGED | Ending.REFUSED:
+                    return web.Response(status=403)
+                case Ending.AWAY:
+                    return web.Response(status=503, headers={"Retry-After": str(AWAY_SECONDS)})
+
+        return take
+
+    async def _kept(self, provider: str, adapter: Adapter, hook: Hook) -> Ending:
+        try:
+            received = adapter.read(hook)
+        except Forged:
+            return Ending.FORGED
+        except Unreadable:
+            try:
+                await self._inbox.keep_unreadable(provider, hook.kind, hook.body)
+            except InboxAwayError:
+                return Ending.AWAY
+            return Ending.UNREADABLE
+        try:
+            await self._inbox.put(provider, received, hook.body)
+        except InboxAwayError:
+            return Ending.AWAY
+        return Ending.KEPT
+
+
+async def _body(request: web.Request) -> bytes | int:
+    """The body, or the status to refuse it with; never more than ``BODY_BYTES_MAX`` is held."""
+    if request.content_length is not None and request.content_length > BODY_BYTES_MAX:
+        return 413
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            async for part in request.content.iter_any():
+                size += len(part)
+                if size > BODY_BYTES_MAX:
+                    return 413
+                parts.append(part)
+    except TimeoutError:
+        return 408
+    return b"".join(parts)
+
+
+def _left_unread(status: int) -> web.Response:
+    """An answer given before the body was read: the connection ends with it, so that nobody waits for the rest."""
+    response = web.Response(status=status)
+    response.force_close()
+    return response
