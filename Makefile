@@ -1,0 +1,38 @@
+# Everything a newcomer or a machine does with this project. Needs python3 (3.11 or newer) and make, and nothing else.
+
+# Any Python from 3.11 on: make PYTHON=python3.12 run
+PYTHON ?= python3
+# More words for pytest: make test ARGS="-k hours"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench campaign lock ready-run ready-dev
+
+help: ## show these lines
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+run: ready-run ## start the gateway, its worker, a database and the sandbox on http://127.0.0.1:8080 (PORT= changes it)
+	@$(if $(PORT),TREGUA_PORT=$(PORT) )exec .venv/bin/tregua dev
+
+test: ready-dev ## run every test against a real PostgreSQL and a real Valkey (ARGS= goes to pytest)
+	@exec .venv/bin/python -m pytest -q $(ARGS)
+
+lint: ready-dev ## check style and types
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/python -m mypy
+
+bench: ready-dev ## measure the workloads; fails when a figure does not hold
+	@exec .venv/bin/python -m bench $(ARGS)
+
+campaign: ready-dev ## run the long trials: kills, races, floods
+	@TREGUA_CAMPAIGN=long exec .venv/bin/python -m pytest -q -m campaign -o timeout=0 $(ARGS)
+
+lock: ready-dev ## pin the packages anew after a change of pyproject.toml
+	@exec .venv/bin/python tools/lock.py
+
+ready-run:
+	@$(PYTHON) tools/bootstrap.py run
+
+ready-dev:
+	@$(PYTHON) tools/bootstrap.py dev
