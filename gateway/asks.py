@@ -3,22 +3,24 @@
 from datetime import date, datetime
 from typing import Annotated, Final, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from vocabulary.channel import AddressKind, AddressSource, Form, Purpose, Role, Sector, SenderRole
-from vocabulary.event import Instrument
+from vocabulary.event import ConsentState, ContactOutcome, Instrument, NoticeKind, StatusKind, Weekday
 
 TEXT_CHARS_MAX: Final = 10_000
 ADDRESSES_MAX: Final = 50
 DEBTS_MAX: Final = 50
 METADATA_MAX: Final = 50
+EVENTS_MAX: Final = 1_000
 
+# Patterns end in (?![\s\S]) because Python's $ also matches before a last line feed, which would then be part of an id.
 Id = Annotated[
-    str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:@+~-]+$", description="The CRM's own id.")
+    str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:@+~-]+(?![\s\S])", description="The CRM's own id.")
 ]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.")]
 Zone = Annotated[str, Meta(min_length=1, max_length=64, description="An IANA time zone.")]
-PackCode = Annotated[str, Meta(min_length=2, max_length=16, pattern=r"^[A-Z]{2}(-[A-Z0-9]{2,8})*$")]
+PackCode = Annotated[str, Meta(min_length=2, max_length=16, pattern=r"^[A-Z]{2}(-[A-Z0-9]{2,8})*(?![\s\S])")]
 Short = Annotated[str, Meta(max_length=200)]
 Sendable = Literal["sms", "email", "whatsapp", "telegram", "voice", "web"]
 AnyChannel = Literal["sms", "email", "whatsapp", "telegram", "voice", "web", "call_live", "visit", "letter"]
@@ -47,7 +49,7 @@ class ContactAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: Id
     name: Short | None = None
     role: Role = Role.UNKNOWN
-    locale: Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
+    locale: Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*(?![\s\S])")] | None = None
     jurisdictions: Annotated[list[PackCode], Meta(max_length=20)] = []
     zones: Annotated[list[Zone], Meta(max_length=20)] = []
     household: Id | None = None
@@ -135,3 +137,160 @@ class DecisionAsk(MessageAsk, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     at: Instant | None = None
     record: bool = False
+
+
+class StoredAsk(Struct, frozen=True, kw_only=True):
+    """A message as it was accepted: canonical, complete, references resolved; what every later decision starts from."""
+
+    channels: list[str]
+    purpose: Purpose
+    content: ContentAsk
+    role: SenderRole
+    creditor: str
+    collector: str
+    sector: Sector | None = None
+    debts: list[str] = []
+    form: Form = Form.TEXT
+    address: str | None = None
+    in_reply_to: str | None = None
+    answers_channel: str | None = None
+    send_at: datetime | None = None
+    metadata: dict[str, str] = {}
+
+
+# What happened elsewhere, in the words of the scenario files (``history`` types). Their D1, N1 and C1 hold in files only: here
+# a left-out ``debts``, ``address`` or ``channel`` says nothing (contact, reply) or means all of them (statements).
+
+EventAddress = Annotated[
+    str, Meta(min_length=1, max_length=320, description="A real address: E.164, a mail address, a chat id.")
+]
+EventDebts = Annotated[list[Id], Meta(max_length=DEBTS_MAX)]
+Hour = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](?![\s\S])", description="HH:MM where she is.")]
+HourEnd = Annotated[
+    str,
+    Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)(?![\s\S])", description="HH:MM; 24:00 is the day's end."),
+]
+Days = Annotated[list[Weekday], Meta(min_length=1, max_length=7)]
+
+
+class _EventAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type"):
+    """What every event has: its instant (not in the future), the CRM's own id for it, and the id of one that it corrects."""
+
+    at: Instant
+    id: Id | None = None
+    corrects: Id | None = None
+
+
+class ContactEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="contact"):
+    """Something was sent to the person, or tried, by somebody else: a call, a visit, a letter, another system."""
+
+    channel: AnyChannel
+    form: Form = Form.TEXT
+    outcome: ContactOutcome = ContactOutcome.ATTEMPTED
+    purpose: Purpose = Purpose.COLLECTION
+    debts: EventDebts = []
+    address: EventAddress | None = None
+    address_kind: AddressKind = AddressKind.UNKNOWN
+    creditor: Id | None = None
+    collector: Id | None = None
+    reply_to_inbound: bool = False
+    role: Role | None = None
+
+
+class ReplyEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="reply"):
+    """The person wrote or said something elsewhere."""
+
+    channel: AnyChannel
+    text: Annotated[str, Meta(max_length=TEXT_CHARS_MAX)] | None = None
+    debts: EventDebts = []
+    address: EventAddress | None = None
+
+
+class InboundCallEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="inbound_call"):
+    """The person called."""
+
+    outcome: ContactOutcome = ContactOutcome.CONVERSATION
+    debts: EventDebts = []
+
+
+class ConsentEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="consent"):
+    """What the person allowed or took back: on a channel, at an address, or everywhere."""
+
+    state: ConsentState
+    channel: AnyChannel | None = None
+    address: EventAddress | None = None
+    all: bool = False
+    purpose: Purpose | None = None
+    instrument: Instrument | None = None
+    given_to: Literal["sender", "creditor"] | None = None
+    grants: Literal["extra_calls"] | None = None
+    debts: EventDebts | None = None
+    for_days: Annotated[int, Meta(ge=1, le=3650)] | None = None
+
+
+class HoursRequestedEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="hours_requested"):
+    """Contact was asked for in these hours; ``from`` is inside, ``to`` outside."""
+
+    days: Days | None = None
+    opens: Hour = field(name="from")
+    closes: HourEnd = field(name="to")
+    instrument: Instrument | None = None
+    requested_by: Literal["person", "creditor"] = "person"
+
+
+class InconvenientEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="inconvenient"):
+    """The person said not then (``from`` and ``to``) or not there (``place``)."""
+
+    days: Days | None = None
+    opens: Hour | None = field(name="from", default=None)
+    closes: HourEnd | None = field(name="to", default=None)
+    place: AddressKind | None = None
+
+
+class StatusEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="status"):
+    """A fact that stops or shapes contact began, or ``ended``."""
+
+    status: StatusKind = field(name="is")
+    kind: Literal["mental_health"] | None = None
+    ended: bool = False
+    debts: EventDebts | None = None
+    channel: AnyChannel | None = None
+    address: EventAddress | None = None
+
+
+class ListedEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="listed"):
+    """The address, or every address of the person's, stands on a do-not-contact register."""
+
+    register: Annotated[str, Meta(min_length=1, max_length=64)] = field(name="list")
+    channel: AnyChannel | None = None
+    address: EventAddress | None = None
+    since: date | None = None
+
+
+class NotAssociatedEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="not_associated"):
+    """The address turned out not to be the person's."""
+
+    address: EventAddress
+    channel: AnyChannel | None = None
+
+
+class NoticeEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="notice"):
+    """A written notice was sent, by letter unless ``channel`` says otherwise."""
+
+    notice: NoticeKind = field(name="is")
+    debts: EventDebts = []
+    channel: AnyChannel = "letter"
+
+
+EventAsk = (
+    ContactEventAsk
+    | ReplyEventAsk
+    | InboundCallEventAsk
+    | ConsentEventAsk
+    | HoursRequestedEventAsk
+    | InconvenientEventAsk
+    | StatusEventAsk
+    | ListedEventAsk
+    | NotAssociatedEventAsk
+    | NoticeEventAsk
+)
