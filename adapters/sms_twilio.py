@@ -22,6 +22,7 @@ from twilio.rest import Client
 
 from adapters.kit.discovery import Spec
 from adapters.kit.port import Forged, Hook, Unreadable
+from adapters.kit.segments import segmented
 from adapters.kit.settings import Prices, Table
 from adapters.kit.signing import attempt_marked
 from adapters.kit.transport import Answered, MayHaveLeft, NothingLeft, Transport
@@ -34,6 +35,7 @@ from vocabulary.outcome import (
     NotSent,
     Outcome,
     Parcel,
+    Quote,
     Receipt,
     ReceiptKind,
     Rejected,
@@ -228,6 +230,18 @@ class TwilioSms:
     def channel(self) -> Channel:
         """SMS."""
         return Channel.SMS
+
+    def quote(self, to: str, text: str, /) -> Quote:
+        """Segments by GSM 03.38, and the operator's price for the number's prefix."""
+        counted = segmented(text)
+        prices = self._settings.prices
+        amount = prices.amount(to, counted.segments) if prices else None
+        return Quote(
+            segments=counted.segments,
+            encoding=counted.encoding,
+            amount=None if amount is None else f"{amount:.4f}",
+            currency=prices.currency if prices and amount is not None else None,
+        )
 
     async def send(self, parcel: Parcel, /) -> Outcome:
         """Create one message with one POST. https://www.twilio.com/docs/messaging/api/message-resource#create-a-message."""

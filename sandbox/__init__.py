@@ -1,1 +1,1 @@
-"""Simulated carriers that speak the real protocols, and the servers a newcomer needs: development and tests only."""
+"""Simulated carriers that speak the real protocols, and a telephone to look at: for development and tests only."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vocabulary.channel import Channel
-from vocabulary.outcome import Lost, Outcome, Parcel, Receipt, Reply, Traced
+from vocabulary.outcome import Lost, Outcome, Parcel, Quote, Receipt, Reply, Traced
 
 
 class Forged(Exception):
@@ -42,6 +42,10 @@ class Adapter(Protocol):
 
     async def send(self, parcel: Parcel, /) -> Outcome:
         """Hand one parcel to the provider. Never raises for what a provider or the network does: that is an ending."""
+        ...
+
+    def quote(self, to: str, text: str, /) -> Quote | None:
+        """What sending this text there is expected to cost; None where the way does not count so."""
         ...
 
     async def find(self, lost: Lost, /) -> Traced:

@@ -1,0 +1,246 @@
+"""The sandbox as one application: simulated carriers behind their own door, and the telephone with its faults and its clock."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from sandbox import problem
+from sandbox.clock import CarriersClock
+from sandbox.door import Door
+from sandbox.faults import COUNT_MAX, REFUSED_SECONDS_EACH, SECONDS_MAX, Fault, Faults
+from sandbox.hooks import Hooks
+from sandbox.problem import Problem
+from sandbox.settings import Settings
+from sandbox.truth import Line, Truth
+from sandbox.twilio import TwilioCarrier
+from vocabulary.channel import Channel
+from vocabulary.clock import Clock
+
+SetClock = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+ADDRESS_CHARACTERS_MAX: Final = 320
+TEXT_CHARACTERS_MAX: Final = 1_600
+PEOPLE_MAX: Final = 200
+CONVERSATION_MAX: Final = 500
+
+#: Nothing but our own files runs on the telephone, whatever a message says.
+CONTENT_SECURITY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+_PAGE: Final = Path(__file__).with_name("phone")
+_FILES: Final = {
+    "phone.css": "text/css",
+    "phone.js": "text/javascript",
+}
+
+#: Where the carriers listen, once the application has started.
+DOOR: Final = web.AppKey("door", Door)
+
+
+def make_app(settings: Settings, *, clock: Clock | None = None, set_clock: SetClock | None = None) -> web.Application:
+    """The application of the telephone; starting it also opens the carriers' door at ``settings.carrier_port``.
+
+    ``clock`` is the gateway's (None: real time); ``set_clock`` is handed one of ``{"now": …}``, ``{"advance": …}`` and
+    ``{"real": true}``, well formed, and returns what is answered; its ``ValueError`` becomes a 422.
+    """
+    sandbox = _Sandbox(settings, clock, set_clock)
+    app = web.Application(middlewares=[_guarded], client_max_size=problem.BODY_BYTES_MAX)
+    app.add_routes(
+        [
+            web.get("/sandbox", sandbox.page),
+            web.get("/sandbox/files/{name}", sandbox.file),
+            web.get("/sandbox/messages", sandbox.messages),
+            web.get("/sandbox/people", sandbox.people),
+            web.get("/sandbox/conversation", sandbox.conversation),
+            web.post("/sandbox/reply", sandbox.reply),
+            web.get("/sandbox/faults", sandbox.armed),
+            web.post("/sandbox/faults", sandbox.arm),
+            web.delete("/sandbox/faults", sandbox.disarm),
+            web.get("/sandbox/clock", sandbox.clock_shown),
+            web.post("/sandbox/clock", sandbox.clock_set),
+        ]
+    )
+    app.cleanup_ctx.append(sandbox.running)
+    return app
+
+
+class _Sandbox:
+    def __init__(self, settings: Settings, clock: Clock | None, set_clock: SetClock | None) -> None:
+        self._settings = settings
+        self._set_clock = set_clock
+        self._clock = CarriersClock(clock)
+        self._faults = Faults()
+        self._truth: Truth
+        self._hooks: Hooks
+        self._door: Door
+        self._carriers: dict[str, TwilioCarrier]
+
+    async def running(self, app: web.Application) -> AsyncIterator[None]:
+        """Opens the memory and the door, tells what was left untold, and closes all of it."""
+        settings = self._settings
+        self._truth = Truth(settings.directory)
+        self._hooks = Hooks(settings.retry_seconds)
+        twilio = TwilioCarrier(settings, self._truth, self._faults, self._hooks, self._clock.now)
+        self._carriers = {twilio.channel: twilio}
+        carriers = web.Application(client_max_size=problem.BODY_BYTES_MAX)
+        carriers.add_routes(twilio.routes())
+        self._door = Door(carriers, settings.host, settings.carrier_port)
+        await self._door.open()
+        app[DOOR] = self._door
+        twilio.resume()
+        yield
+        await self._door.close()
+        await self._hooks.close()
+        self._truth.close()
+
+    async def messages(self, request: web.Request) -> web.Response:
+        """What arrived at the carriers, oldest first."""
+        channel = request.query.get("channel") or None
+        if channel is not None and channel not in set(Channel):
+            raise problem.wrong("", "channel is not a channel")
+        arrived = self._truth.arrived(to=_address(request.query.get("to")), channel=channel)
+        return web.json_response([_shown(line) for line in arrived])
+
+    async def people(self, _request: web.Request) -> web.Response:
+        """The addresses seen so far, latest first."""
+        return web.json_response(self._truth.people()[:PEOPLE_MAX])
+
+    async def conversation(self, request: web.Request) -> web.Response:
+        """What was sent to one address and written by it, oldest first, for the page."""
+        address = _address(request.query.get("with"))
+        if address is None:
+            raise problem.wrong("", "with is missing")
+        lines = list(self._truth.with_person(address))[-CONVERSATION_MAX:]
+        return web.json_response([self._bubble(line) for line in lines])
+
+    async def reply(self, request: web.Request) -> web.Response:
+        """The person answers."""
+        read = await problem.body(request, frozenset({"channel", "from", "text"}))
+        channel = problem.text(read, "channel", 32)
+        carrier = self._carriers.get(channel)
+        if carrier is None:
+            known = ", ".join(sorted(self._carriers))
+            raise problem.wrong("/channel", f"nobody can answer there in this sandbox; known: {known}")
+        sender = problem.text(read, "from", ADDRESS_CHARACTERS_MAX)
+        if not carrier.is_address(sender):
+            raise problem.wrong("/from", "must be a number in E.164, such as +573001234567")
+        words = problem.text(read, "text", TEXT_CHARACTERS_MAX)
+        return web.json_response(await carrier.reply(sender, words))
+
+    async def armed(self, _request: web.Request) -> web.Response:
+        """The faults that still wait."""
+        return web.json_response(self._faults.waiting())
+
+    async def arm(self, request: web.Request) -> web.Response:
+        """Arm a fault."""
+        read = await problem.body(request, frozenset({"provider", "fault", "count", "seconds"}))
+        provider = None
+        if read.get("provider") is not None:
+            provider = self._provider(problem.text(read, "provider", 64))
+        word = problem.text(read, "fault", 64)
+        if word not in set(Fault):
+            raise problem.wrong("/fault", f"must be one of {', '.join(Fault)}")
+        count = problem.count_or_none(read, "count", COUNT_MAX)
+        seconds = problem.seconds_or_none(read, "seconds", SECONDS_MAX)
+        armed = self._faults.arm(provider, Fault(word), count, seconds)
+        if armed.fault is Fault.REFUSE_CONNECTION:
+            await self._door.shut(seconds if seconds is not None else (count or 1) * REFUSED_SECONDS_EACH)
+        return web.json_response({"provider": provider, "fault": word, "count": armed.left, "seconds": seconds})
+
+    async def disarm(self, _request: web.Request) -> web.Response:
+        """Take every fault back."""
+        self._faults.clear()
+        await self._door.reopen()
+        return web.json_response([])
+
+    async def clock_shown(self, _request: web.Request) -> web.Response:
+        """What the gateway's clock says."""
+        self._clock.forget()
+        return web.json_response({"now": (await self._clock.now()).isoformat()})
+
+    async def clock_set(self, request: web.Request) -> web.Response:
+        """Set the gateway's clock."""
+        order = problem.clock_order(await problem.body(request, frozenset({"now", "advance", "real"})))
+        if self._set_clock is None:
+            raise Problem(503, "unavailable", "This sandbox has no clock to set")
+        try:
+            answer = await self._set_clock(order)
+        except ValueError as error:
+            raise problem.wrong("/" + next(iter(order)), str(error)) from None
+        self._clock.forget()
+        # Known before this is answered: what is sent from now on arrives on the new clock.
+        await self._clock.now()
+        return web.json_response(answer)
+
+    async def page(self, _request: web.Request) -> web.Response:
+        """The telephone."""
+        return _served("phone.html", "text/html")
+
+    async def file(self, request: web.Request) -> web.Response:
+        """What the page is made of."""
+        name = request.match_info["name"]
+        if name not in _FILES:
+            raise Problem(404, "not-found", "There is no such thing")
+        return _served(name, _FILES[name])
+
+    def _provider(self, word: str) -> str:
+        for carrier in self._carriers.values():
+            if word in (carrier.provider, carrier.kind):
+                return carrier.provider
+        known = ", ".join(carrier.provider for carrier in self._carriers.values())
+        raise problem.wrong("/provider", f"is not simulated here; known: {known}")
+
+    def _bubble(self, line: Line) -> dict[str, Any]:
+        status = None
+        if line["type"] == "arrived" and line["id"] is not None:
+            statuses = [later["status"] for later in self._truth.about(line["id"]) if later["type"] == "status"]
+            status = statuses[-1] if statuses else "queued"
+        return {
+            "direction": "in" if line["type"] == "arrived" else "out",
+            "channel": line["channel"],
+            "provider": line["provider"],
+            "party": line["from"] if line["type"] == "arrived" else line["to"],
+            "text": line["text"],
+            "at": line["at"],
+            "status": status,
+        }
+
+
+def _shown(line: Line) -> dict[str, Any]:
+    return {name: line[name] for name in ("channel", "provider", "to", "from", "text", "audio_url", "at")}
+
+
+def _address(told: str | None) -> str | None:
+    """In an address bar a bare ``+`` means a space, and nobody writes numbers otherwise there."""
+    if not told:
+        return None
+    return "+" + told[1:] if told.startswith(" ") else told
+
+
+def _served(name: str, content_type: str) -> web.Response:
+    return web.Response(body=(_PAGE / name).read_bytes(), content_type=content_type, charset="utf-8")
+
+
+@web.middleware
+async def _guarded(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Problems become answers; a page of another site may not press buttons here, for there is no key to ask it for."""
+    response: web.StreamResponse
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if request.method not in ("GET", "HEAD") and site not in ("none", "same-origin"):
+        response = Problem(403, "forbidden", "Another site may not use the sandbox").response()
+    else:
+        try:
+            response = await handler(request)
+        except Problem as refused:
+            response = refused.response()
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,88 @@
+"""The port on which the simulated carriers listen: it can be shut, so that a connection is really refused."""
+
+import asyncio
+import socket
+
+from aiohttp import web
+
+
+class Door:
+    """One listening address in front of an application. Shut, the port stays ours and the kernel answers every SYN with RST."""
+
+    def __init__(self, app: web.Application, host: str, port: int) -> None:
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75)
+        self._host = host
+        self._port = port
+        self._socket: socket.socket | None = None
+        self._server: asyncio.Server | None = None
+        self._opening: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port, once ``open`` has returned."""
+        return self._port
+
+    async def open(self) -> None:
+        """Bind and listen."""
+        await self._runner.setup()
+        self._bind()
+        await self._listen()
+
+    async def shut(self, seconds: float) -> None:
+        """Refuse connections for so long, and end those that are idle: they would hide it."""
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            self._bind()
+        protocols = self._runner.server
+        assert protocols is not None
+        for connection in list(protocols.connections):
+            connection.close()
+        # One turn, so that the other side hears of it before it is told that the fault is armed.
+        await asyncio.sleep(0.02)
+        self._opening = asyncio.create_task(self._open_after(seconds))
+
+    async def reopen(self) -> None:
+        """Listen again now."""
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
+        await self._listen()
+
+    async def close(self) -> None:
+        """Stop for good."""
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._server is not None:
+            self._server.close()
+        elif self._socket is not None:
+            self._socket.close()
+        await self._runner.cleanup()
+
+    async def _open_after(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self._listen()
+
+    def _bind(self) -> None:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.setblocking(False)
+            bound.bind((self._host, self._port))
+        except OSError:
+            bound.close()
+            raise
+        self._port = bound.getsockname()[1]
+        self._socket = bound
+
+    async def _listen(self) -> None:
+        if self._server is not None or self._socket is None:
+            return
+        bound, self._socket = self._socket, None
+        protocols = self._runner.server
+        assert protocols is not None
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(protocols, sock=bound, backlog=1024)

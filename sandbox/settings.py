@@ -1,0 +1,38 @@
+"""What the sandbox is started with: where its memory lies, on which ports it listens, and the account it pretends to hold."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwilioAccount:
+    """The simulated Twilio account. ``provider`` is the operator's name for it; ``inbound_url`` is where people's words go."""
+
+    provider: str
+    account_sid: str
+    auth_token: str = field(repr=False)
+    number: str
+    inbound_url: str
+    api_key: str | None = field(default=None, repr=False)
+    api_secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """``carrier_port`` 0 lets the system choose. All ``seconds`` are real time.
+
+    ``answer_seconds``: think time of a create. ``queue_seconds``: from the answer to the carrier (past a message's
+    ValidityPeriod it is never sent). ``receipt_seconds``: between two receipts. ``late_seconds``: how late a late receipt
+    is, and how long after a lost answer its receipts come. ``hold_seconds``: how long a call is left unanswered at most.
+    """
+
+    directory: Path
+    twilio: TwilioAccount
+    host: str = "127.0.0.1"
+    carrier_port: int = 0
+    answer_seconds: float = 0.005
+    queue_seconds: float = 0.01
+    receipt_seconds: float = 0.02
+    late_seconds: float = 3.0
+    hold_seconds: float = 60.0
+    retry_seconds: tuple[float, ...] = field(default=(0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0))

@@ -1,0 +1,581 @@
+"""A simulator that speaks Twilio's HTTP, version 2010-04-01: messages created, fetched and listed, statuses and inbound signed.
+
+Shapes and error codes are Twilio's (https://www.twilio.com/docs/messaging/api/message-resource, …/docs/api/errors); the
+account behaves as one whose keyword handling is switched off, so that every STOP reaches the gateway's own ears.
+"""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import hmac
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import uuid4
+
+from aiohttp import web
+from twilio.request_validator import RequestValidator
+
+from adapters.kit.segments import segmented
+from sandbox.faults import Fault, Faults
+from sandbox.hooks import Hooks, taken
+from sandbox.settings import Settings
+from sandbox.truth import Line, Truth
+
+VERSION: Final = "2010-04-01"
+CHANNEL: Final = "sms"
+BODY_CHARACTERS_MAX: Final = 1_600
+VALIDITY_SECONDS_MAX: Final = 36_000
+PAGE_SIZE: Final = 50
+PAGE_SIZE_MAX: Final = 1_000
+REQUEST_BYTES_MAX: Final = 256 * 1024
+#: Receipts that a restart interrupted are told again only for messages younger than this.
+RESUMED_HOURS: Final = 1
+#: How often a call that is left unanswered looks whether anybody still waits.
+HOLD_STEP_SECONDS: Final = 0.05
+
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class TwilioError(Exception):
+    """Twilio says no: ``status`` is HTTP's, ``code`` is of https://www.twilio.com/docs/api/errors."""
+
+    def __init__(self, status: int, code: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers or {}
+
+    def response(self) -> web.Response:
+        """https://www.twilio.com/docs/usage/twilios-response#response-formats-exceptions."""
+        return web.json_response(
+            {
+                "code": self.code,
+                "message": self.message,
+                "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
+                "status": self.status,
+            },
+            status=self.status,
+            headers=self.headers,
+        )
+
+
+class TwilioCarrier:
+    """One account with one number."""
+
+    channel: Final = CHANNEL
+    kind: Final = "twilio"
+
+    def __init__(
+        self, settings: Settings, truth: Truth, faults: Faults, hooks: Hooks, law_now: Callable[[], Awaitable[datetime]]
+    ) -> None:
+        self._settings = settings
+        self._account = settings.twilio
+        self._truth = truth
+        self._faults = faults
+        self._hooks = hooks
+        self._law_now = law_now
+        self._validator = RequestValidator(self._account.auth_token)
+        # The newest last, by id: what the API knows. A request that was swallowed is in the truth but not here.
+        self._resources: dict[str, dict[str, Any]] = {}
+        self._remember()
+
+    @property
+    def provider(self) -> str:
+        """The operator's name for this account."""
+        return self._account.provider
+
+    def is_address(self, text: str) -> bool:
+        """Whether a person can write from there."""
+        return _E164.fullmatch(text) is not None
+
+    def routes(self) -> list[web.RouteDef]:
+        """Twilio's paths."""
+        base = f"/{VERSION}/Accounts/{{account}}/Messages"
+        return [
+            web.post(f"{base}.json", self._answering(self._create)),
+            web.get(f"{base}.json", self._answering(self._list)),
+            web.get(f"{base}/{{sid}}.json", self._answering(self._fetch)),
+        ]
+
+    def resume(self) -> None:
+        """Tell what a restart kept from being told."""
+        young = datetime.now(UTC) - timedelta(hours=RESUMED_HOURS)
+        for line in list(self._truth.arrived(channel=CHANNEL)):
+            told = {
+                later["word"]
+                for later in self._truth.about(line["id"])
+                if later["type"] == "hook" and not later["forged"] and taken(later["answered"])
+            }
+            plan = line.get("plan")
+            if plan is None or line["provider"] != self.provider or datetime.fromisoformat(line["real"]) < young:
+                continue
+            if left := [word for word in plan["receipts"] if word not in told]:
+                resumed = {**plan, "receipts": left}
+                self._hooks.start(self._live(line["id"], resumed))
+
+    async def reply(self, sender: str, text: str) -> dict[str, Any]:
+        """The person writes: recorded, then told to the inbound address. Returns the id and what the gateway answered."""
+        sid = "SM" + uuid4().hex
+        recipient = self._account.number
+        for line in self._truth.with_person(sender):
+            if line["type"] == "arrived" and line["provider"] == self.provider:
+                recipient = line["from"]
+        now = datetime.now(UTC)
+        self._resources[sid] = self._inbound(sid, sender, recipient, text, now)
+        self._truth.append(
+            {
+                "type": "reply",
+                "id": sid,
+                "channel": CHANNEL,
+                "provider": self.provider,
+                "from": sender,
+                "to": recipient,
+                "text": text,
+                "at": (await self._law_now()).isoformat(),
+                "real": now.isoformat(),
+            }
+        )
+        # https://www.twilio.com/docs/messaging/guides/webhook-request
+        form = {
+            "ToCountry": "",
+            "SmsMessageSid": sid,
+            "NumMedia": "0",
+            "SmsSid": sid,
+            "SmsStatus": "received",
+            "Body": text,
+            "To": recipient,
+            "NumSegments": str(segmented(text).segments),
+            "MessageSid": sid,
+            "AccountSid": self._account.account_sid,
+            "From": sender,
+            "ApiVersion": VERSION,
+        }
+        body, headers = self._signed(self._account.inbound_url, form)
+        status = await self._hooks.post_until_taken(self._account.inbound_url, body, headers)
+        return {"id": sid, "hook": {"status": status, "taken": taken(status)}}
+
+    # What the gateway asks of Twilio
+
+    def _answering(self, handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                self._authenticate(request)
+                return await handler(request)
+            except TwilioError as error:
+                return error.response()
+
+        return answer
+
+    def _authenticate(self, request: web.Request) -> None:
+        scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+        given = b""
+        if scheme.lower() == "basic":
+            with contextlib.suppress(binascii.Error, ValueError):
+                given = base64.b64decode(encoded, validate=True)
+        account = self._account
+        known = [f"{account.account_sid}:{account.auth_token}"]
+        if account.api_key is not None:
+            known.append(f"{account.api_key}:{account.api_secret}")
+        genuine = any(hmac.compare_digest(given, pair.encode()) for pair in known)
+        if not genuine or request.match_info["account"] != account.account_sid:
+            raise TwilioError(401, 20003, "Authenticate")
+
+    async def _create(self, request: web.Request) -> web.Response:
+        form = await _form(request)
+        await asyncio.sleep(self._settings.answer_seconds)
+        to = form.get("To", "")
+        ending = self._faults.take_call(self.provider)
+        try:
+            _strike(ending)
+            self._check(form)
+        except TwilioError as error:
+            self._truth.append(
+                {
+                    "type": "refused",
+                    "channel": CHANNEL,
+                    "provider": self.provider,
+                    "to": to,
+                    "code": error.code,
+                    "real": datetime.now(UTC).isoformat(),
+                }
+            )
+            raise
+        if to.endswith("0004"):
+            await self._arrived(form, resource=None, plan=None)
+            return await self._never_answer(request)
+        now = datetime.now(UTC)
+        sid = "SM" + uuid4().hex
+        sender = form.get("From") or self._account.number
+        resource = self._resource(sid, sender, to, form["Body"], now)
+        if "MessagingServiceSid" in form:
+            resource["messaging_service_sid"] = form["MessagingServiceSid"]
+        struck = self._faults.take_receipts(self.provider)
+        final = ["undelivered"] if to.endswith("0002") else ["delivered"]
+        plan = {
+            "receipts": ["sent", *final, *(["read"] if to.endswith("0001") else [])],
+            "callback": form.get("StatusCallback"),
+            "validity": int(form.get("ValidityPeriod", VALIDITY_SECONDS_MAX)),
+            "faults": sorted(struck),
+            "accepted": now.isoformat(),
+        }
+        await self._arrived(form, resource=resource, plan=plan)
+        early = Fault.EARLY_RECEIPT in struck
+        lost = ending in (Fault.TIMEOUT, Fault.HANG_UP)
+        if early:
+            await self._live(sid, plan)
+        elif not lost:
+            self._hooks.start(self._live(sid, plan))
+        if not lost:
+            return web.json_response(resource, status=201)
+        response = await self._never_answer(request) if ending is Fault.TIMEOUT else _hung_up(request)
+        if not early:
+            # Late enough for the caller to have settled that it does not know.
+            self._hooks.start(self._live(sid, plan, self._settings.late_seconds))
+        return response
+
+    def _check(self, form: Mapping[str, str]) -> None:
+        to, sender, body = form.get("To", ""), form.get("From", ""), form.get("Body", "")
+        if not to:
+            raise TwilioError(400, 21604, "A 'To' phone number is required.")
+        if not sender and not form.get("MessagingServiceSid"):
+            raise TwilioError(400, 21603, "A 'From' phone number is required.")
+        if not body:
+            raise TwilioError(400, 21602, "Message body is required.")
+        if len(body) > BODY_CHARACTERS_MAX:
+            raise TwilioError(400, 21617, "The concatenated message body exceeds the 1600 character limit")
+        if not _E164.fullmatch(to):
+            raise TwilioError(400, 21211, f"The 'To' number {to} is not a valid phone number.")
+        if sender == to:
+            raise TwilioError(400, 21266, "'To' and 'From' number cannot be the same")
+        if sender and sender != self._account.number:
+            raise TwilioError(
+                400, 21606, f"The 'From' phone number provided ({sender}) is not a valid message-capable Twilio number"
+            )
+        validity = form.get("ValidityPeriod", "1")
+        if not (validity.isascii() and validity.isdigit() and 1 <= int(validity[:9]) <= VALIDITY_SECONDS_MAX):
+            raise TwilioError(400, 90007, "Invalid validity period value")
+        callback = form.get("StatusCallback")
+        if callback is not None:
+            parts = urlsplit(callback)
+            if parts.scheme not in ("http", "https") or not parts.hostname or len(callback) > 4_000:
+                raise TwilioError(400, 21609, "The StatusCallback URL is not a valid URL.")
+        if to.endswith("0003"):
+            raise TwilioError(400, 21614, f"'To' number {to} is not a valid mobile number")
+        if to.endswith("0005"):
+            raise TwilioError(400, 21610, "Attempt to send to unsubscribed recipient")
+
+    async def _fetch(self, request: web.Request) -> web.Response:
+        resource = self._resources.get(request.match_info["sid"])
+        if resource is None:
+            raise TwilioError(404, 20404, f"The requested resource {request.path} was not found")
+        return web.json_response(resource)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        query = request.query
+        size = query.get("PageSize", str(PAGE_SIZE))
+        page = query.get("Page", "0")
+        if not (size.isascii() and size.isdigit() and page.isascii() and page.isdigit()):
+            raise TwilioError(400, 20001, "Page and PageSize must be numbers")
+        page_size = min(max(int(size[:9]), 1), PAGE_SIZE_MAX)
+        chosen = [resource for resource in reversed(self._resources.values()) if _matches(resource, query)]
+        start = 0
+        token = query.get("PageToken")
+        if token is not None:
+            # The token names the last message of the page before, so that newer ones do not shift the pages.
+            sids = [resource["sid"] for resource in chosen]
+            if token[2:] not in sids:
+                raise TwilioError(400, 20001, "PageToken is not known")
+            start = sids.index(token[2:]) + 1
+        shown = chosen[start : start + page_size]
+        following = None
+        if len(chosen) > start + page_size:
+            following = _uri(request, page_size, int(page[:9]) + 1, "PA" + shown[-1]["sid"])
+        index = int(page[:9])
+        return web.json_response(
+            {
+                "first_page_uri": _uri(request, page_size, 0, None),
+                "end": start + len(shown) - 1 if shown else start,
+                "previous_page_uri": _uri(request, page_size, index - 1, None) if index == 1 else None,
+                "messages": shown,
+                "uri": request.path_qs,
+                "page_size": page_size,
+                "start": start,
+                "next_page_uri": following,
+                "page": index,
+            }
+        )
+
+    async def _never_answer(self, request: web.Request) -> web.Response:
+        """Hold the call until the other side gives up."""
+        # aiohttp tells a handler of a lost connection by no event, only by the missing transport.
+        for _ in range(int(self._settings.hold_seconds / HOLD_STEP_SECONDS)):
+            if request.transport is None or request.transport.is_closing():
+                break
+            await asyncio.sleep(HOLD_STEP_SECONDS)
+        return _hung_up(request)
+
+    # What Twilio tells the gateway
+
+    async def _live(self, sid: str, plan: Mapping[str, Any], after: float = 0.0) -> None:
+        """The life of a message after it was accepted, with the faults that strike it."""
+        faults = frozenset(plan["faults"])
+        settings = self._settings
+        await asyncio.sleep(after + settings.queue_seconds)
+        accepted = datetime.fromisoformat(plan["accepted"])
+        words: Sequence[str] = plan["receipts"]
+        if words[0] == "sent" and datetime.now(UTC) > accepted + timedelta(seconds=plan["validity"]):
+            words = ["failed"]
+        if Fault.FORGED_RECEIPT in faults:
+            # Says more than will ever be true, so that it shows wherever it is believed.
+            await self._tell(sid, "read", plan, forged=True)
+        together = faults & {Fault.REORDER_RECEIPTS, Fault.LATE_RECEIPT}
+        for index, word in enumerate(words):
+            if index:
+                await asyncio.sleep(settings.receipt_seconds)
+            self._turn(sid, word)
+            if not together:
+                await self._tell(sid, word, plan)
+        if together:
+            if Fault.LATE_RECEIPT in faults:
+                await asyncio.sleep(settings.late_seconds)
+            for word in reversed(words) if Fault.REORDER_RECEIPTS in faults else words:
+                await self._tell(sid, word, plan)
+
+    def _turn(self, sid: str, word: str) -> None:
+        now = datetime.now(UTC)
+        line: Line = {"type": "status", "id": sid, "status": word, "real": now.isoformat()}
+        if word in _ERRORS:
+            line["error_code"] = _ERRORS[word][0]
+        self._truth.append(line)
+        _turned(self._resources[sid], word, now)
+
+    async def _tell(self, sid: str, word: str, plan: Mapping[str, Any], *, forged: bool = False) -> None:
+        """https://www.twilio.com/docs/messaging/guides/track-outbound-message-status."""
+        callback, faults = plan["callback"], frozenset(plan["faults"])
+        if callback is None or (Fault.DROP_RECEIPT in faults and not forged):
+            return
+        resource = self._resources[sid]
+        form = {
+            "AccountSid": self._account.account_sid,
+            "ApiVersion": VERSION,
+            "From": resource["from"] or "",
+            "MessageSid": sid,
+            "MessageStatus": word,
+            "SmsSid": sid,
+            "SmsStatus": word,
+            "To": resource["to"],
+        }
+        if word in _ERRORS:
+            form["ErrorCode"] = str(_ERRORS[word][0])
+        if word == "delivered":
+            form["RawDlrDoneDate"] = datetime.now(UTC).strftime("%y%m%d%H%M")
+        if resource["messaging_service_sid"] is not None:
+            form["MessagingServiceSid"] = resource["messaging_service_sid"]
+        body, headers = self._signed(callback, form)
+        if forged:
+            stranger = RequestValidator(uuid4().hex)
+            headers["X-Twilio-Signature"] = stranger.compute_signature(callback, form)
+        twice = Fault.DUPLICATE_RECEIPT in faults and not forged
+        for _ in range(2 if twice else 1):
+            if forged:
+                status = await self._hooks.post(callback, body, headers)
+            else:
+                status = await self._hooks.post_until_taken(callback, body, headers)
+            self._truth.append(
+                {
+                    "type": "hook",
+                    "id": sid,
+                    "word": word,
+                    "answered": status,
+                    "forged": forged,
+                    "real": datetime.now(UTC).isoformat(),
+                }
+            )
+
+    def _signed(self, url: str, form: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
+            "User-Agent": "TwilioProxy/1.1",
+            "I-Twilio-Idempotency-Token": str(uuid4()),
+            "X-Twilio-Signature": self._validator.compute_signature(url, dict(form)),
+        }
+        return urlencode(form).encode(), headers
+
+    # What Twilio remembers
+
+    async def _arrived(self, form: Mapping[str, str], resource: dict[str, Any] | None, plan: Line | None) -> None:
+        real = datetime.now(UTC)
+        self._truth.append(
+            {
+                "type": "arrived",
+                "id": None if resource is None else resource["sid"],
+                "channel": CHANNEL,
+                "provider": self.provider,
+                "to": form["To"],
+                "from": form.get("From") or self._account.number,
+                "text": form["Body"],
+                "audio_url": None,
+                "at": (await self._law_now()).isoformat(),
+                "real": real.isoformat(),
+                "resource": resource,
+                "plan": plan,
+            }
+        )
+        if resource is not None:
+            self._resources[resource["sid"]] = dict(resource)
+
+    def _remember(self) -> None:
+        for line in self._truth:
+            real = datetime.fromisoformat(line["real"])
+            if line["type"] == "arrived" and line["provider"] == self.provider and line["resource"] is not None:
+                self._resources[line["id"]] = dict(line["resource"])
+            elif line["type"] == "reply" and line["provider"] == self.provider:
+                self._resources[line["id"]] = self._inbound(line["id"], line["from"], line["to"], line["text"], real)
+            elif line["type"] == "status" and line["id"] in self._resources:
+                _turned(self._resources[line["id"]], line["status"], real)
+
+    def _inbound(self, sid: str, sender: str, recipient: str, text: str, now: datetime) -> dict[str, Any]:
+        told = {"direction": "inbound", "status": "received", "date_sent": _rfc2822(now)}
+        return self._resource(sid, sender, recipient, text, now) | told
+
+    def _resource(self, sid: str, sender: str, to: str, text: str, now: datetime) -> dict[str, Any]:
+        uri = f"/{VERSION}/Accounts/{self._account.account_sid}/Messages/{sid}"
+        return {
+            "account_sid": self._account.account_sid,
+            "api_version": VERSION,
+            "body": text,
+            "date_created": _rfc2822(now),
+            "date_sent": None,
+            "date_updated": _rfc2822(now),
+            "direction": "outbound-api",
+            "error_code": None,
+            "error_message": None,
+            "from": sender,
+            "messaging_service_sid": None,
+            "num_media": "0",
+            "num_segments": str(segmented(text).segments),
+            "price": None,
+            "price_unit": "USD",
+            "sid": sid,
+            "status": "queued",
+            "subresource_uris": {"media": f"{uri}/Media.json"},
+            "to": to,
+            "uri": f"{uri}.json",
+        }
+
+
+#: https://www.twilio.com/docs/api/errors/30003 and …/30036. A phone that is switched off, and a message that waited too long.
+_ERRORS: Final[Mapping[str, tuple[int, str]]] = {
+    "undelivered": (30003, "Unreachable destination handset"),
+    "failed": (30036, "Validity Period Expired"),
+}
+
+
+def _turned(resource: dict[str, Any], word: str, now: datetime) -> None:
+    resource["status"] = word
+    resource["date_updated"] = _rfc2822(now)
+    if word == "sent":
+        resource["date_sent"] = _rfc2822(now)
+    if word in _ERRORS:
+        resource["error_code"], resource["error_message"] = _ERRORS[word]
+
+
+def _strike(ending: Fault | None) -> None:
+    """The faults that end in an answer; those that end in none are the caller's."""
+    if ending is Fault.SERVER_ERROR:
+        raise TwilioError(500, 20500, "An internal server error has occurred")
+    if ending is Fault.THROTTLE:
+        raise TwilioError(429, 20429, "Too Many Requests", {"Retry-After": "1"})
+    if ending is Fault.REJECT:
+        raise TwilioError(
+            400, 21408, "Permission to send an SMS has not been enabled for the region indicated by the 'To' number"
+        )
+
+
+def _hung_up(request: web.Request) -> web.Response:
+    """Break the connection without an answer; what is returned is written to nobody."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise TwilioError(415, 20415, "Content-Type must be application/x-www-form-urlencoded")
+    body = await request.content.read(-1)
+    if len(body) > REQUEST_BYTES_MAX:
+        raise TwilioError(413, 20413, "Request entity too large")
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
+    except ValueError:
+        raise TwilioError(400, 20001, "The body is not a form in UTF-8") from None
+
+
+def _matches(resource: Mapping[str, Any], query: Mapping[str, str]) -> bool:
+    if query.get("To", resource["to"]) != resource["to"] or query.get("From", resource["from"]) != resource["from"]:
+        return False
+    sent = None if resource["date_sent"] is None else _instant(resource["date_sent"])
+    for name, fits in _DATE_FILTERS.items():
+        asked = query.get(name)
+        if asked is not None and (sent is None or not fits(sent, asked)):
+            return False
+    return True
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:
+        pass
+    try:
+        told = datetime.fromisoformat(text)
+    except ValueError:
+        raise TwilioError(400, 20001, "DateSent is not a date") from None
+    return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+
+
+def _day_or_instant(sent: datetime, asked: str) -> tuple[Any, Any]:
+    if len(asked) == 10:
+        return sent.astimezone(UTC).date(), _instant(asked).date()
+    return sent, _instant(asked)
+
+
+def _same(sent: datetime, asked: str) -> bool:
+    return sent.astimezone(UTC).date() == _instant(asked).astimezone(UTC).date()
+
+
+def _on_or_before(sent: datetime, asked: str) -> bool:
+    known, limit = _day_or_instant(sent, asked)
+    return bool(known <= limit)
+
+
+def _on_or_after(sent: datetime, asked: str) -> bool:
+    known, limit = _day_or_instant(sent, asked)
+    return bool(known >= limit)
+
+
+#: Written ``DateSent>=2026-11-23`` in an address, so that the name ends in the sign: both bounds are inclusive.
+_DATE_FILTERS: Final[Mapping[str, Callable[[datetime, str], bool]]] = {
+    "DateSent": _same,
+    "DateSent<": _on_or_before,
+    "DateSent>": _on_or_after,
+}
+
+
+def _uri(request: web.Request, page_size: int, page: int, token: str | None) -> str:
+    kept = [(name, value) for name, value in request.query.items() if name not in ("PageSize", "Page", "PageToken")]
+    kept += [("PageSize", str(page_size)), ("Page", str(page))]
+    if token is not None:
+        kept.append(("PageToken", token))
+    return f"{request.path}?{urlencode(kept)}"
+
+
+def _rfc2822(instant: datetime) -> str:
+    return format_datetime(instant.replace(microsecond=0))
