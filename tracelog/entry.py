@@ -36,7 +36,7 @@ class UnwritableError(ValueError):
     """A fact that canonical JSON cannot hold, or holds differently for different readers."""
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A written entry, ready to be appended: the first three are the row, ``sealed`` is the deletable one beside it.
 
     A Struct where the house has dataclasses: it is made several times a message, five times as fast.
@@ -48,7 +48,7 @@ class Entry(msgspec.Struct, frozen=True):
     sealed: Sealed | None = None
 
 
-class _Tail(msgspec.Struct, frozen=True):
+class _Tail(msgspec.Struct, frozen=True, gc=False):
     """The end of a header, after the facts."""
 
     kind: str
@@ -58,7 +58,7 @@ class _Tail(msgspec.Struct, frozen=True):
     v: int
 
 
-class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Header(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What stands in a header, its fields in the order of the canonical form (the encoder sorts those of the facts).
 
     Ids are 32 hexadecimal digits and random: ``entry`` is the entry's own, ``subject`` our name for the person.

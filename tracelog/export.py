@@ -5,11 +5,12 @@ other byte is an error. ``docs/trace.md`` describes it for those who write their
 """
 
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
-from typing import Final
+from typing import BinaryIO, Final
 from uuid import UUID
 
 import msgspec
@@ -25,12 +26,12 @@ LINE_BYTES_MAX: Final = HEADER_BYTES_MAX + (PAYLOAD_BYTES_MAX + TAG_BYTES) * 4 /
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
-class _Payload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Payload(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     ciphertext: str
     nonce: str
 
 
-class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Line(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """An entry's line; fields stand in the order of the canonical form. ``row`` is there only when something is wrong."""
 
     header: msgspec.Raw
@@ -41,12 +42,12 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     row: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-class _Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Export(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     sha256: str
     signature: str
 
 
-class _LastLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _LastLine(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     export: _Export
     key_id: str
     origin: str
@@ -285,6 +286,11 @@ def verify(lines: Iterable[bytes], *, public_key: bytes | None = None) -> Holds 
         return reader.last(previous, public_key)
     except _Bad as bad:
         return Broken(line=number, index=None, why=str(bad))
+
+
+def lines_of(stream: BinaryIO) -> Iterator[bytes]:
+    """A stream's lines; one that is longer than any export's comes in pieces, none of which is accepted."""
+    return iter(partial(stream.readline, LINE_BYTES_MAX), b"")
 
 
 def head_of(tenant: str, frontier: Frontier) -> Head:

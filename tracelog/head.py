@@ -196,18 +196,23 @@ def opened(note: str, public_key: bytes) -> SignedHead:
     if tenant_of(origin) is None or _SIZE.fullmatch(size) is None or root is None or len(root) != HASH_BYTES:
         raise ForgedError("the checkpoint's origin, size or root is not readable")
     head = Head(origin=origin, size=int(size), root=root)
-    wanted = key_id(origin, public_key)
-    for line in lines[:-1].split("\n"):
-        match = re.fullmatch(r"— (\S+) (\S+)", line)
-        signature = _decoded(match[2]) if match else None
-        if match is None or signature is None or len(signature) <= KEY_ID_BYTES:
-            raise ForgedError("a signature line is not readable")
-        if match[1] == origin and signature[:KEY_ID_BYTES] == wanted:
-            signed = SignedHead(head=head, public_key=public_key, signature=signature[KEY_ID_BYTES:])
+    signatures = [_signature(line) for line in lines[:-1].split("\n")]
+    for name, hashed, signature in signatures:
+        if name == origin and hashed == key_id(origin, public_key):
+            signed = SignedHead(head=head, public_key=public_key, signature=signature)
             if not signed.holds():
                 raise ForgedError("the signature does not hold")
             return signed
     raise ForgedError("not signed by this key")
+
+
+def _signature(line: str) -> tuple[str, bytes, bytes]:
+    """The key's name, its id and the signature in one line of a signed note."""
+    match = re.fullmatch(r"— (\S+) (\S+)", line)
+    raw = _decoded(match[2]) if match else None
+    if match is None or raw is None or len(raw) <= KEY_ID_BYTES:
+        raise ForgedError("a signature line is not readable")
+    return match[1], raw[:KEY_ID_BYTES], raw[KEY_ID_BYTES:]
 
 
 def _decoded(text: str) -> bytes | None:

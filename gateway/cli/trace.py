@@ -1,0 +1,112 @@
+"""``tregua trace``: what can be done with a trace from the outside, without a database, settings or a network."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Final
+
+import typer
+
+from tracelog.export import Broken, Holds, lines_of, verify
+from tracelog.head import pinned_key
+
+app = typer.Typer(no_args_is_help=True, help="Prove the trace.")
+
+KEY_FILE_BYTES_MAX: Final = 16 * 1024
+#: Lines between two moves of the progress bar.
+PROGRESS_LINES: Final = 5_000
+
+
+@app.callback()
+def trace() -> None:
+    """Prove the trace."""
+
+
+@app.command("verify")
+def verify_command(
+    export: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, readable=True, allow_dash=True, help="The export, or - for stdin."),
+    ],
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PUB", help="The public key that must have signed: a verifier key, hex, base64 or a file."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Check an export offline, byte by byte, and name the first bad entry.
+
+    Exit 0: it holds. Exit 1: it does not. Exit 2: wrong use.
+
+    Example: tregua trace verify july.ndjson --key tregua/acme+5f1c0d2e+AQ...
+    """
+    public_key = None if key is None else _pinned(key)
+    with nullcontext(sys.stdin.buffer) if str(export) == "-" else export.open("rb") as stream:
+        result = verify(_shown(stream), public_key=public_key)
+    match result:
+        case Holds():
+            typer.echo(json.dumps(_plain(result)) if as_json else _said(result))
+        case Broken():
+            typer.echo(json.dumps(_plain(result)) if as_json else _said(result))
+            raise typer.Exit(1)
+
+
+def _pinned(key: str) -> bytes:
+    """The key itself, or what stands in the file of that name."""
+    try:
+        path = Path(key)
+        if path.is_file() and path.stat().st_size <= KEY_FILE_BYTES_MAX:
+            key = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        pass  # too long for a file's name, or no text: then it is a key or it is wrong
+    try:
+        return pinned_key(key)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--key") from None
+
+
+def _said(result: Holds | Broken) -> str:
+    match result:
+        case Broken():
+            where = "head" if result.index is None else f"entry {result.index}"
+            return f"does not hold: {where} (line {result.line}): {result.why}"
+        case Holds():
+            lines = [
+                f"holds: {result.size} entries of {result.origin}",
+                f"root {result.root.hex()}",
+                f"signed by key {result.key_id.hex()}, public key {result.public_key.hex()}",
+                f"payloads: {result.payloads} here, {result.payloads_absent} erased or left out",
+            ]
+            if not result.pinned:
+                lines.append("unpinned: the key is the file's own word; give --key to check whose it is")
+            return "\n".join(lines)
+
+
+def _plain(result: Holds | Broken) -> dict[str, Any]:
+    fields = {name: value.hex() if isinstance(value, bytes) else value for name, value in asdict(result).items()}
+    return {"holds": isinstance(result, Holds), **fields}
+
+
+def _shown(stream: BinaryIO) -> Iterator[bytes]:
+    """The stream's lines, with a progress bar where somebody watches and the size is known."""
+    if not sys.stderr.isatty() or not stream.seekable():
+        yield from lines_of(stream)
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    total = os.fstat(stream.fileno()).st_size
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("verifying", total=total)
+        read = 0
+        for number, line in enumerate(lines_of(stream)):
+            read += len(line)
+            if number % PROGRESS_LINES == 0:
+                progress.update(task, completed=read)
+            yield line
