@@ -215,6 +215,8 @@ class TwilioSms:
             # An empty mapping would be replaced by the process's environment.
             environment={"": ""},
         )
+        # Imports the package's resources now, half a second of them, and not while the first message waits.
+        _ = self._client.messages
         tokens = filter(None, (settings.auth_token, settings.auth_token_secondary))
         self._validators = tuple(RequestValidator(token) for token in tokens)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -10,6 +11,8 @@ class Door:
     """One listening address in front of an application. Shut, the port stays ours and the kernel answers every SYN with RST."""
 
     def __init__(self, app: web.Application, host: str, port: int) -> None:
+        self._busy: set[object] = set()
+        app.middlewares.append(self._noted)
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75)
         self._host = host
         self._port = port
@@ -39,7 +42,11 @@ class Door:
         protocols = self._runner.server
         assert protocols is not None
         for connection in list(protocols.connections):
-            connection.close()
+            if connection in self._busy:
+                connection.close()
+            else:
+                # ``close`` would leave an idle connection open and answer nobody on it.
+                connection.force_close()
         # One turn, so that the other side hears of it before it is told that the fault is armed.
         await asyncio.sleep(0.02)
         self._opening = asyncio.create_task(self._open_after(seconds))
@@ -60,6 +67,16 @@ class Door:
         elif self._socket is not None:
             self._socket.close()
         await self._runner.cleanup()
+
+    @web.middleware
+    async def _noted(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        self._busy.add(request.protocol)
+        try:
+            return await handler(request)
+        finally:
+            self._busy.discard(request.protocol)
 
     async def _open_after(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
