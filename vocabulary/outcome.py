@@ -98,6 +98,16 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What a way expects a message to cost before it is sent; ``amount`` is a decimal text in ``currency``, None when unpriced."""
+
+    segments: int
+    encoding: str
+    amount: str | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """The provider's list shows the attempt: it did leave."""
 
