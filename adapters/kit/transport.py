@@ -2,7 +2,8 @@
 
 That precision is what keeps a person from being written to twice: only a call of which nothing left may be made again.
 aiohttp announces ``on_request_headers_sent`` just before the first byte is handed to the socket; before it come the wait
-for a free connection, DNS, TCP and TLS. There are no retries, redirects, cookies or proxies from the environment here.
+for a free connection, DNS, TCP and TLS. There are no retries, redirects, cookies or proxies from the environment here;
+aiohttp itself repeats a GET whose kept connection turns out to be dead, and never a POST.
 """
 
 from collections.abc import Mapping
@@ -75,14 +76,16 @@ class Transport:
     def __init__(
         self,
         *,
-        call_seconds: float = CALL_SECONDS,
-        connect_seconds: float = CONNECT_SECONDS,
-        connections_max: int = CONNECTIONS_MAX,
+        call_seconds: float | None = None,
+        connect_seconds: float | None = None,
+        connections_max: int | None = None,
     ) -> None:
+        call_seconds = CALL_SECONDS if call_seconds is None else call_seconds
+        connect_seconds = CONNECT_SECONDS if connect_seconds is None else connect_seconds
         self._timeout = aiohttp.ClientTimeout(
             total=call_seconds, connect=min(connect_seconds, call_seconds), ceil_threshold=_NEVER_ROUNDED
         )
-        self._connections_max = connections_max
+        self._connections_max = CONNECTIONS_MAX if connections_max is None else connections_max
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
