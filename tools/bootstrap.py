@@ -8,6 +8,8 @@ Why it is so: ``docs/decisions/0002-bootstrap.md``.
 
 # ruff: noqa: S603 - every command below is made of this file's own words
 
+from __future__ import annotations  # so that a Python too old for us can still read this file, and say so
+
 import ast
 import fcntl
 import hashlib
@@ -16,7 +18,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -32,17 +33,16 @@ SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 def main() -> int:
     """Exit 0 when the environment stands, 1 when it could not be made, 2 for a wrong call."""
-    match sys.argv[1:]:
-        case [("run" | "dev") as wanted]:
-            handle = os.open(CHECKOUT, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(handle, fcntl.LOCK_EX)  # two makes at once: the second waits, and finds it done
-            return prepare(wanted)
-        case ["link", venv]:
-            link(Path(venv).resolve())
-            return 0
-        case _:
-            print("usage: bootstrap.py run | dev | link VENV", file=sys.stderr)
-            return 2
+    words = sys.argv[1:]
+    if words in (["run"], ["dev"]):
+        handle = os.open(CHECKOUT, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(handle, fcntl.LOCK_EX)  # two makes at once: the second waits, and finds it done
+        return prepare(words[0])
+    if len(words) == 2 and words[0] == "link":
+        link(Path(words[1]).resolve())
+        return 0
+    print("usage: bootstrap.py run | dev | link VENV", file=sys.stderr)
+    return 2
 
 
 def prepare(wanted: str) -> int:
@@ -80,8 +80,8 @@ def digest(wanted: str) -> str:
 
 
 def python_works() -> bool:
-    """Whether the environment's interpreter starts and is new enough."""
-    code = f"import sys; sys.exit(sys.version_info < {PYTHON_MIN})"
+    """Whether the environment's interpreter starts and is of the same version as the one make was told to use."""
+    code = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
     try:
         return subprocess.run([VENV / "bin" / "python", "-I", "-S", "-c", code], check=False).returncode == 0
     except OSError:
@@ -173,6 +173,8 @@ def pip_settings() -> dict[str, str]:
 
 def link(venv: Path) -> None:
     """Let the environment import the checkout as it stands, and write its commands: an editable install without a build."""
+    import tomllib  # not in a Python too old for us
+
     (packages,) = venv.glob("lib/python3*/site-packages")
     packages.joinpath("tregua.pth").write_text(f"{CHECKOUT}\n")
     project = tomllib.loads(CHECKOUT.joinpath("pyproject.toml").read_text())["project"]
@@ -198,8 +200,8 @@ def say(words: str) -> None:
     print(f"bootstrap: {words}", file=sys.stderr, flush=True)
 
 
-if sys.version_info < PYTHON_MIN:
-    sys.exit(
-        f"Tregua needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}: make PYTHON=python3.12 ..."
-    )
-sys.exit(main())
+if __name__ == "__main__":
+    if sys.version_info < PYTHON_MIN:
+        found = f"{sys.executable} is {sys.version.split()[0]}"
+        sys.exit(f"Tregua needs Python 3.11 or newer, and {found}: make PYTHON=python3.12 ...")
+    sys.exit(main())

@@ -1,0 +1,30 @@
+# The gateway for production: one image, three commands (tregua migrate, serve, work). See compose.yaml.
+
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /srv/tregua
+COPY requirements.txt ./
+RUN python -m venv /opt/tregua \
+ && /opt/tregua/bin/python -m pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements.txt \
+ && /opt/tregua/bin/python -m pip uninstall --yes setuptools pip
+COPY . .
+RUN python tools/bootstrap.py link /opt/tregua \
+ && /opt/tregua/bin/python -m compileall -q -j 0 . \
+ && rm -r tools
+
+FROM python:3.11-slim-bookworm
+RUN groupadd --system --gid 10001 tregua \
+ && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /srv/tregua --shell /usr/sbin/nologin tregua
+COPY --from=build /opt/tregua /opt/tregua
+COPY --from=build /srv/tregua /srv/tregua
+ENV PATH=/opt/tregua/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    TREGUA_HOST=0.0.0.0 \
+    TREGUA_PORT=8080
+# An operator's tregua.toml is mounted here.
+WORKDIR /etc/tregua
+USER tregua
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["tregua"]
+CMD ["serve"]
