@@ -34,6 +34,8 @@ class TraceRow:
     idx: int
     kind: str
     at: datetime
+    subject: UUID | None
+    message: UUID | None
     header: bytes = field(repr=False)
     payload_digest: bytes | None = field(repr=False)
     leaf: bytes

@@ -50,12 +50,16 @@ class EventRow:
     external_id: str | None = None
 
 
-async def add(connection: Connection, rows: Sequence[EventRow]) -> None:
-    """Append events. The caller holds the contacts' locks when they can change what may be sent."""
+async def add(connection: Connection, rows: Sequence[EventRow]) -> set[UUID]:
+    """Append events; the ids of those that are new (an ``external_id`` that is known changes nothing).
+
+    The caller holds the contacts' locks when they can change what may be sent.
+    """
     if not rows:
-        return
+        return set()
     columns = [_columns(row) for row in rows]
-    await connection.execute(queries(_SQL)["add"], *[list(column) for column in zip(*columns, strict=True)])
+    added = await connection.fetch(queries(_SQL)["add"], *[list(column) for column in zip(*columns, strict=True)])
+    return {row["id"] for row in added}
 
 
 async def histories(
@@ -164,11 +168,32 @@ def type_of(event: Event) -> str:
     return _TYPES[type(event)]
 
 
+def facts_of(event: Event) -> dict[str, Any]:
+    """An event as flat facts: the words of the scenario files, the person left out."""
+    facts: dict[str, Any] = {"type": type_of(event), "on": event.at.isoformat(), **_details(event)}
+    for name in _SHARED:
+        value = getattr(event, name, None)
+        if value is not None and value is not False:
+            facts[name] = list(value) if isinstance(value, tuple) else value
+    return facts
+
+
+_SHARED: Final = (
+    "channel", "form", "outcome", "purpose", "debts", "address", "address_kind", "creditor", "collector", "role",
+    "reply_to_inbound",
+)  # fmt: skip
+
+
 def _detail(event: Event) -> str | None:
+    detail = _details(event)
+    return json.dumps(detail) if detail else None
+
+
+def _details(event: Event) -> dict[str, Any]:
     detail: dict[str, Any]
     match event:
         case Contacted() | Replied() | InboundCall() | NotAssociated():
-            return None
+            return {}
         case Consented():
             detail = {
                 "state": event.state,
@@ -180,7 +205,7 @@ def _detail(event: Event) -> str | None:
             }
         case HoursRequested():
             detail = {
-                "days": event.days,
+                "days": list(event.days),
                 "from": event.opens.isoformat(),
                 "to": event.closes and event.closes.isoformat(),
                 "instrument": event.instrument,
@@ -188,7 +213,7 @@ def _detail(event: Event) -> str | None:
             }
         case Inconvenient():
             detail = {
-                "days": event.days,
+                "days": list(event.days),
                 "from": event.opens and event.opens.isoformat(),
                 "to": event.closes and event.closes.isoformat(),
                 "place": event.place,
@@ -199,7 +224,7 @@ def _detail(event: Event) -> str | None:
             detail = {"list": event.register, "since": event.since and event.since.isoformat()}
         case NoticeGiven():
             detail = {"is": event.notice}
-    return json.dumps({key: value for key, value in detail.items() if value is not None})
+    return {key: value for key, value in detail.items() if value is not None}
 
 
 def event_of(row: Any, person: str) -> Event:

@@ -22,3 +22,8 @@ async def keep(
 ) -> None:
     """Keep a hook raw for the operator."""
     await connection.execute(queries(_SQL)["keep"], identity, provider, kind, why, raw, real)
+
+
+async def forget(connection: Connection, before: datetime) -> None:
+    """Drop words seen before an instant of real time."""
+    await connection.execute(queries(_SQL)["forget"], before)

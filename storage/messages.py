@@ -1,9 +1,10 @@
 """Messages, their idempotency keys and their attempts, as rows."""
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from storage.database import Connection
@@ -31,6 +32,21 @@ class MessageRow:
     created_at: datetime
     updated_at: datetime
     resolution: str | None = None
+    first: str | None = field(default=None, repr=False)
+
+    def as_accepted(self) -> Self:
+        """The message as it was answered first: what a repeated request is told again."""
+        first = json.loads(self.first) if self.first is not None else None
+        decision = first["decision"] if first else json.loads(self.decision)
+        return replace(
+            self,
+            status={"allow": "queued", "defer": "deferred", "deny": "blocked"}[decision["outcome"]],
+            channel=first["channel"] if first else self.channel,
+            decision=json.dumps(decision),
+            decisions=json.dumps(first["decisions"]) if first else self.decisions,
+            updated_at=self.created_at,
+            resolution=None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +258,22 @@ async def lookups_due(connection: Connection, real: datetime, limit: int) -> lis
     return [(_attempt(row), row["ask"]) for row in rows]
 
 
+async def absent_since(connection: Connection, attempt: UUID, real: datetime | None) -> datetime | None:
+    """Since when the provider's list does not show an attempt; ``real`` notes that it did not just now."""
+    at: datetime | None = await connection.fetchval(queries(_SQL)["absent_since"], attempt, real)
+    return at
+
+
+async def look_up_at(connection: Connection, attempt: UUID, at: datetime | None) -> None:
+    """When to ask the provider about an attempt next; None: not again."""
+    await connection.execute(queries(_SQL)["look_up_at"], attempt, at)
+
+
+async def forget_keys(connection: Connection, before: datetime) -> None:
+    """Drop idempotency keys older than an instant of real time."""
+    await connection.execute(queries(_SQL)["forget_keys"], before)
+
+
 async def taken_provider_ids(connection: Connection, provider: str, tenant: str, since: datetime) -> frozenset[str]:
     """Provider ids that belong to attempts already, so that a look-up cannot claim another's."""
     rows = await connection.fetch(queries(_SQL)["taken_provider_ids"], provider, tenant, since)
@@ -255,10 +287,22 @@ async def open_contacts(connection: Connection, keys_: Iterable[Key]) -> set[Key
     return {(row["tenant"], row["contact"]) for row in rows}
 
 
-async def last_to(connection: Connection, tenant: str, contact: str, channel: str, endpoint: str) -> str | None:
-    """The ask of the last message that was sent to this address of hers."""
-    ask: str | None = await connection.fetchval(queries(_SQL)["last_to"], tenant, contact, channel, endpoint)
-    return ask
+async def waiting_of(connection: Connection, keys_: Iterable[Key]) -> list[UUID]:
+    """The messages that wait for these people."""
+    wanted = sorted(set(keys_))
+    if not wanted:
+        return []
+    rows = await connection.fetch(queries(_SQL)["waiting_of"], [k[0] for k in wanted], [k[1] for k in wanted])
+    return [row["id"] for row in rows]
+
+
+async def last_spoken_to(connection: Connection, keys_: Iterable[Key], channel: str, address: str) -> dict[Key, str]:
+    """Of these people: the ask of the last message that went to an address, the one spoken to last first."""
+    wanted = list(keys_)
+    rows = await connection.fetch(
+        queries(_SQL)["last_spoken_to"], [k[0] for k in wanted], [k[1] for k in wanted], channel, address
+    )
+    return {(row["tenant"], row["contact"]): row["ask"] for row in rows}
 
 
 def _message(row: Any) -> MessageRow:
@@ -277,6 +321,7 @@ def _message(row: Any) -> MessageRow:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         resolution=row["resolution"],
+        first=row["first"],
     )
 
 

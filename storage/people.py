@@ -49,7 +49,7 @@ class ContactRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebtRow:
-    """What laws ask about a debt."""
+    """What laws ask about a debt. ``contacts`` of None leaves those that stand."""
 
     tenant: str
     id: str
@@ -57,7 +57,7 @@ class DebtRow:
     contract_signed: date | None
     due: date | None
     kind: str | None
-    contacts: tuple[tuple[str, str], ...] = ()
+    contacts: tuple[tuple[str, str], ...] | None = ()
 
 
 async def put_contacts(connection: Connection, contacts: Sequence[ContactRow], now: datetime) -> None:
@@ -118,10 +118,10 @@ async def lock_endpoints(connection: Connection, keys: Iterable[Key]) -> None:
         await connection.execute(queries(_SQL)["lock_endpoints"], [k[0] for k in wanted], [k[1] for k in wanted])
 
 
-async def at_endpoint(connection: Connection, tenant: str, channel: str, endpoint: str) -> list[str]:
-    """The ids of everybody who uses this address on this channel."""
-    rows = await connection.fetch(queries(_SQL)["at_endpoint"], tenant, channel, endpoint)
-    return [row["contact"] for row in rows]
+async def using(connection: Connection, channel: str, address: str) -> list[Key]:
+    """Everybody, of every tenant, who uses an address on a channel."""
+    rows = await connection.fetch(queries(_SQL)["using"], channel, address)
+    return [(row["tenant"], row["contact"]) for row in rows]
 
 
 async def put_debts(connection: Connection, debts: Sequence[DebtRow], now: datetime) -> None:
@@ -139,11 +139,14 @@ async def put_debts(connection: Connection, debts: Sequence[DebtRow], now: datet
         [r.kind for r in rows],
         now,
     )
-    ties = [(r.tenant, r.id, contact, role) for r in rows for contact, role in r.contacts]
+    tied = [r for r in rows if r.contacts is not None]
+    if not tied:
+        return
+    ties = [(r.tenant, r.id, contact, role) for r in tied for contact, role in r.contacts or ()]
     await connection.execute(
         queries(_SQL)["put_debt_contacts"],
-        [r.tenant for r in rows],
-        [r.id for r in rows],
+        [r.tenant for r in tied],
+        [r.id for r in tied],
         [t for t, _, _, _ in ties],
         [d for _, d, _, _ in ties],
         [c for _, _, c, _ in ties],

@@ -84,6 +84,7 @@ CREATE TABLE address (
   FOREIGN KEY (tenant, endpoint) REFERENCES endpoint
 );
 CREATE INDEX address_endpoint ON address (tenant, endpoint);
+CREATE INDEX address_used ON address (channel, address);   -- a reply names an address, never a tenant
 
 CREATE TABLE debt (
   tenant text NOT NULL REFERENCES tenant,
@@ -149,6 +150,7 @@ CREATE TABLE message (
   ask json NOT NULL,                        -- what was asked, normalised; erased with the person
   decision json NOT NULL,
   decisions json NOT NULL,                  -- one per channel
+  first json,                               -- the first decision, once another stands above
   resolution text,
   due_at timestamptz NOT NULL,              -- by the law's clock; never later than expires_at
   expires_at timestamptz NOT NULL,
@@ -191,11 +193,13 @@ CREATE TABLE attempt (
   begun_at timestamptz NOT NULL,            -- real time
   lookups integer NOT NULL DEFAULT 0,
   lookup_at timestamptz,                    -- real time: when to ask the provider's list next
+  absent_since timestamptz,                 -- real time: since when the provider's list does not show it
   settled_at timestamptz,
   UNIQUE (message, n)
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX attempt_provider ON attempt (provider, provider_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX attempt_open ON attempt (deadline) WHERE state = 'dispatching';
+CREATE INDEX attempt_contact ON attempt (tenant, contact, begun_at);
 CREATE INDEX attempt_open_contact ON attempt (tenant, contact) WHERE state = 'dispatching';
 CREATE INDEX attempt_lookup ON attempt (lookup_at) WHERE state = 'unknown' AND lookup_at IS NOT NULL;
 
@@ -206,6 +210,7 @@ CREATE TABLE hook_seen (
   at timestamptz NOT NULL,
   PRIMARY KEY (provider, key)
 );
+CREATE INDEX hook_seen_age ON hook_seen (at);
 
 -- A provider's word that no attempt of ours answers to yet, or that we could not read: kept raw for the operator.
 CREATE TABLE hook_kept (

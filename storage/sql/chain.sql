@@ -19,13 +19,13 @@ SELECT size FROM chain WHERE tenant = $1
 
 -- name: rows
 -- A range of entries with their sealed words, as far as those still exist.
-SELECT t.idx, t.kind, t.at, t.header, t.payload_digest, t.leaf, p.nonce, p.ciphertext
+SELECT t.idx, t.kind, t.at, t.subject, t.message, t.header, t.payload_digest, t.leaf, p.nonce, p.ciphertext
 FROM trace t LEFT JOIN trace_payload p ON p.tenant = t.tenant AND p.idx = t.idx
 WHERE t.tenant = $1 AND t.idx >= $2 AND t.idx < $3 ORDER BY t.idx
 
 -- name: page
 -- Entries after an index, of one person, one message or one kind if named.
-SELECT t.idx, t.kind, t.at, t.header, t.payload_digest, t.leaf, p.nonce, p.ciphertext
+SELECT t.idx, t.kind, t.at, t.subject, t.message, t.header, t.payload_digest, t.leaf, p.nonce, p.ciphertext
 FROM trace t LEFT JOIN trace_payload p ON p.tenant = t.tenant AND p.idx = t.idx
 WHERE t.tenant = $1 AND ($2::uuid IS NULL OR t.subject = $2) AND ($3::uuid IS NULL OR t.message = $3)
   AND ($4::text IS NULL OR t.kind = $4) AND t.idx > $5

@@ -10,6 +10,7 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $
   $19::text[], $20::uuid[], $21::text[])
   AS t(id, tenant, contact, at, type, channel, form, outcome, purpose, debts, endpoint, address_kind, creditor, collector,
     reply_to_inbound, role, latest, detail, words, attempt, external_id)
+ON CONFLICT (tenant, external_id) WHERE external_id IS NOT NULL DO NOTHING RETURNING id
 
 -- name: histories
 -- Everything that counts for the named people ($1, $2): single contacts since $3, statements since ever, and withdrawals and

@@ -6,3 +6,7 @@ ORDER BY provider, key ON CONFLICT DO NOTHING RETURNING provider, key
 -- name: keep
 -- A hook that nobody could place.
 INSERT INTO hook_kept (id, provider, kind, why, raw, at) VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: forget
+-- Words that nobody repeats any more.
+DELETE FROM hook_seen WHERE at < $1

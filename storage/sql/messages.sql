@@ -37,8 +37,8 @@ ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
 SELECT min(due_at) FROM message WHERE status IN ('queued', 'deferred')
 
 -- name: decide
--- Fresh decisions; $7 is the law's instant.
-UPDATE message m SET status = t.status, channel = t.channel, decision = t.decision::json, decisions = t.decisions::json,
+-- Fresh decisions; $7 is the law's instant. The first one is kept for whoever repeats the request.
+UPDATE message m SET first = coalesce(m.first, json_build_object('channel', m.channel, 'decision', m.decision, 'decisions', m.decisions)), status = t.status, channel = t.channel, decision = t.decision::json, decisions = t.decisions::json,
   due_at = t.due_at, updated_at = $7
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) AS t(id, status, channel, decision, decisions, due_at)
 WHERE m.id = t.id
@@ -108,6 +108,18 @@ FROM leased, message m
 WHERE a.id = leased.id AND m.id = a.message
 RETURNING a.*, m.ask
 
+-- name: absent_since
+-- The first time the provider's list did not show an attempt, noted now if there was none.
+UPDATE attempt SET absent_since = coalesce(absent_since, $2) WHERE id = $1 RETURNING absent_since
+
+-- name: look_up_at
+-- When to ask next.
+UPDATE attempt SET lookup_at = $2 WHERE id = $1
+
+-- name: forget_keys
+-- Old idempotency keys.
+DELETE FROM idempotency WHERE created_at < $1
+
 -- name: taken_provider_ids
 -- Provider ids that other attempts of the tenant own.
 SELECT provider_id FROM attempt WHERE provider = $1 AND tenant = $2 AND begun_at >= $3 AND provider_id IS NOT NULL
@@ -117,8 +129,19 @@ SELECT provider_id FROM attempt WHERE provider = $1 AND tenant = $2 AND begun_at
 SELECT DISTINCT a.tenant, a.contact FROM unnest($1::text[], $2::text[]) AS named(tenant, contact)
 JOIN attempt a ON a.tenant = named.tenant AND a.contact = named.contact AND a.state = 'dispatching'
 
--- name: last_to
--- The last message that went to one address of a person.
-SELECT m.ask::text FROM contact_event e JOIN attempt a ON a.id = e.attempt JOIN message m ON m.id = a.message
-WHERE e.tenant = $1 AND e.contact = $2 AND e.type = 'contact' AND e.channel = $3 AND e.endpoint = $4
-ORDER BY e.at DESC LIMIT 1
+-- name: waiting_of
+-- The messages that wait for the named people.
+SELECT m.id FROM unnest($1::text[], $2::text[]) AS named(tenant, contact)
+JOIN message m ON m.tenant = named.tenant AND m.contact = named.contact AND m.status IN ('queued', 'deferred')
+
+-- name: last_spoken_to
+-- The last message that went to an address of each of the named people, the latest of them first.
+SELECT named.tenant, named.contact, m.ask::text AS ask FROM unnest($1::text[], $2::text[]) AS named(tenant, contact)
+JOIN LATERAL (
+  SELECT a.message, a.begun_at FROM attempt a
+  WHERE a.tenant = named.tenant AND a.contact = named.contact AND a.channel = $3 AND a.address = $4
+    AND a.state NOT IN ('not_sent', 'rejected')
+  ORDER BY a.begun_at DESC LIMIT 1
+) a ON true
+JOIN message m ON m.id = a.message
+ORDER BY a.begun_at DESC

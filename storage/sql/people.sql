@@ -64,9 +64,9 @@ SELECT 1 FROM endpoint
 WHERE (tenant, digest) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY tenant, digest FOR NO KEY UPDATE
 
--- name: at_endpoint
+-- name: using
 -- Everybody who uses an address on a channel.
-SELECT contact FROM address WHERE tenant = $1 AND channel = $2 AND endpoint = $3 ORDER BY contact
+SELECT tenant, contact FROM address WHERE channel = $1 AND address = $2 ORDER BY tenant, contact
 
 -- name: put_debts
 -- Debts, in key order.

@@ -1,0 +1,272 @@
+"""Accepts messages: key, message, trace and first decision in one transaction that many requests share."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from jurisdictions.house import Policy
+
+from gateway import answers
+from gateway.asks import MessageAsk
+from gateway.cases import Draft, Drafter, references
+from gateway.committer import Committer
+from gateway.costs import Costs
+from gateway.entries import Scribe, verdict_facts
+from gateway.events import crm_event
+from gateway.judge import Case, Choice, Judge, next_midnight, zones_of
+from gateway.policies import Policies
+from gateway.profiles import Profile, put_profiles
+from gateway.refusals import Flaw, Gone, KeyReused, Refused
+from storage import chain, history, messages, outbox, people
+from storage.chain import Written
+from storage.clock import LegalClock
+from storage.database import Connection, Database
+from storage.messages import MessageRow
+from storage.outbox import EventOut
+from storage.people import Key
+from tracelog.entry import instant
+from vocabulary.ids import new_uuid
+from vocabulary.status import Status
+from vocabulary.verdict import Answer
+
+EXPIRY_DEFAULT: Final = timedelta(days=30)
+LANES: Final = 2
+
+FIRST_STATUS: Final = {Answer.ALLOW: Status.QUEUED, Answer.DEFER: Status.DEFERRED, Answer.DENY: Status.BLOCKED}
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A message as answered, and whether this answer was given before."""
+
+    document: dict[str, Any]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Item:
+    tenant: str
+    key: str
+    digest: bytes
+    ask: MessageAsk = field(repr=False)
+    id: UUID
+
+
+class Acceptor:
+    """Takes messages in; each caller gets its answer after the commit that holds its message."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: LegalClock,
+        judge: Judge,
+        scribe: Scribe,
+        policies: Policies,
+        costs: Costs,
+        secret: bytes,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._judge = judge
+        self._scribe = scribe
+        self._policies = policies
+        self._costs = costs
+        self._drafter = Drafter(secret=secret, sendable=costs.channels)
+        self._committer: Committer[_Item, Accepted] = Committer(self._flush, lanes=LANES)
+
+    async def submit(self, tenant: str, key: str, digest: bytes, ask: MessageAsk) -> Accepted:
+        """Accept one message. Raises Refused, KeyReused, Gone or DatabaseAway; then nothing was stored."""
+        return await self._committer.submit(_Item(tenant=tenant, key=key, digest=digest, ask=ask, id=new_uuid()))
+
+    async def close(self) -> None:
+        """Answer whoever waits, then stop."""
+        await self._committer.close()
+
+    async def _flush(self, items: Sequence[_Item]) -> Sequence[Accepted | Exception]:
+        async def job(connection: Connection) -> list[Accepted | Exception]:
+            return await self._accept(connection, items)
+
+        return await self._database.run(job)
+
+    async def _accept(self, connection: Connection, items: Sequence[_Item]) -> list[Accepted | Exception]:
+        now, real = await self._clock.now(connection)
+        first: dict[Key, _Item] = {}
+        for item in items:
+            first.setdefault((item.tenant, item.key), item)
+        taken = await messages.take_keys(connection, [(i.tenant, i.key, i.digest, i.id) for i in first.values()], real)
+        fresh = [item for name, item in first.items() if name in taken]
+        accepted = await self._accept_fresh(connection, fresh, now, real) if fresh else {}
+        refused = [(i.tenant, i.key) for i in fresh if isinstance(accepted[i.id], Exception)]
+        await messages.drop_keys(connection, refused)
+        repeats = [item for item in items if item.id not in accepted]
+        replays = await self._replays(connection, repeats) if repeats else {}
+        return [accepted[i.id] if i.id in accepted else replays[i.id] for i in items]
+
+    async def _accept_fresh(
+        self, connection: Connection, items: Sequence[_Item], now: datetime, real: datetime
+    ) -> dict[UUID, Accepted | Exception]:
+        known = await references(connection, [(item.tenant, item.ask) for item in items])
+        policies = await self._policies.current(connection, {item.tenant for item in items})
+        results: dict[UUID, Accepted | Exception] = {}
+        drafts: dict[UUID, Draft] = {}
+        for item in items:
+            try:
+                drafts[item.id] = self._drafter.draft(known, policies[item.tenant], item.tenant, item.ask, now)
+            except Refused as error:
+                results[item.id] = error
+        standing = [item for item in items if item.id in drafts]
+        entries: dict[str, list[Written]] = {item.tenant: [] for item in standing}
+        profiles: list[Profile] = [p for i in standing if (p := drafts[i.id].profile) is not None]
+        for tenant, written in (await put_profiles(connection, self._scribe, profiles, now)).items():
+            entries[tenant].extend(written)
+        await people.put_debts(connection, [row for i in standing for row in drafts[i.id].debts], now)
+        cases = await self._cases(connection, standing, drafts, policies, now)
+
+        rows: list[MessageRow] = []
+        events: list[EventOut] = []
+        for item in standing:
+            case = cases[item.id]
+            choice = self._judge.accept(case, now)
+            row = self._row(item, case, choice, now)
+            rows.append(row)
+            entries[item.tenant].extend(self._entries(item, case, choice, row))
+            if row.status != Status.QUEUED:
+                events.append(crm_event(f"message.{row.status}", row, now, decision=json.loads(row.decision)))
+            cost = self._costs.expected(choice.channel, choice.address, case.ask)
+            results[item.id] = Accepted(answers.message(row, (), cost))
+        await messages.add(connection, rows)
+        await outbox.add(connection, events, real)
+        if any(row.status in ("queued", "deferred") for row in rows):
+            await messages.ring(connection)
+        await chain.append(connection, entries)
+        return results
+
+    async def _cases(
+        self,
+        connection: Connection,
+        items: Sequence[_Item],
+        drafts: Mapping[UUID, Draft],
+        policies: Mapping[str, Policy],
+        now: datetime,
+    ) -> dict[UUID, Case]:
+        keys = {item.id: (item.tenant, drafts[item.id].contact) for item in items}
+        contacts = await people.contacts(connection, keys.values())
+        debts = await people.debts(
+            connection, [(item.tenant, debt) for item in items for debt in drafts[item.id].ask.debts]
+        )
+        histories = await history.histories(
+            connection, {key: [a.endpoint for a in row.addresses] for key, row in contacts.items()}, now
+        )
+        return {
+            item.id: Case(
+                contact=contacts[keys[item.id]],
+                ask=drafts[item.id].ask,
+                debts={debt: debts[item.tenant, debt] for debt in drafts[item.id].ask.debts},
+                history=histories[keys[item.id]],
+                policy=policies[item.tenant],
+            )
+            for item in items
+        }
+
+    def _row(self, item: _Item, case: Case, choice: Choice, now: datetime) -> MessageRow:
+        verdict = choice.verdict
+        zones = zones_of(case, choice.address)
+        zone = answers.zone_of(zones)
+        expires = item.ask.expires_at or now + EXPIRY_DEFAULT
+        due = now
+        if verdict.answer is Answer.DEFER:
+            due = verdict.until or next_midnight(now, zones)
+        return MessageRow(
+            id=item.id,
+            tenant=item.tenant,
+            contact=case.contact.id,
+            status=FIRST_STATUS[verdict.answer],
+            channels=tuple(case.ask.channels),
+            channel=choice.channel,
+            ask=msgspec.json.encode(case.ask).decode(),
+            decision=json.dumps(answers.decision(verdict, zone)),
+            decisions=json.dumps(
+                [{"channel": channel.value, **answers.decision(each, zone)} for channel, each in choice.all]
+            ),
+            due_at=min(due, expires),
+            expires_at=expires,
+            created_at=now,
+            updated_at=now,
+        )
+
+    def _entries(self, item: _Item, case: Case, choice: Choice, row: MessageRow) -> list[Written]:
+        token = self._scribe.token
+        ask = case.ask
+        subject = case.contact.subject
+        accepted = self._scribe.entry(
+            "accepted",
+            tenant=item.tenant,
+            at=row.created_at,
+            subject=subject,
+            message=row.id,
+            facts={
+                "channels": list(ask.channels),
+                "purpose": ask.purpose,
+                "form": ask.form,
+                "sender": ask.role,
+                "creditor": token(item.tenant, ask.creditor),
+                "collector": token(item.tenant, ask.collector),
+                "debts": [token(item.tenant, debt) for debt in ask.debts],
+                "expires_at": instant(row.expires_at),
+                "send_at": None if ask.send_at is None else instant(ask.send_at),
+            },
+            words=msgspec.json.encode({"contact": case.contact.id, "key": item.key, "ask": ask}),
+            key=case.contact.key,
+        )
+        decided = self._scribe.entry(
+            "decided",
+            tenant=item.tenant,
+            at=row.created_at,
+            subject=subject,
+            message=row.id,
+            facts=choice_facts(choice),
+        )
+        return [accepted, decided]
+
+    async def _replays(self, connection: Connection, items: Sequence[_Item]) -> dict[UUID, Accepted | Exception]:
+        known = await messages.keys(connection, {(i.tenant, i.key) for i in items})
+        documents = await self._documents(connection, {message for _, message in known.values()})
+        found: dict[UUID, Accepted | Exception] = {}
+        for item in items:
+            standing = known.get((item.tenant, item.key))
+            if standing is None:
+                # The first of this batch under the key was refused: this one would be too, for the same body.
+                found[item.id] = Refused(
+                    [Flaw("", "another request with this key was refused just now; send it again")]
+                )
+                continue
+            digest, message = standing
+            if digest != item.digest:
+                found[item.id] = KeyReused()
+            elif message not in documents:
+                found[item.id] = Gone()
+            else:
+                found[item.id] = Accepted(documents[message], replayed=True)
+        return found
+
+    async def _documents(self, connection: Connection, ids: set[UUID]) -> dict[UUID, dict[str, Any]]:
+        """The answers as they were given first."""
+        rows = {identity: row.as_accepted() for identity, row in (await messages.get(connection, ids)).items()}
+        contacts = await people.contacts(connection, {(row.tenant, row.contact) for row in rows.values()})
+        return {
+            identity: answers.message(row, (), self._costs.of(row, contacts[row.tenant, row.contact]))
+            for identity, row in rows.items()
+        }
+
+
+def choice_facts(choice: Choice) -> dict[str, Any]:
+    """A choice as facts of an entry: the verdict that stands, and the others when several channels were asked."""
+    facts = {"channel": choice.channel.value, **verdict_facts(choice.verdict)}
+    if len(choice.all) > 1:
+        facts["asked"] = [{"channel": c.value, **verdict_facts(v)} for c, v in choice.all]
+    return facts

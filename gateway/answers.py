@@ -1,0 +1,101 @@
+"""How decisions and messages are said to a CRM: the contract's words, instants in the person's own offset."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from storage.messages import AttemptRow, MessageRow
+from vocabulary.ids import shown
+from vocabulary.verdict import Reason, Verdict
+
+#: What attempts are called outside: an attempt in the air has no outcome yet.
+_OUTCOMES = {"dispatching": None, "absent": "unknown"}
+
+
+def instant(at: datetime | None, zone: tzinfo) -> str | None:
+    """RFC 3339 with the zone's offset, to the second where nothing finer was meant."""
+    if at is None:
+        return None
+    local = at.astimezone(zone)
+    return local.isoformat(timespec="seconds" if local.microsecond == 0 else "milliseconds")
+
+
+def zone_of(zones: Sequence[str]) -> tzinfo:
+    """The zone in which a person is told her instants: her first one, or UTC."""
+    return ZoneInfo(zones[0] if zones else "UTC")
+
+
+def decision(verdict: Verdict, zone: tzinfo) -> dict[str, Any]:
+    """A verdict as the contract writes it."""
+    return {
+        "outcome": verdict.answer.value,
+        "until": instant(verdict.until, zone),
+        "decided_at": instant(verdict.decided_at, zone),
+        "packs": [{"pack": used.pack, "because": used.because} for used in verdict.packs],
+        "reasons": [_reason(reason, zone) for reason in verdict.reasons],
+        "obligations": [
+            {"rule": duty.rule, "pack": duty.pack, "citation": duty.citation, "duty": duty.duty}
+            for duty in verdict.obligations
+        ],
+    }
+
+
+def message(row: MessageRow, attempts: Sequence[AttemptRow], cost: dict[str, Any] | None) -> dict[str, Any]:
+    """A message as the contract writes it."""
+    ask = json.loads(row.ask)
+    decided = json.loads(row.decision)
+    answered = {
+        "id": shown("msg", row.id),
+        "contact": row.contact,
+        "channel": row.channel,
+        "status": row.status,
+        "purpose": ask["purpose"],
+        "created_at": _utc(row.created_at),
+        "expires_at": _utc(row.expires_at),
+        "updated_at": _utc(row.updated_at),
+        "decision": decided,
+        "attempts": [_attempt(attempt) for attempt in attempts],
+        "cost": cost,
+        "metadata": ask.get("metadata") or {},
+    }
+    if len(row.channels) > 1:
+        answered["channels"] = list(row.channels)
+        answered["decisions"] = json.loads(row.decisions)
+    if row.resolution is not None:
+        answered["resolution"] = row.resolution
+    return answered
+
+
+def _reason(reason: Reason, zone: tzinfo) -> dict[str, Any]:
+    said = {
+        "rule": reason.rule,
+        "pack": reason.pack,
+        "force": reason.force.value,
+        "citation": reason.citation,
+        "effect": reason.effect.value,
+        "until": instant(reason.until, zone),
+        "observed": reason.observed,
+        "limit": reason.limit,
+    }
+    if reason.reading is not None:
+        said["reading"] = reason.reading
+    return said
+
+
+def _attempt(attempt: AttemptRow) -> dict[str, Any]:
+    return {
+        "id": shown("att", attempt.id),
+        "provider": attempt.provider,
+        "channel": attempt.channel,
+        "provider_id": attempt.provider_id,
+        "provider_status": attempt.provider_status,
+        "outcome": _OUTCOMES.get(attempt.state, attempt.state),
+        "reason": attempt.reason,
+        "at": _utc(attempt.reserved_at),
+    }
+
+
+def _utc(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,47 @@
+"""What a message is expected to cost, by the way that would be tried first on its channel."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from adapters.kit.port import Adapter
+from gateway.asks import StoredAsk
+from storage.messages import MessageRow
+from storage.people import AddressRow, ContactRow
+from vocabulary.channel import Channel
+
+
+class Costs:
+    """Asks the ways for their prices. ``ways`` are in the operator's order per channel."""
+
+    def __init__(self, ways: Mapping[Channel, tuple[Adapter, ...]]) -> None:
+        self._ways = ways
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """The channels that have a way."""
+        return frozenset(channel for channel, ways in self._ways.items() if ways)
+
+    def expected(self, channel: Channel, address: AddressRow | None, ask: StoredAsk) -> dict[str, Any] | None:
+        """Segments, encoding and amount in the contract's words; None where the way cannot say."""
+        ways = self._ways.get(channel, ())
+        if not ways or address is None or ask.content.text is None:
+            return None
+        quote = ways[0].quote(address.address, ask.content.text)
+        if quote is None:
+            return None
+        return {
+            "segments": quote.segments,
+            "encoding": quote.encoding,
+            "amount": quote.amount,
+            "currency": quote.currency,
+        }
+
+    def of(self, row: MessageRow, contact: ContactRow) -> dict[str, Any] | None:
+        """The expected cost of a message that is kept."""
+        ask = msgspec.json.decode(row.ask, type=StoredAsk)
+        for address in contact.on(row.channel):
+            if ask.address is None or ask.address == address.address:
+                return self.expected(Channel(row.channel), address, ask)
+        return None

@@ -1,0 +1,421 @@
+"""The decision: every rule asked, the strictest answer, and the earliest instant that satisfies all of them together.
+
+Pure: the same question under the same packs has the same answer, whenever and wherever it is asked.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfoNotFoundError
+
+from consent import content, exemption, permission, standing
+from jurisdictions.facts import Facts, facts_of
+from jurisdictions.hold import Hold, denied
+from jurisdictions.house import Policy
+from jurisdictions.library import Library, Pack, Plan
+from jurisdictions.localtime import HORIZON, NEVER, PAST, in_utc, local_date, shown, starts_at, where_she_is, zone
+from jurisdictions.rule import (
+    Barred,
+    Clause,
+    Count,
+    Exemption,
+    Gap,
+    HerHours,
+    Hours,
+    InStatus,
+    NeedsConsent,
+    NeedsInbound,
+    NeedsNotice,
+    OnRegister,
+    PlaceRefused,
+    Says,
+    Since,
+    Sticky,
+    Stranger,
+    Withdrawn,
+)
+from throttling import frequency, hours
+from vocabulary.event import Contacted
+from vocabulary.message import Question
+from vocabulary.verdict import Answer, Force, Obligation, PackUsed, Reason, Verdict
+
+HOUSE: Final = "HOUSE"
+NO_ZONE: Final = "HOUSE-NOZONE"
+NO_PACK: Final = "HOUSE-NOPACK"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One clause asked about one question: the hours it keeps, or how long it holds the message (empty: it lets it pass).
+
+    The clause speaks only within ``[begins, ends)``.
+    """
+
+    clause: Clause
+    clock: hours.Clock | None
+    holds: Sequence[Hold]
+    begins: datetime
+    ends: datetime
+
+    def after(self, at: datetime) -> datetime:
+        """The first instant at or after one at which this clause lets the message pass."""
+        if self.clock is not None:
+            if not self.begins <= at < self.ends:
+                return at
+            return min(self.clock.next_open(at), self.ends)
+        moved = True
+        while moved:
+            moved = False
+            for hold in self.holds:
+                later = hold.after(at)
+                if later > at:
+                    at, moved = later, True
+        return at
+
+
+def decide(question: Question, law: Library, policy: Policy | None = None) -> Verdict:
+    """Whether this message may go now; if not, every rule that blocks it, and when it may.
+
+    ``policy``: a tenant's readings, house rules and overrides. Raises ValueError for a reading that no pack knows.
+    """
+    question = _under(question, policy)
+    plan = _plan(question, law, policy)
+    facts = facts_of(question, plan.opt_out_words)
+    asked, house = _ask(plan, facts, policy)
+    now = facts.now
+    blocking = [each for each in asked if each.after(now) > now]
+    packs = tuple(
+        PackUsed(pack=plan.labels.get(code, code), because=because) for code, because in question.packs.items()
+    )
+    duties = _duties(plan, facts) if plan.duties else ()
+    if not blocking and not house:
+        return Verdict(answer=Answer.ALLOW, decided_at=question.now, packs=packs, obligations=duties)
+    opens, last = _fixpoint(asked, now)
+    unnamed = any(not each.clause.head.names_hour for each in last)
+    reasons = house + _reasons(blocking, asked, facts)
+    if house or opens is None:
+        answer, until = Answer.DENY, None
+        # What makes waiting useless may begin to block only later.
+        reasons += _reasons([each for each in last if each not in blocking], asked, facts) if not house else ()
+    else:
+        answer, until = Answer.DEFER, None if unnamed else where_she_is(opens, _home(facts))
+    return Verdict(
+        answer=answer,
+        decided_at=question.now,
+        until=until,
+        packs=packs,
+        reasons=reasons,
+        obligations=duties,
+    )
+
+
+def open_until(question: Question, law: Library, horizon: timedelta, policy: Policy | None = None) -> datetime | None:
+    """The first instant after now at which hours or inconvenient times would begin to block; None when none within ``horizon``."""
+    question = _under(question, policy)
+    plan = _plan(question, law, policy)
+    facts = facts_of(question, plan.opt_out_words)
+    last = facts.now + horizon
+    shuts: list[datetime] = []
+    for clause in plan.clauses:
+        if type(clause.predicate) is Hours or type(clause.predicate) is HerHours:
+            each = _asked(clause, facts, policy)
+            if each is None or each.clock is None or each.ends <= facts.now or each.begins > last:
+                continue
+            shut = each.clock.next_shut(max(facts.now, each.begins), min(last, each.ends))
+            if shut is not None and shut < each.ends:
+                shuts.append(shut)
+    return min(shuts, default=None)
+
+
+def taken_late(question: Question) -> Question:
+    """The same question with every contact that may still arrive taken at the last instant at which it can."""
+    if not any(type(event) is Contacted and event.latest is not None for event in question.history):
+        return question
+    return replace(
+        question,
+        history=tuple(
+            replace(event, at=event.latest, latest=None)
+            if type(event) is Contacted and event.latest is not None and event.latest > event.at
+            else event
+            for event in question.history
+        ),
+    )
+
+
+def shadow(question: Question, law: Library, policy: Policy | None = None) -> tuple[Reason, ...]:
+    """What bills, drafts and doubtful rules would have said: never part of a decision."""
+    question = _under(question, policy)
+    plan = law.plan(question, shadow=True)
+    facts = facts_of(question, plan.opt_out_words)
+    asked = _asked_all(plan, facts, None)
+    return _reasons([each for each in asked if each.after(facts.now) > facts.now], asked, facts)
+
+
+def asked_of(question: Question, law: Library, policy: Policy | None = None) -> tuple[Facts, list[Asked]]:
+    """Every clause that speaks to a question with what it found, for explaining; passing ones have nothing that holds."""
+    question = _under(question, policy)
+    plan = _plan(question, law, policy)
+    facts = facts_of(question, plan.opt_out_words)
+    return facts, [_asked(clause, facts, policy) or Asked(clause, None, (), PAST, NEVER) for clause in plan.clauses]
+
+
+# ---- asking -----------------------------------------------------------------------------------------------------------
+
+
+def _under(question: Question, policy: Policy | None) -> Question:
+    if policy is None or not policy.readings:
+        return question
+    return replace(question, readings={**policy.readings, **question.readings})
+
+
+def _plan(question: Question, law: Library, policy: Policy | None) -> Plan:
+    return law.plan(question) if policy is None else law.plan(question, policy.rules)
+
+
+def _ask(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[list[Asked], tuple[Reason, ...]]:
+    house: list[Reason] = []
+    day = facts.now.date()
+    if plan.missing or not any(pack.in_effect(day) for pack in plan.law):
+        observed = f"no pack for {', '.join(plan.missing)}" if plan.missing else "no pack of law in force"
+        house.append(_house(NO_PACK, observed, "the law that binds must be known"))
+    unknown = [name for name in facts.zones if not _is_zone(name)]
+    if unknown or not facts.zones:
+        observed = f"unknown zone {', '.join(unknown)}" if unknown else "no zone known"
+        house.append(_house(NO_ZONE, observed, "the clock of the person must be known"))
+        facts.zones = tuple(name for name in facts.zones if name not in unknown)
+    return _asked_all(plan, facts, policy), tuple(house)
+
+
+@lru_cache(maxsize=1024)
+def _is_zone(name: str) -> bool:
+    try:
+        zone(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _house(rule: str, observed: str, limit: str) -> Reason:
+    return Reason(
+        rule=rule,
+        pack=HOUSE,
+        force=Force.HOUSE,
+        citation="house rule",
+        effect=Answer.DENY,
+        until=None,
+        observed=observed,
+        limit=limit,
+    )
+
+
+def _asked_all(plan: Plan, facts: Facts, policy: Policy | None) -> list[Asked]:
+    return [each for clause in plan.clauses if (each := _asked(clause, facts, policy)) is not None]
+
+
+def _asked(clause: Clause, facts: Facts, policy: Policy | None) -> Asked | None:
+    """None when the clause can block neither now nor later."""
+    kind = type(clause.predicate)
+    clock: hours.Clock | None = None
+    holds: Sequence[Hold] = ()
+    if kind is Hours or kind is HerHours:
+        clock = hours.clock(clause.predicate, facts)  # type: ignore[arg-type]
+        if clock is None:
+            return None
+    else:
+        holds = _HOLDS[kind](clause.predicate, facts)
+        if not holds:
+            return None
+    applies = clause.applies
+    if (applies.debt_kinds is not None or applies.debt_kinds_except is not None) and not _of_kind(clause, facts):
+        return None
+    begins, ends = _in_force(clause.begins, clause.ends, facts.zones)
+    if clause.past_due_days_max is not None:
+        ends = min(ends, _past_due(clause.past_due_days_max, facts))
+    for each in clause.unless:
+        begins = max(begins, exemption.lifted_until(each, facts))
+    if policy is not None and clause.head.rule in policy.overridden:
+        begins = max(begins, policy.overridden[clause.head.rule])
+    if ends <= facts.now or begins >= ends:
+        return None
+    if clock is None and (begins > facts.now or ends is not NEVER):
+        holds = [
+            Hold(min(hold.ends, ends), hold.observed, max(hold.begins, begins))
+            for hold in holds
+            if hold.begins < ends and begins < hold.ends
+        ]
+    return Asked(clause, clock, holds, begins, ends)
+
+
+@lru_cache(maxsize=4096)
+def _in_force(begins: date | None, ends: date | None, zones: tuple[str, ...]) -> tuple[datetime, datetime]:
+    """From the first zone in which the first day begins to the last one in which the last day ends."""
+    names = zones or ("UTC",)
+    return (
+        PAST if begins is None else min(starts_at(begins, name) for name in names),
+        NEVER if ends is None else max(starts_at(ends + timedelta(days=1), name) for name in names),
+    )
+
+
+def _past_due(days: int, facts: Facts) -> datetime:
+    """When every debt named is more than so many days past due; day n is the n-th date after the due date."""
+    question = facts.question
+    ends = PAST
+    for debt in question.message.debts:
+        known = question.debts.get(debt)
+        if known is None or known.due is None:
+            return NEVER
+        later = known.due + timedelta(days=days + 1)
+        ends = max([ends, *(starts_at(later, name) for name in facts.zones)])
+    return ends if question.message.debts and facts.zones else NEVER
+
+
+def _of_kind(clause: Clause, facts: Facts) -> bool:
+    question, applies = facts.question, clause.applies
+    kinds = [known.kind if (known := question.debts.get(debt)) is not None else None for debt in question.message.debts]
+    if applies.debt_kinds is not None:
+        return any(kind in applies.debt_kinds for kind in kinds)
+    assert applies.debt_kinds_except is not None
+    return not kinds or any(kind not in applies.debt_kinds_except for kind in kinds)
+
+
+def _allowed(calls: Exemption | None, facts: Facts) -> frequency.Allowed:
+    return {} if calls is None or not facts.consents else standing.extra_calls(calls, facts)
+
+
+def _barred(rule: Barred, facts: Facts) -> list[Hold]:
+    message = facts.question.message
+    shows: dict[str, str] = {
+        "role": f"role {facts.question.person.role}",
+        "channel": f"channel {message.channel}",
+        "address_kind": f"address kind {message.address_kind}",
+        "address_source": f"address source {message.address_source}",
+    }
+    return [denied(shows.get(rule.because, f"purpose {message.purpose}"))]
+
+
+def _count(rule: Count, facts: Facts) -> list[Hold]:
+    return frequency.count(rule, facts, _allowed(rule.what.extra_calls, facts))
+
+
+def _since(rule: Since, facts: Facts) -> list[Hold]:
+    calls = rule.what.extra_calls if rule.what is not None else None
+    return frequency.since(rule, facts, _allowed(calls, facts))
+
+
+_HOLDS: Final[Mapping[type, Callable[..., Sequence[Hold]]]] = {
+    Count: _count,
+    Gap: frequency.gap,
+    Sticky: frequency.sticky,
+    Since: _since,
+    NeedsConsent: permission.needs_consent,
+    NeedsNotice: permission.needs_notice,
+    NeedsInbound: permission.needs_inbound,
+    InStatus: permission.status,
+    OnRegister: permission.register,
+    Withdrawn: permission.withdrawn,
+    PlaceRefused: lambda _, facts: permission.place_refused(facts),
+    Stranger: lambda _, facts: permission.stranger(facts),
+    Says: content.says,
+    Barred: _barred,
+}
+
+
+# ---- answering --------------------------------------------------------------------------------------------------------
+
+
+def _fixpoint(asked: Sequence[Asked], now: datetime) -> tuple[datetime | None, list[Asked]]:
+    """The least instant that every clause lets pass, and the clauses that moved it; None with those that never do.
+
+    Each step goes to the first instant that some blocking clause allows, never past one that all allow, so the first
+    instant at which nothing moves is the least one.
+    """
+    last = now + HORIZON
+    at = now
+    movers: list[Asked] = []
+    moved = True
+    while moved:
+        moved = False
+        for each in asked:
+            later = each.after(at)
+            if later > at:
+                if each not in movers:
+                    movers.append(each)
+                if later > last:
+                    return None, [each]
+                at, moved = later, True
+    return at, movers
+
+
+def _reasons(blocking: Sequence[Asked], asked: Sequence[Asked], facts: Facts) -> tuple[Reason, ...]:
+    """One reason a rule, in the order of packs and rules; several clauses of one rule are told as one."""
+    by_rule: dict[tuple[str, str], list[Asked]] = {}
+    for each in blocking:
+        by_rule.setdefault((each.clause.head.code, each.clause.head.rule), []).append(each)
+    return tuple(_reason(clauses, asked, facts) for clauses in by_rule.values())
+
+
+def _reason(clauses: Sequence[Asked], asked: Sequence[Asked], facts: Facts) -> Reason:
+    alone: list[Asked] = list(clauses)
+    if any(each.clock is not None for each in clauses):
+        # The hours of one pack are one clock, whatever their articles: Sunday's rule reopens on Monday at seven.
+        code = clauses[0].clause.head.code
+        alone += [each for each in asked if each.clock is not None and each.clause.head.code == code]
+    opens, last = _fixpoint(alone, facts.now)
+    worst = next((each for each in clauses if opens is None and each in last), clauses[0])
+    head = worst.clause.head
+    return Reason(
+        rule=head.rule,
+        pack=head.pack,
+        force=head.force,
+        citation=head.citation,
+        effect=Answer.DENY if opens is None else Answer.DEFER,
+        until=where_she_is(opens, _home(facts)) if opens is not None and head.names_hour else None,
+        observed=observed(worst, facts),
+        limit=head.says["en"],
+        reading=worst.clause.reading,
+    )
+
+
+def observed(each: Asked, facts: Facts) -> str:
+    """What the clause saw: a local time, a count, a state; never an address or words of a person."""
+    if each.clock is None:
+        held = [hold for hold in each.holds if hold.after(facts.now) > facts.now]
+        return "; ".join(dict.fromkeys(hold.observed for hold in held or each.holds))
+    predicate = each.clause.predicate
+    fixed = predicate.clock if isinstance(predicate, Hours) else None
+    names = (fixed,) if fixed is not None else facts.zones
+    shut = [
+        name for name in names if not any(opens <= facts.now < closes for opens, closes in _today(each, facts, name))
+    ]
+    return ", ".join(shown(facts.now, name) + _holiday(predicate, facts, name) for name in shut or names[:1])
+
+
+def _today(each: Asked, facts: Facts, name: str) -> list[tuple[datetime, datetime]]:
+    assert each.clock is not None
+    return each.clock.windows(local_date(facts.now, name), name)
+
+
+def _holiday(predicate: object, facts: Facts, name: str) -> str:
+    if not isinstance(predicate, Hours) or predicate.calendar is None:
+        return ""
+    holiday = predicate.calendar.holiday(local_date(facts.now, name))
+    return f" ({holiday})" if holiday is not None else ""
+
+
+def _duties(plan: Plan, facts: Facts) -> tuple[Obligation, ...]:
+    return tuple(
+        Obligation(rule=duty.rule, pack=duty.pack, citation=duty.citation, duty=duty.says["en"])
+        for duty in plan.duties
+        if duty.until_notice is None or not any(notice.notice == duty.until_notice for _, notice in facts.notices)
+    )
+
+
+def _home(facts: Facts) -> str | None:
+    return facts.zones[0] if facts.zones else None
+
+
+def packs_in_force(law: Library, at: datetime) -> list[Pack]:
+    """The packs that bind on the date of an instant (UTC)."""
+    return [pack for pack in law.packs.values() if pack.binds and pack.in_effect(in_utc(at).date())]

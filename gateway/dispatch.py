@@ -1,0 +1,425 @@
+"""Dispatch: claims what is due, decides and reserves it in one transaction, and only then speaks to a provider.
+
+The order of locks is that of the whole house: messages, contacts, endpoints, the chain's head; each in key order. The claim skips
+what another worker holds, so it never waits while holding a contact.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from adapters.kit.port import Adapter
+from adapters.kit.signing import status_url
+from gateway import answers
+from gateway.accept import choice_facts
+from gateway.asks import StoredAsk
+from gateway.entries import Scribe
+from gateway.events import crm_event
+from gateway.failpoints import reach
+from gateway.judge import CALL, HOLD, Case, Choice, Judge, next_midnight, zones_of
+from gateway.policies import Policies
+from gateway.settle import Ending, Settler
+from storage import chain, history, messages, outbox, people
+from storage.chain import Written
+from storage.clock import LegalClock
+from storage.database import CommitUnknown, Connection, Database, DatabaseAway
+from storage.history import EventRow
+from storage.messages import AttemptRow, MessageRow
+from storage.outbox import EventOut
+from storage.people import AddressRow, Key
+from tracelog.entry import instant
+from vocabulary.channel import Channel
+from vocabulary.event import Contacted, ContactOutcome
+from vocabulary.ids import new_uuid
+from vocabulary.outcome import NotSent, Parcel, Unknown
+from vocabulary.status import Status
+from vocabulary.verdict import Answer
+
+log = structlog.get_logger()
+
+BATCH_MAX: Final = 200
+#: Attempts in the air in one process.
+FLIGHTS_MAX: Final = 256
+#: How long after the call's own limit an attempt without an ending is taken for abandoned.
+GRACE: Final = timedelta(seconds=30)
+#: Tries of one message that provably did not leave.
+TRIES_MAX: Final = 6
+#: Somebody else is speaking with the same person: ask again then.
+PATIENCE: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flight:
+    """A reserved attempt and how it leaves. ``reserved_at`` is this process's monotonic clock before the commit, in seconds."""
+
+    attempt: AttemptRow
+    way: Adapter = field(repr=False)
+    text: str = field(repr=False)
+    reserved_at: float
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one round writes."""
+
+    attempts: list[AttemptRow] = field(default_factory=list)
+    reservations: list[EventRow] = field(default_factory=list)
+    decisions: list[tuple[Any, ...]] = field(default_factory=list)
+    moves: list[tuple[Any, ...]] = field(default_factory=list)
+    entries: dict[str, list[Written]] = field(default_factory=dict)
+    events: list[EventOut] = field(default_factory=list)
+    flights: list[Flight] = field(default_factory=list)
+
+
+class Dispatcher:
+    """Sends what is due and lawful. ``ways`` are in the operator's order per channel."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: LegalClock,
+        judge: Judge,
+        scribe: Scribe,
+        policies: Policies,
+        settler: Settler,
+        ways: Mapping[Channel, tuple[Adapter, ...]],
+        public_url: str,
+        mark_secret: bytes,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._judge = judge
+        self._scribe = scribe
+        self._policies = policies
+        self._settler = settler
+        self._ways = ways
+        self._public_url = public_url
+        self._mark_secret = mark_secret
+        self._flying: set[asyncio.Task[None]] = set()
+
+    async def round(self, limit: int = BATCH_MAX) -> int:
+        """Claim and decide up to ``limit`` due messages, and let those that are allowed leave; how many were claimed."""
+        room = min(limit, FLIGHTS_MAX - len(self._flying))
+        if room <= 0:
+            await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
+            return limit
+        batch = _Batch()
+        claimed = 0
+
+        async def job(connection: Connection) -> int:
+            nonlocal batch
+            batch = _Batch()
+            return await self._reserve(connection, batch, room)
+
+        try:
+            claimed = await self._database.run(job)
+        except CommitUnknown:
+            # The reservations may stand, and we know that we send none of them.
+            for flight in batch.flights:
+                self._start(self._give_back(flight))
+            raise
+        await reach("dispatch.after_commit")
+        # No transaction is open from here on: what follows speaks with the world.
+        for flight in batch.flights:
+            self._start(self._fly(flight))
+        return claimed
+
+    @property
+    def flying(self) -> int:
+        """Attempts in the air."""
+        return len(self._flying)
+
+    async def drain(self) -> None:
+        """Wait until every attempt in the air has its ending."""
+        while self._flying:
+            await asyncio.wait(set(self._flying))
+
+    def _start(self, flight: "asyncio.Future[None] | object") -> None:
+        task = asyncio.ensure_future(flight)
+        self._flying.add(task)
+        task.add_done_callback(self._flying.discard)
+
+    async def _reserve(self, connection: Connection, batch: _Batch, limit: int) -> int:
+        before, _ = await self._clock.now(connection)
+        rows = await messages.claim_due(connection, before, limit)
+        if not rows:
+            return 0
+        keys: set[Key] = {(row.tenant, row.contact) for row in rows}
+        contacts = await people.contacts(connection, keys, lock=True)
+        endpoints = {key: [a.endpoint for a in row.addresses] for key, row in contacts.items()}
+        await people.lock_endpoints(connection, [(key[0], e) for key, found in endpoints.items() for e in found])
+        # Now nothing about these people can change until the commit: this instant is the one that decides.
+        now, real = await self._clock.now(connection)
+        asks = {row.id: msgspec.json.decode(row.ask, type=StoredAsk) for row in rows}
+        debts = await people.debts(connection, [(row.tenant, d) for row in rows for d in asks[row.id].debts])
+        histories = await history.histories(connection, endpoints, now)
+        policies = await self._policies.current(connection, {row.tenant for row in rows})
+        busy = await messages.open_contacts(connection, keys)
+        tried = await messages.attempts_of(connection, [row.id for row in rows])
+        for row in rows:
+            # A channel on which the provider refused is not tried again; the next in her order is.
+            spent = {attempt.channel for attempt in tried.get(row.id, []) if attempt.state == "rejected"}
+            if spent:
+                left = [channel for channel in asks[row.id].channels if channel not in spent]
+                asks[row.id] = msgspec.structs.replace(asks[row.id], channels=left)
+        mono = time.monotonic()
+        for row in rows:
+            batch.entries.setdefault(row.tenant, [])
+            key = (row.tenant, row.contact)
+            contact = contacts[key]
+            if row.expires_at <= now:
+                self._expire(batch, row, contact.subject, now)
+                continue
+            if key in busy:
+                # One conversation at a time: a second message waits for the ending of the first.
+                batch.moves.append((row.id, row.status, None, now + PATIENCE))
+                continue
+            case = Case(
+                contact=contact,
+                ask=asks[row.id],
+                debts={d: debts[row.tenant, d] for d in asks[row.id].debts},
+                history=histories[key],
+                policy=policies[row.tenant],
+            )
+            if case.ask.send_at is not None and case.ask.send_at > now:
+                choice = self._judge.accept(case, now)
+            else:
+                choice = self._judge.dispatch(case, now)
+            if choice.verdict.answer is Answer.ALLOW:
+                event = self._allow(batch, row, case, choice, tried.get(row.id, []), now, real, mono)
+                if event is not None:
+                    busy.add(key)
+                    histories[key] = (*histories[key], event)
+            else:
+                self._hold(batch, row, case, choice, now)
+        await messages.decide(connection, batch.decisions, now)
+        await messages.move(connection, batch.moves, now)
+        await messages.add_attempts(connection, batch.attempts)
+        await history.add(connection, batch.reservations)
+        await outbox.add(connection, batch.events, real)
+        await chain.append(connection, batch.entries)
+        await reach("dispatch.before_commit")
+        return len(rows)
+
+    def _allow(
+        self,
+        batch: _Batch,
+        row: MessageRow,
+        case: Case,
+        choice: Choice,
+        tried: Sequence[AttemptRow],
+        now: datetime,
+        real: datetime,
+        mono: float,
+    ) -> Contacted | None:
+        """Reserve: the contact counts from here on, whatever becomes of us."""
+        way = self._way(choice.channel, tried)
+        address = choice.address
+        if way is None or address is None or case.ask.content.text is None:
+            batch.moves.append((row.id, Status.FAILED, None, None))
+            batch.events.append(crm_event("message.failed", row, now, reason="no way is left"))
+            batch.entries[row.tenant].append(
+                self._scribe.entry(
+                    "failed",
+                    tenant=row.tenant,
+                    at=now,
+                    subject=case.contact.subject,
+                    message=row.id,
+                    facts={"reason": "no way is left"},
+                )
+            )
+            return None
+        attempt = AttemptRow(
+            id=new_uuid(),
+            tenant=row.tenant,
+            message=row.id,
+            contact=row.contact,
+            n=len(tried) + 1,
+            provider=way.name,
+            channel=choice.channel,
+            address=address.address,
+            state="dispatching",
+            validity_seconds=int(choice.validity.total_seconds()),
+            reserved_at=now,
+            latest=choice.latest,
+            deadline=real + HOLD + CALL + GRACE,
+            begun_at=real,
+        )
+        event = _reservation(case, choice, address, now)
+        reserved = EventRow(id=new_uuid(), tenant=row.tenant, contact=row.contact, event=event, attempt=attempt.id)
+        batch.attempts.append(attempt)
+        batch.reservations.append(reserved)
+        batch.decisions.append(self._decision(row, case, choice, Status.DISPATCHING, now))
+        batch.entries[row.tenant].append(self._reserved_entry(row, case, choice, attempt, reserved, now))
+        batch.flights.append(Flight(attempt=attempt, way=way, text=case.ask.content.text, reserved_at=mono))
+        return event
+
+    def _hold(self, batch: _Batch, row: MessageRow, case: Case, choice: Choice, now: datetime) -> None:
+        """Not now, or never: say so if it is news."""
+        denied = choice.verdict.answer is Answer.DENY
+        status = Status.BLOCKED if denied else Status.DEFERRED
+        due = now
+        if not denied:
+            due = choice.verdict.until or next_midnight(now, zones_of(case, choice.address))
+        decision = self._decision(row, case, choice, status, min(due, row.expires_at))
+        before, after = json.loads(row.decision), json.loads(str(decision[3]))
+        batch.decisions.append(decision)
+        if row.status == status and _same(before, after):
+            return
+        batch.events.append(crm_event(f"message.{status}", row, now, decision=after))
+        batch.entries[row.tenant].append(
+            self._scribe.entry(
+                "decided",
+                tenant=row.tenant,
+                at=now,
+                subject=case.contact.subject,
+                message=row.id,
+                facts=choice_facts(choice),
+            )
+        )
+
+    def _expire(self, batch: _Batch, row: MessageRow, subject: UUID, now: datetime) -> None:
+        batch.moves.append((row.id, Status.EXPIRED, None, None))
+        batch.events.append(crm_event("message.expired", row, now))
+        batch.entries[row.tenant].append(
+            self._scribe.entry(
+                "expired",
+                tenant=row.tenant,
+                at=now,
+                subject=subject,
+                message=row.id,
+                facts={},
+            )
+        )
+
+    def _decision(self, row: MessageRow, case: Case, choice: Choice, status: Status, due: datetime) -> tuple[Any, ...]:
+        zone = answers.zone_of(zones_of(case, choice.address))
+        each = [{"channel": c.value, **answers.decision(v, zone)} for c, v in choice.all]
+        return (
+            row.id,
+            status,
+            choice.channel,
+            json.dumps(answers.decision(choice.verdict, zone)),
+            json.dumps(each),
+            due,
+        )
+
+    def _reserved_entry(
+        self, row: MessageRow, case: Case, choice: Choice, attempt: AttemptRow, reserved: EventRow, now: datetime
+    ) -> Written:
+        token = self._scribe.token
+        ask = case.ask
+        assert choice.address is not None
+        return self._scribe.entry(
+            "reserved",
+            tenant=row.tenant,
+            at=now,
+            subject=case.contact.subject,
+            message=row.id,
+            facts={
+                "attempt": attempt.id.hex,
+                "event": reserved.id.hex,
+                "provider": attempt.provider,
+                "endpoint": choice.address.endpoint,
+                "form": ask.form,
+                "purpose": ask.purpose,
+                "creditor": token(row.tenant, ask.creditor),
+                "collector": token(row.tenant, ask.collector),
+                "debts": [token(row.tenant, debt) for debt in ask.debts],
+                "zones": list(zones_of(case, choice.address)),
+                "latest": instant(attempt.latest),
+                "validity_seconds": attempt.validity_seconds,
+                **choice_facts(choice),
+            },
+        )
+
+    def _way(self, channel: Channel, tried: Sequence[AttemptRow]) -> Adapter | None:
+        """The next way of a channel: those that did not take the message go to the end of the line."""
+        ways = self._ways.get(channel, ())
+        if not ways or len(tried) >= TRIES_MAX:
+            return None
+        used = [attempt.provider for attempt in tried if attempt.state == "not_sent"]
+        return min(ways, key=lambda way: used.count(way.name))
+
+    async def _fly(self, flight: Flight) -> None:
+        attempt = flight.attempt
+        if time.monotonic() - flight.reserved_at > HOLD.total_seconds():
+            await self._give_back(flight)
+            return
+        parcel = Parcel(
+            attempt=attempt.id,
+            channel=Channel(attempt.channel),
+            to=attempt.address,
+            text=flight.text,
+            validity_seconds=attempt.validity_seconds,
+            status_url=status_url(self._public_url, attempt.provider, self._mark_secret, attempt.id),
+        )
+        try:
+            await reach("dispatch.before_call")
+            ending = await flight.way.send(parcel)
+        except asyncio.CancelledError:
+            # Stopping in the middle of a call: it may have left.
+            await asyncio.shield(self._tell(Ending(attempt.id, Unknown(reason="stopped during the call"))))
+            raise
+        except Exception as error:  # an adapter that raises has broken its word: assume the worst
+            log.exception(
+                "adapter.raised", provider=attempt.provider, attempt=attempt.id.hex, error=type(error).__name__
+            )
+            ending = Unknown(reason=f"the adapter failed: {type(error).__name__}")
+        await reach("dispatch.after_call")
+        await self._tell(Ending(attempt.id, ending))
+
+    async def _give_back(self, flight: Flight) -> None:
+        await self._tell(Ending(flight.attempt.id, NotSent(reason="held too long before the call")))
+
+    async def _tell(self, ending: Ending) -> None:
+        """Store an ending, for as long as it takes: it is idempotent, and only this process knows it."""
+        pause = 0.05
+        while True:
+            try:
+                await self._settler.settle(ending)
+            except DatabaseAway:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+            else:
+                return
+
+
+def _reservation(case: Case, choice: Choice, address: AddressRow, now: datetime) -> Contacted:
+    ask = case.ask
+    return Contacted(
+        at=now,
+        channel=choice.channel,
+        outcome=ContactOutcome.ATTEMPTED,
+        form=ask.form,
+        purpose=ask.purpose,
+        debts=tuple(ask.debts),
+        address=address.endpoint,
+        address_kind=address.kind,
+        creditor=ask.creditor,
+        collector=ask.collector,
+        reply_to_inbound=ask.answers_channel == choice.channel,
+        person=case.contact.id,
+        role=case.contact.role,
+        latest=choice.latest,
+    )
+
+
+def _same(before: dict[str, object], after: dict[str, object]) -> bool:
+    """Whether a fresh decision says nothing new: the same outcome until the same instant for the same rules."""
+
+    def gist(decision: dict[str, object]) -> object:
+        reasons = decision["reasons"]
+        assert isinstance(reasons, list)
+        return decision["outcome"], decision["until"], [reason["rule"] for reason in reasons]
+
+    return gist(before) == gist(after)

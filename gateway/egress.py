@@ -1,0 +1,126 @@
+"""Posts to addresses that tenants name, and to nowhere inside: the check is made on the very address that is connected to.
+
+Server-side request forgery is refused where it happens: the resolver stands inside the connector, so a name that answers
+differently the second time gains nothing (OWASP API7:2023, ASVS 5.0 1.3.6).
+"""
+
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any, Final
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+Network = IPv4Network | IPv6Network
+
+CONNECTIONS_MAX: Final = 64
+PORTS: Final = frozenset({80, 443, 8080, 8443})
+
+
+class Refused(Exception):
+    """The address is not one that the gateway may speak to; the text says why."""
+
+
+class Egress:
+    """One session for tenants' addresses: no redirects, no proxy, no cookies, public addresses only but for ``allowed``."""
+
+    def __init__(self, allowed: Sequence[Network] = ()) -> None:
+        self._allowed = tuple(allowed)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, url: str, body: bytes, headers: dict[str, str], answer_bytes_max: int) -> int:
+        """Post once; the status of the answer, of which no more than so many bytes are read. Raises Refused."""
+        parsed = URL(url)
+        self.check(parsed)
+        session = self._opened()
+        async with session.post(parsed, data=body, headers=headers, allow_redirects=False) as response:
+            await response.content.read(answer_bytes_max)
+            return response.status
+
+    def check(self, url: URL) -> None:
+        """What can be said of an address before it is resolved. Raises Refused."""
+        if url.scheme not in ("https", "http") or not url.host:
+            raise Refused("only https addresses are delivered to")
+        if url.user is not None or url.password is not None:
+            raise Refused("an address carries no credentials")
+        literal = _literal(url.host)
+        inside = literal is not None and self._is_allowed(literal)
+        if literal is not None and not inside and not _public(literal):
+            raise Refused("not a public address")
+        if url.scheme == "http" and not inside and not (self._allowed and literal is None):
+            raise Refused("only https addresses are delivered to")
+        if url.port not in PORTS and not inside and not (self._allowed and literal is None):
+            raise Refused("not a port for webhooks")
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _is_allowed(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(address in network for network in self._allowed if network.version == address.version)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                limit=CONNECTIONS_MAX, resolver=_Guard(self._allowed), use_dns_cache=False, force_close=False
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                timeout=aiohttp.ClientTimeout(total=15, connect=5),
+            )
+        return self._session
+
+
+class _Guard(AbstractResolver):
+    """Resolves, and hands on nothing unless every answer may be connected to."""
+
+    def __init__(self, allowed: Sequence[Network]) -> None:
+        self._allowed = allowed
+        self._inner = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        answers = await self._inner.resolve(host, port, family)
+        for answer in answers:
+            address = ip_address(answer["host"])
+            inside = any(address in network for network in self._allowed if network.version == address.version)
+            if not inside and not _public(address):
+                raise OSError("the name resolves to an address that is not public")
+        return answers
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+def _literal(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a host is written as, in any spelling that a C library would take for one."""
+    try:
+        return ip_address(host.split("%", 1)[0])
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
+
+
+def _public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether an address is a public unicast one, looking through IPv4 that is wrapped in IPv6."""
+    inner: Any = None
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
+        if address in _NAT64:
+            inner = IPv4Address(int(address) & 0xFFFF_FFFF)
+    if inner is not None:
+        return _public(inner)
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+_NAT64: Final = IPv6Network("64:ff9b::/96")

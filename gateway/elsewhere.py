@@ -1,0 +1,200 @@
+"""What happened elsewhere and counts here: a CRM's words, read into events."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, time
+from typing import assert_never
+
+from gateway import asks
+from gateway.addresses import Unusable, canonical, endpoint
+from gateway.refusals import Flaw, Refused
+from storage.history import EventRow
+from storage.people import ContactRow
+from vocabulary.channel import AddressKind, Channel, Role
+from vocabulary.event import (
+    ALL_DAYS,
+    Consented,
+    Contacted,
+    Event,
+    HoursRequested,
+    InboundCall,
+    Inconvenient,
+    Listed,
+    NotAssociated,
+    NoticeGiven,
+    Replied,
+    StatusSet,
+)
+from vocabulary.ids import new_uuid
+
+
+class Reader:
+    """Reads events about one person. ``sender`` is the tenant's own: who collected where an event does not say."""
+
+    def __init__(self, *, secret: bytes, contact: ContactRow, sender: Mapping[str, str], now: datetime) -> None:
+        self._secret = secret
+        self._contact = contact
+        self._sender = sender
+        self._now = now
+
+    def read(self, events: Sequence[asks.EventAsk]) -> list[EventRow]:
+        """All of them, or Refused naming every flaw."""
+        flaws: list[Flaw] = []
+        rows: list[EventRow] = []
+        names: set[str] = set()
+        for index, ask in enumerate(events):
+            pointer = f"/{index}"
+            if ask.at > self._now:
+                flaws.append(Flaw(f"{pointer}/at", "is in the future"))
+            if ask.id is not None:
+                if ask.id in names:
+                    flaws.append(Flaw(f"{pointer}/id", "stands here twice"))
+                names.add(ask.id)
+            try:
+                event = self._event(ask)
+            except Refused as error:
+                flaws.extend(Flaw(pointer + flaw.pointer, flaw.detail) for flaw in error.flaws)
+                continue
+            rows.append(
+                EventRow(
+                    id=new_uuid(),
+                    tenant=self._contact.tenant,
+                    contact=self._contact.id,
+                    event=event,
+                    words=ask.text if isinstance(ask, asks.ReplyEventAsk) else None,
+                    external_id=ask.id,
+                )
+            )
+        if flaws:
+            raise Refused(flaws)
+        return rows
+
+    def _event(self, ask: asks.EventAsk) -> Event:
+        person = self._contact.id
+        match ask:
+            case asks.ContactEventAsk():
+                address, kind = self._address(ask.channel, ask.address)
+                if ask.address_kind is not AddressKind.UNKNOWN:
+                    kind = ask.address_kind
+                return Contacted(
+                    at=ask.at,
+                    channel=Channel(ask.channel),
+                    outcome=ask.outcome,
+                    form=ask.form,
+                    purpose=ask.purpose,
+                    debts=tuple(ask.debts),
+                    address=address,
+                    address_kind=kind,
+                    creditor=ask.creditor or (self._sender.get("creditor")),
+                    collector=ask.collector or (self._sender.get("collector")),
+                    reply_to_inbound=ask.reply_to_inbound,
+                    person=person,
+                    role=ask.role or Role(self._contact.role),
+                )
+            case asks.ReplyEventAsk():
+                address, _ = self._address(ask.channel, ask.address)
+                return Replied(
+                    at=ask.at, channel=Channel(ask.channel), debts=tuple(ask.debts), address=address, person=person
+                )
+            case asks.InboundCallEventAsk():
+                return InboundCall(at=ask.at, outcome=ask.outcome, debts=tuple(ask.debts), person=person)
+            case asks.ConsentEventAsk():
+                if ask.all and (ask.channel is not None or ask.address is not None):
+                    raise Refused([Flaw("/all", "goes with neither channel nor address")])
+                address, _ = self._address(ask.channel, ask.address)
+                return Consented(
+                    at=ask.at,
+                    state=ask.state,
+                    channel=Channel(ask.channel) if ask.channel else None,
+                    address=address,
+                    all=ask.all,
+                    purpose=ask.purpose,
+                    instrument=ask.instrument,
+                    given_to=ask.given_to,
+                    grants=ask.grants,
+                    debts=None if ask.debts is None else tuple(ask.debts),
+                    for_days=ask.for_days,
+                    person=person,
+                )
+            case asks.HoursRequestedEventAsk():
+                opens, closes = _hours(ask.opens, ask.closes)
+                return HoursRequested(
+                    at=ask.at,
+                    days=tuple(ask.days or ALL_DAYS),
+                    opens=opens,
+                    closes=closes,
+                    instrument=ask.instrument,
+                    requested_by=ask.requested_by,
+                    person=person,
+                )
+            case asks.InconvenientEventAsk():
+                return self._inconvenient(ask)
+            case asks.StatusEventAsk():
+                address, _ = self._address(ask.channel, ask.address)
+                return StatusSet(
+                    at=ask.at,
+                    status=ask.status,
+                    kind=ask.kind,
+                    ended=ask.ended,
+                    debts=None if ask.debts is None else tuple(ask.debts),
+                    address=address,
+                    person=person,
+                )
+            case asks.ListedEventAsk():
+                address, _ = self._address(ask.channel, ask.address)
+                return Listed(
+                    at=ask.at,
+                    register=ask.register,
+                    channel=Channel(ask.channel) if ask.channel else None,
+                    address=address,
+                    since=ask.since,
+                    person=person,
+                )
+            case asks.NotAssociatedEventAsk():
+                address, _ = self._address(ask.channel, ask.address)
+                assert address is not None
+                return NotAssociated(at=ask.at, address=address, person=person)
+            case asks.NoticeEventAsk():
+                return NoticeGiven(
+                    at=ask.at, notice=ask.notice, debts=tuple(ask.debts), channel=Channel(ask.channel), person=person
+                )
+            case _:
+                assert_never(ask)
+
+    def _inconvenient(self, ask: asks.InconvenientEventAsk) -> Inconvenient:
+        if (ask.opens is None) != (ask.closes is None):
+            raise Refused([Flaw("/from", "and to go together")])
+        if (ask.opens is None) == (ask.place is None):
+            raise Refused([Flaw("/place", "give either hours or a place")])
+        opens: time | None = None
+        closes: time | None = None
+        if ask.opens is not None and ask.closes is not None:
+            opens, closes = _hours(ask.opens, ask.closes)
+        return Inconvenient(
+            at=ask.at,
+            days=tuple(ask.days or ALL_DAYS),
+            opens=opens,
+            closes=closes,
+            place=ask.place,
+            person=self._contact.id,
+        )
+
+    def _address(self, channel: str | None, address: str | None) -> tuple[str | None, AddressKind]:
+        """The endpoint behind a real address, and what kind of address the CRM said it is."""
+        if address is None:
+            return None, AddressKind.UNKNOWN
+        if channel is None:
+            channel = Channel.EMAIL if "@" in address else Channel.SMS
+        try:
+            spelt = canonical(Channel(channel), address, contact=self._contact.id)
+        except Unusable as error:
+            raise Refused([Flaw("/address", str(error))]) from None
+        digest = endpoint(self._secret, self._contact.tenant, Channel(channel), spelt)
+        kind = next((a.kind for a in self._contact.addresses if a.endpoint == digest), AddressKind.UNKNOWN)
+        return digest, AddressKind(kind)
+
+
+def _hours(opens: str, closes: str) -> tuple[time, time | None]:
+    """Clock times; the end of the day is None."""
+    if opens >= closes:
+        raise Refused([Flaw("/from", "is not before to; name hours over midnight as two events")])
+    return time.fromisoformat(opens), None if closes == "24:00" else time.fromisoformat(closes)

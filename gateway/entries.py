@@ -1,0 +1,73 @@
+"""What the trace says of each step: headers without a person, her words sealed beside them."""
+
+import hmac
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from storage.chain import Written
+from tracelog.entry import instant, written
+from tracelog.sealed import seal
+from vocabulary.ids import new_uuid
+from vocabulary.verdict import Verdict
+
+
+class Scribe:
+    """Writes entries down. ``secret`` keys the digests under which references of the CRM's stand in headers."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def entry(
+        self,
+        kind: str,
+        *,
+        tenant: str,
+        at: datetime,
+        facts: dict[str, Any],
+        subject: UUID | None = None,
+        message: UUID | None = None,
+        words: bytes | None = None,
+        key: bytes = b"",
+    ) -> Written:
+        """One entry. ``words`` name or quote a person and are sealed under her ``key``."""
+        identity = new_uuid()
+        sealed = seal(key, words, tenant=tenant, entry=identity) if words is not None else None
+        entry = written(
+            tenant=tenant,
+            entry=identity,
+            kind=kind,
+            at=at,
+            subject=subject,
+            message=message,
+            facts=facts,
+            sealed=sealed,
+        )
+        return Written(kind=kind, at=at, entry=entry, subject=subject, message=message)
+
+    def token(self, tenant: str, reference: str) -> str:
+        """A CRM's reference as a keyed digest: equal where it is equal, and nothing else."""
+        return hmac.new(self._secret, f"{tenant}\n{reference}".encode(), sha256).hexdigest()[:16]
+
+
+def verdict_facts(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as facts of an entry."""
+    return {
+        "outcome": verdict.answer.value,
+        "until": None if verdict.until is None else instant(verdict.until),
+        "packs": [used.pack for used in verdict.packs],
+        "reasons": [
+            {
+                "rule": reason.rule,
+                "pack": reason.pack,
+                "force": reason.force.value,
+                "effect": reason.effect.value,
+                "until": None if reason.until is None else instant(reason.until),
+                "observed": reason.observed,
+                "limit": reason.limit,
+                "reading": reason.reading,
+            }
+            for reason in verdict.reasons
+        ],
+    }

@@ -1,0 +1,28 @@
+"""What the CRM is told, as it is put into the outbox."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from storage.messages import MessageRow
+from storage.outbox import EventOut
+from vocabulary.ids import new_uuid, shown
+
+
+def crm_event(kind: str, row: MessageRow, at: datetime, **more: Any) -> EventOut:
+    """An event about a message. ``more`` goes into ``data`` beside what every such event says."""
+    ask = json.loads(row.ask)
+    data = {
+        "message": shown("msg", row.id),
+        "contact": row.contact,
+        "channel": row.channel,
+        "status": kind.removeprefix("message."),
+        "metadata": ask.get("metadata") or {},
+        **more,
+    }
+    return event(kind, row.tenant, row.contact, at, data)
+
+
+def event(kind: str, tenant: str, contact: str, at: datetime, data: dict[str, Any]) -> EventOut:
+    """Any event about a person."""
+    return EventOut(id=new_uuid(), tenant=tenant, contact=contact, type=kind, body=json.dumps(data), occurred_at=at)

@@ -1,0 +1,244 @@
+"""Puts a message before the law: gathers the facts of one case, asks about each channel in order, and picks.
+
+What the law says is decided elsewhere (``gateway.decide``); here a stored message becomes a question, and dispatch adds the two
+house rules that only the moment of sending knows, HOUSE-EDGE and HOUSE-LAG.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from jurisdictions.resolution import packs_for, zones_for
+
+from gateway.addresses import PHONE_CHANNELS, country_of
+from gateway.asks import StoredAsk
+from gateway.decide import decide, open_until, taken_late
+from jurisdictions.house import Policy
+from jurisdictions.library import Library
+from storage.people import AddressRow, ContactRow, DebtRow
+from vocabulary.channel import AddressKind, AddressSource, Channel, Role
+from vocabulary.event import Contacted, History
+from vocabulary.message import Content, Debt, Message, Person, Question, Sender
+from vocabulary.verdict import Answer, Force, Reason, Verdict
+
+#: From the decision to the first byte on the wire, at the most.
+HOLD: Final = timedelta(seconds=5)
+#: From the first byte to the provider's answer, at the most.
+CALL: Final = timedelta(seconds=20)
+#: How long a provider may keep a message before it reaches her.
+VALID_MIN: Final = timedelta(seconds=60)
+VALID_MAX: Final = timedelta(seconds=600)
+#: How far two clocks may stand apart.
+SKEW: Final = timedelta(seconds=2)
+#: Closer than this to closing, a message might arrive after it.
+EDGE: Final = HOLD + CALL + VALID_MIN + SKEW
+
+HOUSE_PACK: Final = "HOUSE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything that is known when a message is decided, as of one reading of the database."""
+
+    contact: ContactRow
+    ask: StoredAsk
+    debts: Mapping[str, DebtRow]
+    history: History
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The channel that stands, its verdict, and the verdicts of all that were asked, in order of preference."""
+
+    channel: Channel
+    address: AddressRow | None
+    verdict: Verdict
+    all: tuple[tuple[Channel, Verdict], ...]
+    validity: timedelta = VALID_MAX
+
+    @property
+    def latest(self) -> datetime:
+        """The last instant at which a message sent on this verdict may reach her."""
+        return self.verdict.decided_at + HOLD + CALL + self.validity + SKEW
+
+
+class Judge:
+    """Asks the law. Pure but for what it was made of."""
+
+    def __init__(self, law: Library) -> None:
+        self._law = law
+
+    @property
+    def law(self) -> Library:
+        """The packs in this process."""
+        return self._law
+
+    def advise(self, case: Case, now: datetime) -> Choice:
+        """What the law says now, without the rules of dispatch."""
+        return self._choose(case, now, dispatching=False)
+
+    def accept(self, case: Case, now: datetime) -> Choice:
+        """The decision at acceptance: of a message that is wanted later, what the law says of that instant."""
+        wanted = case.ask.send_at
+        if wanted is None or wanted <= now:
+            return self.advise(case, now)
+        choice = self.advise(case, wanted)
+        verdict = replace(choice.verdict, decided_at=now)
+        if verdict.answer is Answer.ALLOW:
+            verdict = _house(verdict, "HOUSE-SENDAT", wanted, _SEND_AT)
+        return replace(choice, verdict=verdict)
+
+    def dispatch(self, case: Case, now: datetime) -> Choice:
+        """What may be sent this second: the law, and the margins that sending needs."""
+        return self._choose(case, now, dispatching=True)
+
+    def _choose(self, case: Case, now: datetime, *, dispatching: bool) -> Choice:
+        asked: list[tuple[Channel, AddressRow | None, Verdict, timedelta]] = []
+        for name in case.ask.channels:
+            channel = Channel(name)
+            address = address_for(case, channel)
+            question = self.question(case, channel, address, now)
+            verdict = decide(question, self._law, case.policy)
+            validity = VALID_MAX
+            if dispatching and verdict.answer is Answer.ALLOW:
+                verdict, validity = self._with_margins(question, verdict, case.policy)
+            asked.append((channel, address, verdict, validity))
+        channel, address, verdict, validity = min(asked, key=_preference)
+        return Choice(
+            channel=channel,
+            address=address,
+            verdict=verdict,
+            all=tuple((c, v) for c, _, v, _ in asked),
+            validity=validity,
+        )
+
+    def question(self, case: Case, channel: Channel, address: AddressRow | None, now: datetime) -> Question:
+        """The question that one channel of a case puts to the law."""
+        ask = case.ask
+        contact = case.contact
+        number = address.address if address else None
+        countries = [country for country in [country_of(channel, number) if number else None] if country]
+        content = ask.content
+        text = content.text
+        if text is None and content.audio is not None:
+            text = content.audio.speech
+        return Question(
+            message=Message(
+                channel=channel,
+                form=ask.form,
+                purpose=ask.purpose,
+                debts=tuple(ask.debts),
+                address=address.endpoint if address else None,
+                address_kind=AddressKind(address.kind) if address else AddressKind.UNKNOWN,
+                address_source=AddressSource(address.source) if address else AddressSource.UNKNOWN,
+                # An answer is one in the medium of what it answers.
+                reply_to_inbound=ask.answers_channel == channel,
+                content=Content(
+                    text=text,
+                    subject=content.subject,
+                    opt_out_notice=content.opt_out_notice,
+                    caller_id=content.caller_id,
+                    states=None if content.states is None else tuple(content.states),
+                    registered_template=content.registered_template,
+                ),
+            ),
+            sender=Sender(role=ask.role, creditor=ask.creditor, collector=ask.collector, sector=ask.sector),
+            person=Person(
+                person=contact.id,
+                role=role_of(case),
+                zones=zones_of(case, address),
+                # Nobody is taken to have allowed anything: grants stand in the history, one by one.
+                authorised=frozenset(),
+            ),
+            debts={
+                debt.id: Debt(contract_signed=debt.contract_signed, due=debt.due, kind=debt.kind)
+                for debt in case.debts.values()
+            },
+            history=case.history,
+            now=now,
+            packs=packs_for(given=contact.jurisdictions, countries=countries),
+            readings={},
+        )
+
+    def _with_margins(self, question: Question, verdict: Verdict, policy: Policy) -> tuple[Verdict, timedelta]:
+        now = question.now
+        if any(isinstance(e, Contacted) and e.latest is not None and e.latest > e.at for e in question.history):
+            later = decide(taken_late(question), self._law, policy)
+            if later.answer is not Answer.ALLOW:
+                return _house(verdict, "HOUSE-LAG", later.until, _LAG), VALID_MAX
+        closes = open_until(question, self._law, EDGE + VALID_MAX, policy)
+        if closes is None:
+            return verdict, VALID_MAX
+        if closes - now < EDGE:
+            reopening = decide(replace(question, now=closes), self._law, policy)
+            return _house(verdict, "HOUSE-EDGE", reopening.until, _EDGE), VALID_MAX
+        return verdict, min(VALID_MAX, max(VALID_MIN, closes - now - HOLD - CALL - SKEW))
+
+
+def address_for(case: Case, channel: Channel) -> AddressRow | None:
+    """Where a message goes on a channel: the address asked for, or her first one there."""
+    for row in case.contact.on(channel):
+        if case.ask.address is None or row.address == case.ask.address:
+            return row
+    return None
+
+
+def zones_of(case: Case, address: AddressRow | None) -> tuple[str, ...]:
+    """Every zone she may be in: those given and those of the address used."""
+    number = address.address if address and address.channel in PHONE_CHANNELS else None
+    return zones_for(given=case.contact.zones, number=number)
+
+
+def role_of(case: Case) -> Role:
+    """What she is to the debts that the message names; her own role where they do not say."""
+    for debt in case.debts.values():
+        for contact, role in debt.contacts or ():
+            if contact == case.contact.id:
+                return Role(role)
+    return Role(case.contact.role)
+
+
+def next_midnight(now: datetime, zones: Sequence[str]) -> datetime:
+    """The first local midnight after ``now`` in any of the zones: when a rule that names no hour is asked again."""
+    return min(
+        datetime.combine(now.astimezone(zone).date() + timedelta(days=1), time(), zone).astimezone(UTC)
+        for zone in [ZoneInfo(name) for name in zones or ("UTC",)]
+    )
+
+
+_SEND_AT = ("before the instant at which the message is wanted", "send_at of the message")
+_LAG = (
+    "an earlier contact is not confirmed and may still arrive",
+    "counted at the latest instant at which it can arrive",
+)
+_EDGE = (
+    "too close to closing for a message to be sure to arrive before it",
+    f"at least {int(EDGE.total_seconds())} s before closing",
+)
+
+
+def _house(verdict: Verdict, rule: str, until: datetime | None, said: tuple[str, str]) -> Verdict:
+    observed, limit = said
+    reason = Reason(
+        rule=rule,
+        pack=HOUSE_PACK,
+        force=Force.HOUSE,
+        citation="the gateway's own margin",
+        effect=Answer.DEFER,
+        until=until,
+        observed=observed,
+        limit=limit,
+    )
+    return replace(verdict, answer=Answer.DEFER, until=until, reasons=(reason,))
+
+
+_RANK: Final = {Answer.ALLOW: 0, Answer.DEFER: 1, Answer.DENY: 2}
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def _preference(asked: tuple[Channel, AddressRow | None, Verdict, timedelta]) -> tuple[int, datetime]:
+    verdict = asked[2]
+    return _RANK[verdict.answer], verdict.until or _NEVER

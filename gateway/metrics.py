@@ -1,0 +1,86 @@
+"""What the gateway counts for Prometheus: every metric by name, and no person, tenant or address in any label."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+#: Seconds; a durable acceptance takes a few milliseconds, and nobody waits for more than ten seconds.
+SECONDS_BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metrics:
+    """One process's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.http_requests = Counter(
+            "tregua_http_requests",
+            "Requests answered, by route and status.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.http_seconds = Histogram(
+            "tregua_http_request_seconds",
+            "Seconds from the head of a request to its answer.",
+            ("route",),
+            buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self.http_open = Gauge("tregua_http_requests_open", "Requests being worked on.", registry=self.registry)
+        self.messages_accepted = Counter(
+            "tregua_messages_accepted",
+            "Messages accepted, by the status of their first decision.",
+            ("status",),
+            registry=self.registry,
+        )
+        self.messages_replayed = Counter(
+            "tregua_messages_replayed", "Acceptances answered again for the same key.", registry=self.registry
+        )
+        self.attempts = Counter(
+            "tregua_attempts",
+            "Attempts that ended, by provider and ending.",
+            ("provider", "ending"),
+            registry=self.registry,
+        )
+        self.receipts = Counter(
+            "tregua_receipts", "Receipts of providers, by kind.", ("provider", "kind"), registry=self.registry
+        )
+        self.hooks_forged = Counter(
+            "tregua_hooks_forged", "Hooks whose signature did not hold.", ("provider",), registry=self.registry
+        )
+        self.hooks_unreadable = Counter(
+            "tregua_hooks_unreadable",
+            "Hooks kept raw because nobody could read them.",
+            ("provider",),
+            registry=self.registry,
+        )
+        self.crm_deliveries = Counter(
+            "tregua_crm_deliveries",
+            "Tries to deliver an event to a CRM, by ending.",
+            ("ending",),
+            registry=self.registry,
+        )
+        self.messages_due = Gauge(
+            "tregua_messages_due", "Waiting messages whose instant has come.", registry=self.registry
+        )
+        self.messages_due_seconds = Gauge(
+            "tregua_messages_due_oldest_seconds", "How long the oldest of them is due.", registry=self.registry
+        )
+        self._answered: dict[tuple[str, str, int], Counter] = {}
+        self._timed: dict[str, Histogram] = {}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One request answered. ``method`` and ``route`` come from the route table, never from the caller."""
+        key = (method, route, status)
+        counter = self._answered.get(key)
+        if counter is None:
+            counter = self._answered[key] = self.http_requests.labels(method, route, str(status))
+        counter.inc()
+        timer = self._timed.get(route)
+        if timer is None:
+            timer = self._timed[route] = self.http_seconds.labels(route)
+        timer.observe(seconds)

@@ -1,0 +1,114 @@
+"""Delivers events to CRMs by Standard Webhooks: signed, in order per contact, retried with growing gaps, then parked.
+
+At least once: the receiver tells repeats apart by ``webhook-id``. Real time throughout; the law's clock has no say here.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, Final
+
+import aiohttp
+from standardwebhooks.webhooks import Webhook
+
+from gateway.answers import instant
+from gateway.egress import Egress, Refused
+from storage import outbox
+from storage.clock import LegalClock
+from storage.database import Connection, Database
+from storage.outbox import Delivery
+from vocabulary.ids import shown
+
+BATCH_MAX: Final = 100
+AT_ONCE: Final = 32
+TIMEOUT_SECONDS: Final = 15.0
+#: A delivery is leased for longer than it can take, so that no second process repeats it meanwhile.
+LEASE_SECONDS: Final = 60.0
+GAP_FIRST: Final = timedelta(seconds=5)
+GAP_MAX: Final = timedelta(hours=10)
+GIVE_UP: Final = timedelta(days=3)
+ANSWER_BYTES_MAX: Final = 64 * 1024
+
+
+class Notifier:
+    """Empties the outbox. Safe to run in several processes at once."""
+
+    def __init__(
+        self, *, database: Database, clock: LegalClock, allow_networks: Sequence[IPv4Network | IPv6Network] = ()
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._egress = Egress(allow_networks)
+        self._gate = asyncio.Semaphore(AT_ONCE)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._egress.close()
+
+    async def round(self) -> int:
+        """Deliver what is due and first in its line; how many were tried."""
+
+        async def lease(connection: Connection) -> tuple[list[Delivery], datetime]:
+            _, real = await self._clock.now(connection)
+            return await outbox.lease(connection, real, BATCH_MAX, LEASE_SECONDS), real
+
+        leased, sent_at = await self._database.run(lease)
+        if not leased:
+            return 0
+        # The leases are committed; no transaction is open while the world is spoken to.
+        told = await asyncio.gather(*(self._deliver(delivery, sent_at) for delivery in leased))
+
+        async def store(connection: Connection) -> None:
+            _, real = await self._clock.now(connection)
+            await outbox.told(connection, [self._result(d, status, error, real) for d, status, error in told])
+
+        await self._database.run(store)
+        return len(leased)
+
+    async def _deliver(self, delivery: Delivery, sent_at: datetime) -> tuple[Delivery, int | None, str | None]:
+        body = _body(delivery)
+        identity = shown("evt", delivery.event)
+        signatures = [Webhook(secret).sign(identity, sent_at, body) for secret in delivery.secrets]
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": identity,
+            "webhook-timestamp": str(int(sent_at.timestamp())),
+            "webhook-signature": " ".join(signatures),
+            "user-agent": "tregua-webhooks/1",
+        }
+        async with self._gate:
+            try:
+                async with asyncio.timeout(TIMEOUT_SECONDS):
+                    status = await self._egress.post(delivery.url, body.encode(), headers, ANSWER_BYTES_MAX)
+            except Refused as error:
+                return delivery, None, str(error)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                return delivery, None, type(error).__name__
+        return delivery, status, None
+
+    def _result(self, delivery: Delivery, status: int | None, error: str | None, real: datetime) -> Any:
+        if status is not None and 200 <= status < 300:
+            return delivery.endpoint, delivery.event, "delivered", real, status, None
+        gap = min(GAP_MAX, GAP_FIRST * 2 ** min(delivery.tries - 1, 20))
+        # Full jitter, so that endpoints which fell together do not rise together.
+        again = real + gap * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+        state = "parked" if status == 410 or again - delivery.first_at > GIVE_UP else "waiting"
+        return delivery.endpoint, delivery.event, state, again, status, error
+
+
+def _body(delivery: Delivery) -> str:
+    return json.dumps(
+        {
+            "type": delivery.type,
+            "id": shown("evt", delivery.event),
+            "occurred_at": instant(delivery.occurred_at, UTC),
+            "accepted_at": instant(delivery.first_at, UTC),
+            "tenant": delivery.tenant,
+            "data": json.loads(delivery.body),
+        },
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )

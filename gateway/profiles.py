@@ -1,0 +1,303 @@
+"""Keeps people and debts as the CRM describes them: canonical addresses, and consent kept once as a statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import UNSET
+
+from gateway.addresses import Unusable, canonical, endpoint
+from gateway.asks import ContactAsk, DebtAsk, EventAsk
+from gateway.elsewhere import Reader
+from gateway.entries import Scribe
+from gateway.policies import Policies
+from gateway.refusals import Flaw, NotThere, Refused
+from storage import chain, history, messages, people
+from storage.chain import Written
+from storage.clock import LegalClock
+from storage.database import Connection, Database
+from storage.history import EventRow
+from storage.people import AddressRow, ContactRow, DebtRow
+from tracelog.sealed import fresh_key
+from vocabulary.channel import Channel
+from vocabulary.event import Consented, ConsentState
+from vocabulary.ids import new_uuid, shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A person as asked for, in the form in which she is kept, and the consents that came along."""
+
+    contact: ContactRow
+    consents: tuple[EventRow, ...]
+
+
+def profile(secret: bytes, tenant: str, ask: ContactAsk, *, pointer: str = "") -> Profile:
+    """Read a person. Raises Refused naming each field that does not fit."""
+    flaws: list[Flaw] = []
+    for index, zone in enumerate(ask.zones):
+        if not known_zone(zone):
+            flaws.append(Flaw(f"{pointer}/zones/{index}", "not an IANA time zone"))
+    addresses: list[AddressRow] = []
+    consents: list[EventRow] = []
+    for index, given in enumerate(ask.addresses):
+        channel = Channel(given.channel)
+        try:
+            spelt = canonical(channel, given.address, contact=ask.id)
+        except Unusable as error:
+            flaws.append(Flaw(f"{pointer}/addresses/{index}/address", str(error)))
+            continue
+        if any(row.channel == channel and row.address == spelt for row in addresses):
+            flaws.append(Flaw(f"{pointer}/addresses/{index}/address", "the same address stands here twice"))
+            continue
+        digest = endpoint(secret, tenant, channel, spelt)
+        addresses.append(
+            AddressRow(channel=channel, address=spelt, endpoint=digest, kind=given.kind, source=given.source)
+        )
+        if given.authorised is not None:
+            consents.append(_consent(tenant, ask.id, channel, digest, given.authorised.at, given.authorised.instrument))
+    if flaws:
+        raise Refused(flaws)
+    contact = ContactRow(
+        tenant=tenant,
+        id=ask.id,
+        subject=new_uuid(),
+        name=ask.name,
+        role=ask.role,
+        locale=ask.locale,
+        jurisdictions=tuple(dict.fromkeys(ask.jurisdictions)),
+        zones=tuple(dict.fromkeys(ask.zones)),
+        household=ask.household,
+        addresses=tuple(addresses),
+        key=fresh_key(),
+    )
+    return Profile(contact=contact, consents=tuple(consents))
+
+
+def known_zone(zone: str) -> bool:
+    """Whether IANA knows the zone."""
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def debt(tenant: str, ask: DebtAsk) -> DebtRow:
+    """Read a debt."""
+    ties = None if ask.contacts is UNSET else tuple((tie.contact, tie.role.value) for tie in ask.contacts)
+    return DebtRow(
+        tenant=tenant,
+        id=ask.id,
+        creditor=ask.creditor,
+        contract_signed=ask.contract_signed,
+        due=ask.due,
+        kind=ask.kind,
+        contacts=ties,
+    )
+
+
+async def put_profiles(
+    connection: Connection, scribe: Scribe, profiles: Sequence[Profile], now: datetime
+) -> dict[str, list[Written]]:
+    """Store people with the consents that came along; what the trace says of it, per tenant.
+
+    A consent dated in the future is kept for the day it begins: laws read it by its own instant.
+    """
+    if not profiles:
+        return {}
+    keys = {(p.contact.tenant, p.contact.id) for p in profiles}
+    before = await people.contacts(connection, keys, lock=True)
+    await people.put_contacts(connection, [p.contact for p in profiles], now)
+    added = await history.add(connection, [row for p in profiles for row in p.consents])
+    after = await people.contacts(connection, keys)
+    entries: dict[str, list[Written]] = {}
+    for key in sorted(keys):
+        row = after[key]
+        if _bears_on_law(before.get(key)) != _bears_on_law(row):
+            entries.setdefault(row.tenant, []).append(
+                scribe.entry(
+                    "profile",
+                    tenant=row.tenant,
+                    at=now,
+                    subject=row.subject,
+                    facts={
+                        "role": row.role,
+                        "jurisdictions": list(row.jurisdictions),
+                        "zones": list(row.zones),
+                        "addresses": [
+                            {"channel": a.channel, "endpoint": a.endpoint, "kind": a.kind, "source": a.source}
+                            for a in row.addresses
+                        ],
+                    },
+                )
+            )
+    for given in profiles:
+        row = after[given.contact.tenant, given.contact.id]
+        for consent in given.consents:
+            if consent.id in added:
+                entries.setdefault(row.tenant, []).append(statement_entry(scribe, row, consent, now))
+    return entries
+
+
+def statement_entry(scribe: Scribe, contact: ContactRow, row: EventRow, now: datetime) -> Written:
+    """What the trace says of something that happened to a person or that she said."""
+    columns = history.facts_of(row.event)
+    for name in ("debts", "creditor", "collector"):
+        value = columns.get(name)
+        if isinstance(value, list):
+            columns[name] = [scribe.token(row.tenant, reference) for reference in value]
+        elif isinstance(value, str):
+            columns[name] = scribe.token(row.tenant, value)
+    return scribe.entry(
+        "event",
+        tenant=row.tenant,
+        at=now,
+        subject=contact.subject,
+        facts={"event": row.id.hex, **columns},
+        words=row.words.encode() if row.words is not None else None,
+        key=contact.key,
+    )
+
+
+class Registrar:
+    """Puts people and debts where the CRM says they are, each in a transaction of its own."""
+
+    def __init__(
+        self, *, database: Database, clock: LegalClock, scribe: Scribe, policies: Policies, secret: bytes
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._scribe = scribe
+        self._policies = policies
+        self._secret = secret
+
+    async def put_contact(self, tenant: str, ask: ContactAsk) -> dict[str, Any]:
+        """Replace a person's profile; her statements stay. Raises Refused."""
+        given = profile(self._secret, tenant, ask)
+
+        async def job(connection: Connection) -> ContactRow:
+            now, _ = await self._clock.now(connection)
+            entries = await put_profiles(connection, self._scribe, [given], now)
+            await chain.append(connection, entries)
+            return (await people.contacts(connection, [(tenant, ask.id)]))[tenant, ask.id]
+
+        return show_contact(await self._database.run(job))
+
+    async def put_debt(self, tenant: str, ask: DebtAsk) -> dict[str, Any]:
+        """Replace a debt's facts and, where given, whom it ties."""
+        given = debt(tenant, ask)
+
+        async def job(connection: Connection) -> DebtRow:
+            now, _ = await self._clock.now(connection)
+            await people.put_debts(connection, [given], now)
+            return (await people.debts(connection, [(tenant, ask.id)]))[tenant, ask.id]
+
+        return show_debt(await self._database.run(job))
+
+    async def add_events(self, tenant: str, contact: str, events: list[EventAsk]) -> list[str]:
+        """Keep what happened elsewhere; the ids in order. Raises NotThere or Refused, and then nothing is kept."""
+
+        async def job(connection: Connection) -> list[UUID]:
+            return await self._add_events(connection, tenant, contact, events)
+
+        return [shown("evt", identity) for identity in await self._database.run(job)]
+
+    async def _add_events(
+        self, connection: Connection, tenant: str, contact: str, events: list[EventAsk]
+    ) -> list[UUID]:
+        waiting = await messages.waiting_of(connection, [(tenant, contact)])
+        waits = await messages.lock(connection, waiting)
+        found = await people.contacts(connection, [(tenant, contact)], lock=True)
+        row = found.get((tenant, contact))
+        if row is None:
+            raise NotThere
+        policy = (await self._policies.current(connection, {tenant}))[tenant]
+        now, _ = await self._clock.now(connection)
+        reader = Reader(secret=self._secret, contact=row, sender=policy.sender, now=now)
+        rows = reader.read(events)
+        named = {e.id for e in events if e.id is not None} | {e.corrects for e in events if e.corrects is not None}
+        known = await history.known_external(connection, tenant, named)
+        flaws: list[Flaw] = []
+        for index, ask in enumerate(events):
+            for field, name in (("id", ask.id), ("corrects", ask.corrects)):
+                if name is not None and name in known and known[name][1] != contact:
+                    flaws.append(Flaw(f"/{index}/{field}", "is the id of another contact's event"))
+            if ask.corrects is not None and ask.corrects not in known:
+                flaws.append(Flaw(f"/{index}/corrects", "there is no event with this id"))
+        if flaws:
+            raise Refused(flaws)
+        added = await history.add(connection, rows)
+        entries: list[Written] = []
+        ids: list[UUID] = []
+        for ask, kept in zip(events, rows, strict=True):
+            if kept.id not in added:
+                assert ask.id is not None
+                ids.append(known[ask.id][0])
+                continue
+            ids.append(kept.id)
+            entries.append(statement_entry(self._scribe, row, kept, now))
+            if ask.corrects is not None:
+                await history.supersede(connection, tenant, known[ask.corrects][0], kept.id)
+        if entries:
+            # What is new about her may change what waits: it is decided again now.
+            moves = [(i, m.status, None, now) for i, m in waits.items() if m.status in ("queued", "deferred")]
+            await messages.move(connection, moves, now)
+            await messages.ring(connection)
+        await chain.append(connection, {tenant: entries})
+        return ids
+
+
+def show_contact(row: ContactRow) -> dict[str, Any]:
+    """A person as the CRM gave her."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "role": row.role,
+        "locale": row.locale,
+        "jurisdictions": list(row.jurisdictions),
+        "zones": list(row.zones),
+        "household": row.household,
+        "addresses": [
+            {"channel": a.channel, "address": a.address, "kind": a.kind, "source": a.source} for a in row.addresses
+        ],
+    }
+
+
+def show_debt(row: DebtRow) -> dict[str, Any]:
+    """A debt as the CRM gave it."""
+    return {
+        "id": row.id,
+        "creditor": row.creditor,
+        "contract_signed": row.contract_signed and row.contract_signed.isoformat(),
+        "due": row.due and row.due.isoformat(),
+        "kind": row.kind,
+        "contacts": [{"contact": contact, "role": role} for contact, role in row.contacts or ()],
+    }
+
+
+def _bears_on_law(row: ContactRow | None) -> tuple[Any, ...] | None:
+    return None if row is None else (row.role, row.jurisdictions, row.zones, row.addresses)
+
+
+def _consent(tenant: str, contact: str, channel: Channel, digest: str, at: datetime, instrument: Any) -> EventRow:
+    # The slash cannot stand in an id of the CRM's, so the two kinds of names never meet.
+    named = sha256(f"{contact}\n{channel}\n{digest}\n{at.timestamp()}\n{instrument}".encode()).hexdigest()[:32]
+    return EventRow(
+        id=new_uuid(),
+        tenant=tenant,
+        contact=contact,
+        event=Consented(
+            at=at,
+            state=ConsentState.GRANTED,
+            channel=channel,
+            address=digest,
+            instrument=instrument,
+            person=contact,
+        ),
+        external_id=f"authorised/{named}",
+    )

@@ -1,0 +1,95 @@
+"""Answers what would be decided, without sending: the same facts and the same law, at an instant of the caller's choice."""
+
+from datetime import datetime
+from typing import Any
+
+from gateway import answers
+from gateway.accept import choice_facts
+from gateway.asks import DecisionAsk
+from gateway.cases import Draft, Drafter, references
+from gateway.costs import Costs
+from gateway.entries import Scribe
+from gateway.judge import Case, Choice, Judge, zones_of
+from gateway.policies import Policies
+from storage import chain, history, people
+from storage.clock import LegalClock
+from storage.database import Connection, Database
+from storage.people import ContactRow, DebtRow
+from vocabulary.event import Event
+
+
+class Adviser:
+    """Asks the law on behalf of a CRM. Nothing is stored but, if wanted, that it was asked."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: LegalClock,
+        judge: Judge,
+        scribe: Scribe,
+        policies: Policies,
+        costs: Costs,
+        secret: bytes,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._judge = judge
+        self._scribe = scribe
+        self._policies = policies
+        self._drafter = Drafter(secret=secret, sendable=costs.channels, advising=True)
+
+    async def decide(self, tenant: str, ask: DecisionAsk) -> dict[str, Any]:
+        """The decision object. Raises Refused."""
+
+        async def job(connection: Connection) -> dict[str, Any]:
+            now, _ = await self._clock.now(connection)
+            known = await references(connection, [(tenant, ask)])
+            policy = (await self._policies.current(connection, {tenant}))[tenant]
+            draft = self._drafter.draft(known, policy, tenant, ask, now)
+            contact, events = await self._person(connection, tenant, draft, ask.at or now)
+            case = Case(
+                contact=contact,
+                ask=draft.ask,
+                debts=await self._debts(connection, tenant, draft),
+                history=events,
+                policy=policy,
+            )
+            choice = self._judge.advise(case, ask.at) if ask.at is not None else self._judge.accept(case, now)
+            if ask.record:
+                entry = self._scribe.entry(
+                    "asked", tenant=tenant, at=now, subject=contact.subject, facts=choice_facts(choice)
+                )
+                await chain.append(connection, {tenant: [entry]})
+            return _document(case, choice)
+
+        return await self._database.run(job) if ask.record else await self._database.read(job)
+
+    async def _person(
+        self, connection: Connection, tenant: str, draft: Draft, at: datetime
+    ) -> tuple[ContactRow, tuple[Event, ...]]:
+        """The person as the ask describes her, with the history that is kept and the consents that came along."""
+        key = (tenant, draft.contact)
+        if draft.profile is not None:
+            contact = draft.profile.contact
+            along = tuple(row.event for row in draft.profile.consents)
+        else:
+            contact = (await people.contacts(connection, [key]))[key]
+            along = ()
+        endpoints = [a.endpoint for a in contact.addresses]
+        events = (await history.histories(connection, {key: endpoints}, at))[key]
+        # Asked about an instant that has passed, only what had happened by then counts.
+        known = [event for event in (*events, *along) if event.at <= at]
+        return contact, tuple(sorted(known, key=lambda event: event.at))
+
+    async def _debts(self, connection: Connection, tenant: str, draft: Draft) -> dict[str, DebtRow]:
+        kept = await people.debts(connection, [(tenant, debt) for debt in draft.ask.debts])
+        return {debt: row for (_, debt), row in kept.items()} | {row.id: row for row in draft.debts}
+
+
+def _document(case: Case, choice: Choice) -> dict[str, Any]:
+    zone = answers.zone_of(zones_of(case, choice.address))
+    document: dict[str, Any] = {"channel": choice.channel.value, **answers.decision(choice.verdict, zone)}
+    if len(choice.all) > 1:
+        document["decisions"] = [{"channel": c.value, **answers.decision(v, zone)} for c, v in choice.all]
+    return document

@@ -1,0 +1,372 @@
+"""Receives what providers tell: receipts move statuses forward, replies become events and statements, all before the 200.
+
+The order of locks is the house's: hooks, messages, contacts, endpoints, the chain's head.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from consent.intents import Context, Heard, Intent, hear
+
+from gateway.addresses import Unusable, canonical
+from gateway.asks import StoredAsk
+from gateway.committer import Committer
+from gateway.entries import Scribe
+from gateway.events import crm_event, event
+from gateway.profiles import statement_entry
+from gateway.settle import Round, withdraw
+from storage import hooks, messages, people
+from storage.clock import LegalClock
+from storage.database import Connection, Database, DatabaseAway
+from storage.history import EventRow
+from storage.messages import AttemptRow, MessageRow
+from storage.people import AddressRow, ContactRow, Key
+from vocabulary.channel import Channel
+from vocabulary.event import Consented, ConsentState, ContactOutcome, Instrument, Replied
+from vocabulary.ids import new_uuid, shown
+from vocabulary.outcome import Receipt, ReceiptKind, Reply
+from vocabulary.status import Status, may_move
+from webhooks.port import InboxAwayError
+
+#: What an attempt is known to have become, in rising order. A receipt that says less than what stands changes nothing.
+RANK: Final = {
+    "dispatching": 0,
+    "unknown": 1,
+    "not_sent": 2,
+    "rejected": 2,
+    "sent": 3,
+    "undelivered": 4,
+    "delivered": 5,
+    "read": 6,
+}
+
+#: A receipt in the words of attempts. ``failed`` after the provider took it is told as undelivered, and counts.
+STATES: Final[dict[ReceiptKind, str]] = {
+    ReceiptKind.ACCEPTED: "sent",
+    ReceiptKind.SENT: "sent",
+    ReceiptKind.FAILED: "undelivered",
+    ReceiptKind.UNDELIVERED: "undelivered",
+    ReceiptKind.DELIVERED: "delivered",
+    ReceiptKind.READ: "read",
+}
+
+STATUSES: Final = {
+    "sent": Status.SENT,
+    "undelivered": Status.UNDELIVERED,
+    "delivered": Status.DELIVERED,
+    "read": Status.READ,
+}
+
+OUTCOMES: Final = {
+    "sent": ContactOutcome.ATTEMPTED,
+    "undelivered": ContactOutcome.ATTEMPTED,
+    "delivered": ContactOutcome.DELIVERED,
+    "read": ContactOutcome.READ,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    """One thing that a provider told, with the hook it came in."""
+
+    provider: str
+    item: Receipt | Reply
+    raw: bytes = field(repr=False)
+
+
+class Receiver:
+    """Keeps what hooks say. Meets ``webhooks.port.Inbox``."""
+
+    def __init__(self, *, database: Database, clock: LegalClock, scribe: Scribe) -> None:
+        self._database = database
+        self._clock = clock
+        self._scribe = scribe
+        self._committer: Committer[_Heard, None] = Committer(self._flush, lanes=2)
+
+    async def put(self, provider: str, received: Sequence[Receipt | Reply], raw: bytes, /) -> None:
+        """Keep everything that one hook said. Raises InboxAwayError when it could not be committed."""
+        try:
+            for item in received:
+                await self._committer.submit(_Heard(provider=provider, item=item, raw=raw))
+        except DatabaseAway as error:
+            raise InboxAwayError from error
+
+    async def keep_unreadable(self, provider: str, kind: str, raw: bytes, /) -> None:
+        """Keep a genuine hook that could not be read."""
+
+        async def job(connection: Connection) -> None:
+            _, real = await self._clock.now(connection)
+            await hooks.keep(connection, new_uuid(), provider, kind, "unreadable", raw, real)
+
+        try:
+            await self._database.run(job)
+        except DatabaseAway as error:
+            raise InboxAwayError from error
+
+    async def close(self) -> None:
+        """Keep what waits, then stop."""
+        await self._committer.close()
+
+    async def _flush(self, heard: Sequence[_Heard]) -> Sequence[None]:
+        async def job(connection: Connection) -> None:
+            await self._receive(connection, heard)
+
+        await self._database.run(job)
+        return [None] * len(heard)
+
+    async def _receive(self, connection: Connection, heard: Sequence[_Heard]) -> None:
+        _, real = await self._clock.now(connection)
+        fresh = await hooks.first_seen(connection, [(h.provider, h.item.key) for h in heard], real)
+        receipts = [h for h in heard if isinstance(h.item, Receipt)]
+        replies: list[_Heard] = []
+        for h in heard:
+            if isinstance(h.item, Reply) and (h.provider, h.item.key) in fresh:
+                fresh.discard((h.provider, h.item.key))
+                replies.append(h)
+        attempts = await self._attempts(connection, receipts)
+        parties = await self._parties(connection, replies)
+        waiting = await messages.waiting_of(connection, {(t, c) for found in parties.values() for t, c in found})
+        rows = await messages.lock(connection, [*{a.message for a in attempts.values()}, *waiting])
+        attempts = await messages.attempts(connection, attempts)
+        keys: set[Key] = {(row.tenant, row.contact) for row in rows.values()}
+        keys |= {key for found in parties.values() for key in found}
+        contacts = await people.contacts(connection, keys, lock=True)
+        await people.lock_endpoints(
+            connection, [(t, a.endpoint) for (t, _), row in contacts.items() for a in row.addresses]
+        )
+        now, real = await self._clock.now(connection)
+        todo = Round.empty()
+        for h in receipts:
+            await self._receipt(connection, todo, h, fresh, attempts, rows, contacts, now, real)
+        for h in replies:
+            await self._reply(connection, todo, h, parties[h.item.key], contacts, now, real)
+        # What she said may change what waits for her: it is decided again now.
+        todo.moves.extend((i, rows[i].status, None, now) for i in waiting if i in rows and _waits(rows[i]))
+        await todo.write(connection, now, real)
+
+    async def _attempts(self, connection: Connection, receipts: Sequence[_Heard]) -> dict[UUID, AttemptRow]:
+        """The attempts that receipts speak of: by our own mark, or by the provider's id."""
+        named = {h.item.attempt for h in receipts if isinstance(h.item, Receipt) and h.item.attempt is not None}
+        by_provider: dict[str, set[str]] = {}
+        for h in receipts:
+            if isinstance(h.item, Receipt) and h.item.attempt is None and h.item.provider_id is not None:
+                by_provider.setdefault(h.provider, set()).add(h.item.provider_id)
+        for provider, ids in by_provider.items():
+            named |= set((await messages.attempts_by_provider_id(connection, provider, ids)).values())
+        return await messages.attempts(connection, named) if named else {}
+
+    async def _parties(self, connection: Connection, replies: Sequence[_Heard]) -> dict[str, list[Key]]:
+        """Who uses the address that a reply came from, per reply."""
+        found: dict[str, list[Key]] = {}
+        for h in replies:
+            assert isinstance(h.item, Reply)
+            try:
+                address = canonical(h.item.channel, h.item.sender)
+            except Unusable:
+                found[h.item.key] = []
+                continue
+            found[h.item.key] = await people.using(connection, h.item.channel, address)
+        return found
+
+    async def _receipt(
+        self,
+        connection: Connection,
+        todo: Round,
+        h: _Heard,
+        fresh: set[tuple[str, str]],
+        attempts: dict[UUID, AttemptRow],
+        rows: dict[UUID, MessageRow],
+        contacts: Mapping[Key, ContactRow],
+        now: datetime,
+        real: datetime,
+    ) -> None:
+        receipt = h.item
+        assert isinstance(receipt, Receipt)
+        attempt = attempts.get(receipt.attempt) if receipt.attempt is not None else None
+        if receipt.attempt is None:
+            attempt = next((a for a in attempts.values() if a.provider_id == receipt.provider_id), None)
+        if attempt is None or attempt.provider != h.provider:
+            await hooks.keep(connection, new_uuid(), h.provider, "status", "no attempt of ours", h.raw, real)
+            return
+        row = rows[attempt.message]
+        contact = contacts[row.tenant, row.contact]
+        repeat = (h.provider, receipt.key) not in fresh
+        fresh.discard((h.provider, receipt.key))
+        facts: dict[str, Any] = {
+            "attempt": attempt.id.hex,
+            "provider": h.provider,
+            "kind": receipt.kind.value,
+            "provider_status": receipt.provider_status,
+            "error_code": receipt.error_code,
+            "was": attempt.state,
+            "repeat": repeat,
+        }
+        entry = self._scribe.entry(
+            "receipt",
+            tenant=row.tenant,
+            at=now,
+            subject=contact.subject,
+            message=row.id,
+            facts=facts,
+            words=receipt.provider_id.encode() if receipt.provider_id else None,
+            key=contact.key,
+        )
+        todo.entries.setdefault(row.tenant, []).append(entry)
+        if receipt.opted_out and not repeat:
+            withdraw(self._scribe, todo, contact, attempt.channel, attempt.address, now)
+        state = STATES.get(receipt.kind)
+        if state is None or repeat or RANK[state] <= RANK[attempt.state]:
+            return
+        contradicts = attempt.state in ("not_sent", "rejected")
+        failed_after_all = receipt.kind is ReceiptKind.FAILED and attempt.state == "unknown"
+        if failed_after_all:
+            state = "rejected"
+        todo.attempts.append(
+            (attempt.id, state, receipt.provider_id, receipt.provider_status, receipt.error_code, None, None)
+        )
+        # Confirmed: it can no longer arrive later than this.
+        confirmed = state in ("delivered", "read", "undelivered", "rejected")
+        outcome = ContactOutcome.FAILED if failed_after_all else OUTCOMES[state]
+        latest = attempt.reserved_at if confirmed and now <= attempt.latest else None
+        todo.contacted.append((attempt.id, outcome, latest))
+        attempts[attempt.id] = replace(attempt, state=state)
+        status = Status.FAILED if failed_after_all else STATUSES[state]
+        if contradicts:
+            # We had given the reservation back; the contact happened after all, and counts again.
+            todo.events.append(
+                crm_event("contact.flagged", row, now, reason="contradiction", status=row.status, receipt=receipt.kind)
+            )
+        elif may_move(Status(row.status), status):
+            todo.moves.append((row.id, status, None, None))
+            todo.events.append(crm_event(f"message.{status}", row, now, provider=h.provider, code=receipt.error_code))
+            rows[row.id] = replace(row, status=status)
+
+    async def _reply(
+        self,
+        connection: Connection,
+        todo: Round,
+        h: _Heard,
+        parties: Sequence[Key],
+        contacts: Mapping[Key, ContactRow],
+        now: datetime,
+        real: datetime,
+    ) -> None:
+        reply = h.item
+        assert isinstance(reply, Reply)
+        if not parties:
+            await hooks.keep(connection, new_uuid(), h.provider, "inbound", "nobody has this address", h.raw, real)
+            return
+        address = canonical(reply.channel, reply.sender)
+        spoken_to = await messages.last_spoken_to(connection, parties, reply.channel, address)
+        for key in parties:
+            contact = contacts[key]
+            used = next(a for a in contact.on(reply.channel) if a.address == address)
+            last = spoken_to.get(key)
+            said = hear(reply.text, context=_context(last), locale=contact.locale)
+            stops = reply.carrier_opt_out or said.intent in (Intent.STOP_ALL, Intent.STOP_CHANNEL)
+            addressed = key == next(iter(spoken_to), parties[0])
+            if addressed:
+                self._told(todo, contact, used, reply, said, now)
+            if stops or (addressed and said.intent is Intent.START):
+                self._stated(todo, contact, used, said, stops, now)
+
+    def _told(
+        self, todo: Round, contact: ContactRow, used: AddressRow, reply: Reply, said: Heard, now: datetime
+    ) -> None:
+        """The reply itself: a two-way contact with the one who was spoken to last."""
+        happened = EventRow(
+            id=new_uuid(),
+            tenant=contact.tenant,
+            contact=contact.id,
+            event=Replied(at=now, channel=reply.channel, address=used.endpoint, person=contact.id),
+            words=reply.text,
+        )
+        todo.statements.append(happened)
+        todo.entries.setdefault(contact.tenant, []).append(
+            self._scribe.entry(
+                "reply",
+                tenant=contact.tenant,
+                at=now,
+                subject=contact.subject,
+                facts={
+                    "event": happened.id.hex,
+                    "channel": reply.channel,
+                    "endpoint": used.endpoint,
+                    "intent": said.intent.value,
+                },
+                words=reply.text.encode(),
+                key=contact.key,
+            )
+        )
+        data = {
+            "id": shown("evt", happened.id),
+            "contact": contact.id,
+            "channel": reply.channel.value,
+            "address": used.address,
+            "text": reply.text,
+            "intent": said.intent.value,
+        }
+        todo.events.append(event("reply.received", contact.tenant, contact.id, now, data))
+        if said.intent in _FLAGGED:
+            todo.events.append(
+                event("contact.flagged", contact.tenant, contact.id, now, {**data, "reason": said.intent.value})
+            )
+
+    def _stated(
+        self, todo: Round, contact: ContactRow, used: AddressRow, said: Heard, stops: bool, now: datetime
+    ) -> None:
+        """What the reply takes back or allows. A bare word speaks of the channel and address it came by."""
+        everywhere = stops and said.intent is Intent.STOP_ALL and not said.bare
+        statement = EventRow(
+            id=new_uuid(),
+            tenant=contact.tenant,
+            contact=contact.id,
+            event=Consented(
+                at=now,
+                state=ConsentState.WITHDRAWN if stops else ConsentState.GRANTED,
+                channel=None if everywhere else Channel(used.channel),
+                address=None if everywhere else used.endpoint,
+                all=everywhere,
+                instrument=Instrument.REPLY,
+                person=contact.id,
+            ),
+        )
+        todo.statements.append(statement)
+        todo.entries.setdefault(contact.tenant, []).append(statement_entry(self._scribe, contact, statement, now))
+        todo.events.append(
+            event(
+                "consent.changed",
+                contact.tenant,
+                contact.id,
+                now,
+                {
+                    "contact": contact.id,
+                    "state": "withdrawn" if stops else "granted",
+                    "channel": None if everywhere else used.channel,
+                    "by": "reply",
+                },
+            )
+        )
+
+
+_FLAGGED: Final = frozenset(
+    {Intent.DISPUTE, Intent.WRONG_PERSON, Intent.HARDSHIP, Intent.CALL_ME, Intent.HUMAN, Intent.UNSURE}
+)
+
+
+def _waits(row: MessageRow) -> bool:
+    return row.status in (Status.QUEUED, Status.DEFERRED)
+
+
+def _context(ask: str | None) -> Context:
+    """What kind of message ours was, that the person answers."""
+    if ask is None:
+        return Context.NONE
+    stored = msgspec.json.decode(ask, type=StoredAsk)
+    if stored.metadata.get("context") == "payment_offer":
+        return Context.PAYMENT_OFFER
+    return Context.of_text(stored.content.text or "")

@@ -1,0 +1,86 @@
+"""Seals the trace: re-reads what is on disk, recomputes every leaf and the root, and signs; or refuses and raises the alarm.
+
+It never signs what somebody handed it: a row that was changed after it was written is found here, before a signature
+could vouch for it.
+"""
+
+from typing import Final
+
+import structlog
+
+from storage import chain
+from storage.clock import LegalClock
+from storage.database import Connection, Database
+from tracelog.entry import agrees, leaf_hash
+from tracelog.export import head_of
+from tracelog.head import SeedSigner, SignedHead, Signer, derived_seed, opened, origin_of, sign
+from tracelog.tree import Frontier
+
+log = structlog.get_logger()
+
+#: Entries sealed in one transaction.
+BATCH_MAX: Final = 50_000
+
+
+class Broken(Exception):
+    """What stands on disk is not what was written: nothing is signed until somebody has looked."""
+
+
+class Sealer:
+    """Signs the heads of every chain. ``secret`` is the installation's; each tenant's key is derived from it."""
+
+    def __init__(self, *, database: Database, clock: LegalClock, secret: bytes) -> None:
+        self._database = database
+        self._clock = clock
+        self._secret = secret
+        self._signers: dict[str, SeedSigner] = {}
+
+    def signer(self, tenant: str, /) -> Signer:
+        """Whoever signs this tenant's heads and exports."""
+        if tenant not in self._signers:
+            self._signers[tenant] = SeedSigner(derived_seed(self._secret, origin_of(tenant)))
+        return self._signers[tenant]
+
+    async def seal(self, tenant: str, /) -> SignedHead:
+        """Seal everything committed so far; the head over all of it. Raises Broken."""
+        while True:
+            head, more = await self._database.run(lambda connection: self._seal(connection, tenant))
+            if not more:
+                return head
+
+    async def seal_all(self) -> int:
+        """Seal every chain that grew; how many did."""
+        behind = [tenant for tenant, size, sealed in await self._database.read(chain.chains) if size != sealed]
+        for tenant in behind:
+            try:
+                await self.seal(tenant)
+            except Broken as error:
+                log.critical("trace.broken", tenant=tenant, what=str(error))
+        return len(behind)
+
+    async def _seal(self, connection: Connection, tenant: str) -> tuple[SignedHead, bool]:
+        # The sealer's own row is locked first and only by sealers: appends go on beside it.
+        size, hashes = await chain.lock_seal(connection, tenant)
+        frontier = Frontier(size, hashes)
+        end = await chain.size(connection, tenant)
+        stop = min(end, size + BATCH_MAX)
+        note = await chain.head(connection, tenant)
+        if stop == size and note is not None:
+            return opened(note, self.signer(tenant).public_key), False
+        index = size
+        async for row in chain.rows(connection, tenant, size, stop):
+            if row.idx != index:
+                raise Broken(f"entry {index} is missing")
+            whole = agrees(
+                row.header, tenant=tenant, kind=row.kind, at=row.at, subject=row.subject, message=row.message
+            )
+            if not whole or leaf_hash(row.header, row.payload_digest) != row.leaf:
+                raise Broken(f"entry {index} was changed")
+            frontier.append(row.leaf)
+            index += 1
+        if index != stop:
+            raise Broken(f"entry {index} is missing")
+        now, _ = await self._clock.now(connection)
+        head = sign(head_of(tenant, frontier), self.signer(tenant))
+        await chain.put_seal(connection, tenant, stop, list(frontier.hashes), head.head.root, head.note(), now)
+        return head, stop < end

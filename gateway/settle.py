@@ -1,0 +1,279 @@
+"""Settles attempts: one of four endings, stored once, whoever tells it and however often.
+
+An ending that is late, doubled or weaker than what is known changes nothing but the trace.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, assert_never
+from uuid import UUID
+
+from gateway.committer import Committer
+from gateway.entries import Scribe
+from gateway.events import crm_event, event
+from gateway.failpoints import reach
+from gateway.profiles import statement_entry
+from storage import chain, history, messages, outbox, people
+from storage.chain import Written
+from storage.clock import LegalClock
+from storage.database import Connection, Database
+from storage.history import EventRow
+from storage.messages import AttemptRow, MessageRow
+from storage.outbox import EventOut
+from storage.people import ContactRow
+from vocabulary.channel import Channel
+from vocabulary.event import Consented, ConsentState, ContactOutcome, Instrument
+from vocabulary.ids import new_uuid
+from vocabulary.outcome import NotSent, Outcome, Rejected, Sent, Unknown
+from vocabulary.status import Status
+
+#: When an attempt of unknown ending is looked up at the provider, counted from its ending, real time.
+LOOKUPS: Final = (
+    timedelta(seconds=5),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=20),
+    timedelta(minutes=60),
+)
+#: How long a message rests after a try that provably did not leave, doubling with each.
+REST_FIRST: Final = timedelta(seconds=2)
+REST_MAX: Final = timedelta(minutes=5)
+TRIES_MAX: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one attempt ended."""
+
+    attempt: UUID
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Round:
+    """What one transaction of settling or receiving writes, gathered while it decides."""
+
+    attempts: list[tuple[Any, ...]]
+    moves: list[tuple[Any, ...]]
+    contacted: list[tuple[UUID, str, datetime | None]]
+    statements: list[EventRow]
+    entries: dict[str, list[Written]]
+    events: list[EventOut]
+
+    @classmethod
+    def empty(cls) -> "Round":
+        """Nothing yet."""
+        return cls([], [], [], [], {}, [])
+
+    async def write(self, connection: Connection, now: datetime, real: datetime) -> None:
+        """Store all of it; the chain last."""
+        await messages.settle_attempts(connection, self.attempts, now)
+        await messages.move(connection, self.moves, now)
+        await history.settle(
+            connection,
+            [c[0] for c in self.contacted],
+            [c[1] for c in self.contacted],
+            [c[2] for c in self.contacted],
+        )
+        await history.add(connection, self.statements)
+        await outbox.add(connection, self.events, real)
+        if any(move[1] in (Status.QUEUED, Status.DEFERRED) for move in self.moves):
+            await messages.ring(connection)
+        await chain.append(connection, self.entries)
+
+
+class Settler:
+    """Stores endings, sharing commits."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: LegalClock,
+        scribe: Scribe,
+        lookups: Sequence[timedelta] = LOOKUPS,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._scribe = scribe
+        self._lookups = tuple(lookups)
+        self._committer: Committer[Ending, None] = Committer(self._flush, lanes=2)
+
+    async def settle(self, ending: Ending) -> None:
+        """Store one ending. Raises DatabaseAway; then it may be told again."""
+        await self._committer.submit(ending)
+
+    async def close(self) -> None:
+        """Store what waits, then stop."""
+        await self._committer.close()
+
+    def next_lookup(self, attempt: AttemptRow, real: datetime) -> datetime | None:
+        """When to ask the provider again about an attempt that was looked up so often; None: never."""
+        if attempt.lookups >= len(self._lookups):
+            return None
+        return real + self._lookups[attempt.lookups]
+
+    async def _flush(self, endings: Sequence[Ending]) -> Sequence[None]:
+        async def job(connection: Connection) -> None:
+            await self._settle(connection, endings)
+
+        await reach("settle.before_commit")
+        await self._database.run(job)
+        return [None] * len(endings)
+
+    async def _settle(self, connection: Connection, endings: Sequence[Ending]) -> None:
+        attempts = await messages.attempts(connection, [e.attempt for e in endings])
+        rows = await messages.lock(connection, [a.message for a in attempts.values()])
+        # Read again under the messages' locks: an ending told meanwhile by somebody else must be seen.
+        attempts = await messages.attempts(connection, attempts)
+        keys = {(row.tenant, row.contact) for row in rows.values()}
+        releasing = any(isinstance(e.outcome, NotSent | Rejected) for e in endings)
+        contacts = await people.contacts(connection, keys, lock=releasing)
+        now, real = await self._clock.now(connection)
+        todo = Round.empty()
+        for ending in endings:
+            attempt = attempts.get(ending.attempt)
+            if attempt is None:
+                continue
+            row = rows[attempt.message]
+            contact = contacts[row.tenant, row.contact]
+            moved = self._apply(todo, attempt, row, contact, ending.outcome, now, real)
+            if moved is not None:
+                attempts[attempt.id], rows[row.id] = moved
+        await todo.write(connection, now, real)
+
+    def _apply(
+        self,
+        todo: Round,
+        attempt: AttemptRow,
+        row: MessageRow,
+        contact: ContactRow,
+        outcome: Outcome,
+        now: datetime,
+        real: datetime,
+    ) -> tuple[AttemptRow, MessageRow] | None:
+        entries = todo.entries.setdefault(row.tenant, [])
+        entries.append(self._entry(attempt, row, contact, outcome, now))
+        if attempt.state not in ("dispatching", "unknown"):
+            # A receipt was faster than the answer to the call: what it said stands, and only the id is news.
+            if isinstance(outcome, Sent) and outcome.provider_id and attempt.provider_id is None:
+                todo.attempts.append(
+                    (attempt.id, attempt.state, outcome.provider_id, None, None, outcome.segments, None)
+                )
+            return None
+        match outcome:
+            case Sent():
+                todo.attempts.append(
+                    (attempt.id, "sent", outcome.provider_id, outcome.provider_status, None, outcome.segments, None)
+                )
+                return self._moved(todo, attempt, row, "sent", Status.SENT, now)
+            case Unknown():
+                if attempt.state == "unknown":
+                    return None
+                todo.attempts.append(
+                    (attempt.id, "unknown", None, None, outcome.reason, None, self.next_lookup(attempt, real))
+                )
+                return self._moved(todo, attempt, row, "unknown", Status.UNKNOWN, now, reason=outcome.reason)
+            case NotSent():
+                todo.attempts.append((attempt.id, "not_sent", None, None, outcome.reason, None, None))
+                todo.contacted.append((attempt.id, ContactOutcome.FAILED, None))
+                return self._try_again(todo, attempt, row, outcome, now)
+            case Rejected():
+                todo.attempts.append((attempt.id, "rejected", None, outcome.code, outcome.reason, None, None))
+                todo.contacted.append((attempt.id, ContactOutcome.FAILED, None))
+                if outcome.opted_out:
+                    withdraw(self._scribe, todo, contact, attempt.channel, attempt.address, now)
+                left = [channel for channel in row.channels if channel != attempt.channel]
+                if left and attempt.state == "dispatching":
+                    return self._moved(todo, attempt, row, "rejected", Status.QUEUED, now, due=now)
+                return self._moved(
+                    todo, attempt, row, "rejected", Status.FAILED, now, reason=outcome.reason, code=outcome.code
+                )
+            case _:
+                assert_never(outcome)
+
+    def _try_again(
+        self, todo: Round, attempt: AttemptRow, row: MessageRow, outcome: NotSent, now: datetime
+    ) -> tuple[AttemptRow, MessageRow]:
+        # From unknown there is no way back into the queue, even when it turns out that nothing left.
+        if attempt.state == "unknown" or attempt.n >= TRIES_MAX:
+            return self._moved(todo, attempt, row, "not_sent", Status.FAILED, now, reason=outcome.reason)
+        rest = min(REST_MAX, REST_FIRST * 2 ** (attempt.n - 1))
+        if outcome.retry_after_seconds is not None:
+            rest = max(rest, timedelta(seconds=outcome.retry_after_seconds))
+        return self._moved(todo, attempt, row, "not_sent", Status.QUEUED, now, due=min(now + rest, row.expires_at))
+
+    def _moved(
+        self,
+        todo: Round,
+        attempt: AttemptRow,
+        row: MessageRow,
+        state: str,
+        status: Status,
+        now: datetime,
+        *,
+        due: datetime | None = None,
+        **more: str | None,
+    ) -> tuple[AttemptRow, MessageRow]:
+        todo.moves.append((row.id, status, None, due))
+        if status is not Status.QUEUED:
+            todo.events.append(crm_event(f"message.{status}", row, now, provider=attempt.provider, **more))
+        return replace(attempt, state=state), replace(row, status=status)
+
+    def _entry(
+        self, attempt: AttemptRow, row: MessageRow, contact: ContactRow, outcome: Outcome, now: datetime
+    ) -> Written:
+        facts: dict[str, Any] = {"attempt": attempt.id.hex, "provider": attempt.provider, "was": attempt.state}
+        words: bytes | None = None
+        match outcome:
+            case Sent():
+                facts |= {"outcome": "sent", "provider_status": outcome.provider_status}
+                words = outcome.provider_id.encode() if outcome.provider_id else None
+            case NotSent():
+                facts |= {"outcome": "not_sent", "reason": outcome.reason}
+            case Rejected():
+                facts |= {"outcome": "rejected", "code": outcome.code, "reason": outcome.reason}
+            case Unknown():
+                facts |= {"outcome": "unknown", "reason": outcome.reason}
+            case _:
+                assert_never(outcome)
+        return self._scribe.entry(
+            "settled",
+            tenant=row.tenant,
+            at=now,
+            subject=contact.subject,
+            message=row.id,
+            facts=facts,
+            words=words,
+            key=contact.key,
+        )
+
+
+def withdraw(scribe: Scribe, todo: Round, contact: ContactRow, channel: str, address: str, now: datetime) -> None:
+    """The carrier says that the person told it to stop: that is her word, for this channel and address."""
+    endpoint = next((a.endpoint for a in contact.addresses if a.channel == channel and a.address == address), None)
+    said = EventRow(
+        id=new_uuid(),
+        tenant=contact.tenant,
+        contact=contact.id,
+        event=Consented(
+            at=now,
+            state=ConsentState.WITHDRAWN,
+            channel=Channel(channel),
+            address=endpoint,
+            instrument=Instrument.REPLY,
+            person=contact.id,
+        ),
+    )
+    todo.statements.append(said)
+    todo.entries.setdefault(contact.tenant, []).append(statement_entry(scribe, contact, said, now))
+    todo.events.append(
+        event(
+            "consent.changed",
+            contact.tenant,
+            contact.id,
+            now,
+            {"contact": contact.id, "channel": channel, "state": "withdrawn", "by": "carrier"},
+        )
+    )
