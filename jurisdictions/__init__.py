@@ -1,0 +1,1 @@
+"""The law as data: packs, their readings and calendars, and which of them bind."""
