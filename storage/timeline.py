@@ -56,7 +56,7 @@ async def timeline(
             type=row["type"],
             channel=row["channel"],
             address=row["address"],
-            data=_known(json.loads(row["data"])) | (json.loads(row["detail"]) if row["detail"] else {}),
+            data=_known((json.loads(row["detail"]) if row["detail"] else {}) | json.loads(row["data"])),
         )
         for row in rows
     ]
@@ -87,4 +87,5 @@ async def consents(
 
 
 def _known(columns: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in columns.items() if value is not None}
+    """What is there to say; our own name for the person is for the trace alone."""
+    return {name: value for name, value in columns.items() if value is not None and name != "subject"}

@@ -1,0 +1,139 @@
+"""What the surface needs of the rest of the house, declared here and handed over by ``gateway.compose``."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, Protocol
+from uuid import UUID
+
+from gateway.asks import ContactAsk, DebtAsk, DecisionAsk, EventAsk, MessageAsk
+from gateway.keys import Keyring
+from gateway.metrics import Metrics
+from storage.clock import LegalClock
+from storage.database import Connection, Database
+from tracelog.head import SignedHead, Signer
+
+
+class Accepted(Protocol):
+    """A message as answered, and whether this answer was given before."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The message in the contract's words."""
+        ...
+
+    @property
+    def replayed(self) -> bool:
+        """Whether the key had been used for it."""
+        ...
+
+
+class Acceptor(Protocol):
+    """Takes messages in."""
+
+    async def submit(self, tenant: str, key: str, digest: bytes, ask: MessageAsk, /) -> Accepted:
+        """Raises Refused, KeyReused, KeyInWork, Gone or DatabaseAway."""
+        ...
+
+
+class Shelf(Protocol):
+    """Shows messages."""
+
+    async def show(self, connection: Connection, tenant: str, identity: UUID, /) -> dict[str, Any] | None:
+        """One message, or None when there is none of this tenant's."""
+        ...
+
+    async def page(
+        self,
+        connection: Connection,
+        tenant: str,
+        /,
+        *,
+        contact: str | None,
+        status: str | None,
+        since: datetime | None,
+        until: datetime | None,
+        before: UUID | None,
+        limit: int,
+    ) -> list[dict[str, Any]]:
+        """Messages, newest first."""
+        ...
+
+
+class Canceller(Protocol):
+    """Stops messages that have not left."""
+
+    async def cancel(self, tenant: str, identity: UUID, /) -> dict[str, Any]:
+        """The message, cancelled. Raises NotThere or TooLate."""
+        ...
+
+
+class Adviser(Protocol):
+    """Answers what would be decided."""
+
+    async def decide(self, tenant: str, ask: DecisionAsk, /) -> dict[str, Any]:
+        """The decision. Raises Refused."""
+        ...
+
+
+class Registrar(Protocol):
+    """Keeps people, debts and what happened elsewhere."""
+
+    async def put_contact(self, tenant: str, ask: ContactAsk, /) -> dict[str, Any]:
+        """The person as kept. Raises Refused."""
+        ...
+
+    async def put_debt(self, tenant: str, ask: DebtAsk, /) -> dict[str, Any]:
+        """The debt as kept. Raises Refused."""
+        ...
+
+    async def add_events(self, tenant: str, contact: str, events: list[EventAsk], /) -> list[str]:
+        """The events' ids in order. Raises NotThere or Refused."""
+        ...
+
+
+class Policies(Protocol):
+    """A tenant's policy."""
+
+    async def get(self, tenant: str, /) -> dict[str, Any]:
+        """What is in force."""
+        ...
+
+    async def put(self, tenant: str, body: dict[str, Any], /) -> dict[str, Any]:
+        """The next version, in force. Raises Refused."""
+        ...
+
+
+class Sealer(Protocol):
+    """Signs what stands in a tenant's trace."""
+
+    async def seal(self, tenant: str, /) -> SignedHead:
+        """Seal everything committed so far; the head over all of it. Raises ``gateway.seal.Broken``."""
+        ...
+
+    def signer(self, tenant: str, /) -> Signer:
+        """Whoever signs this tenant's heads and exports."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Everything that handlers reach for. ``redis_ready`` answers within a second and raises nothing."""
+
+    database: Database
+    clock: LegalClock
+    keyring: Keyring
+    metrics: Metrics
+    acceptor: Acceptor
+    shelf: Shelf
+    canceller: Canceller
+    adviser: Adviser
+    registrar: Registrar
+    policies: Policies
+    sealer: Sealer
+    redis_ready: Callable[[], Awaitable[bool]]
+    public_url: str
+    #: Networks, private ones too, that events to the CRM may go to, by http as well.
+    allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    version: str = field(default="0.1.0")

@@ -1,0 +1,127 @@
+"""Finds everything that is wrong with a value, each with its JSON Pointer; msgspec itself stops at the first and names no map key.
+
+Runs only after a value was refused, and stops after so many flaws, so that a hostile body cannot keep it busy.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+import msgspec
+
+from gateway.refusals import Flaw
+
+FLAWS_MAX: Final = 20
+
+_WORDS: Final = {
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "datetime": "RFC 3339 instant",
+    "date": "day as YYYY-MM-DD",
+}
+_QUOTED = re.compile(r"`([^`]*)`")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]")
+_MISSING = re.compile(r"Object missing required field `(.*)`")
+
+
+def pointer_of(base: str, name: str) -> str:
+    """A JSON Pointer (RFC 6901 §3) one step further down."""
+    return f"{base}/{name.replace('~', '~0').replace('/', '~1')}"
+
+
+def flaws_of(value: Any, kind: Any, first: msgspec.ValidationError) -> list[Flaw]:
+    """The flaws of a value that is not of the type ``kind``; at least what msgspec said first."""
+    return list(islice(_flaws(value, kind, ""), FLAWS_MAX)) or [_flaw(first, "")]
+
+
+def _flaws(value: Any, kind: Any, pointer: str) -> Iterator[Flaw]:
+    sound = True
+    for flaw in _inside(value, kind, pointer):
+        sound = False
+        yield flaw
+    if sound:
+        # Whatever the parts do not explain: another kind of value, a bound, a pattern, a tag.
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            yield _flaw(error, pointer)
+
+
+def _inside(value: Any, kind: Any, pointer: str) -> Iterator[Flaw]:
+    """What is wrong with the parts of a value, if its type has parts that can be told apart."""
+    plain = _plain(kind)
+    origin = get_origin(plain)
+    if origin in (Union, UnionType):
+        choice = _choice(value, get_args(plain))
+        if choice is not None:
+            yield from _flaws(value, choice, pointer)
+    elif origin is list and isinstance(value, list) and _bounded(value, list[Any], kind):
+        (item,) = get_args(plain)
+        for index, part in enumerate(value):
+            yield from _flaws(part, item, f"{pointer}/{index}")
+    elif origin is dict and isinstance(value, dict) and _bounded(value, dict[str, Any], kind):
+        name_kind, member_kind = get_args(plain)
+        for name, member in value.items():
+            yield from _flaws(name, name_kind, pointer_of(pointer, name))
+            yield from _flaws(member, member_kind, pointer_of(pointer, name))
+    elif isinstance(plain, type) and issubclass(plain, msgspec.Struct) and isinstance(value, dict):
+        yield from _members(value, plain, pointer)
+
+
+def _members(value: dict[str, Any], kind: type[msgspec.Struct], pointer: str) -> Iterator[Flaw]:
+    tag = kind.__struct_config__.tag_field
+    known = {tag} if tag else set()
+    for member in msgspec.structs.fields(kind):
+        name = member.encode_name
+        known.add(name)
+        if name in value:
+            yield from _flaws(value[name], member.type, pointer_of(pointer, name))
+        elif member.required:
+            yield Flaw(pointer_of(pointer, name), "Required, and left out.")
+    for name in value:
+        if name not in known:
+            yield Flaw(pointer_of(pointer, name), "No such field.")
+
+
+def _choice(value: Any, kinds: tuple[Any, ...]) -> Any:
+    """The one member of a union whose parts a value can be compared with: by its JSON kind, and by its tag."""
+    if isinstance(value, list):
+        return next((kind for kind in kinds if get_origin(_plain(kind)) is list), None)
+    if not isinstance(value, dict):
+        return None
+    structs = [plain for plain in map(_plain, kinds) if isinstance(plain, type) and issubclass(plain, msgspec.Struct)]
+    if len(structs) == 1:
+        return structs[0]
+    for struct in structs:
+        config = struct.__struct_config__
+        if config.tag_field and value.get(config.tag_field) == config.tag:
+            return struct
+    return next((kind for kind in kinds if get_origin(_plain(kind)) is dict), None)
+
+
+def _bounded(value: Any, loose: Any, kind: Any) -> bool:
+    """Whether a list or map keeps its own limits; its parts are worth a look only then."""
+    metas = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
+    try:
+        msgspec.convert(value, Annotated[loose, *metas] if metas else loose)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _plain(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _flaw(error: msgspec.ValidationError, pointer: str) -> Flaw:
+    """msgspec's words, its path as a pointer, and JSON's names for types instead of Python's."""
+    text, _, path = str(error).partition(" - at ")
+    for name, index in _STEP.findall(path.split("$", 1)[-1].rstrip("`")):
+        pointer = pointer_of(pointer, name or index)
+    if missing := _MISSING.fullmatch(text):
+        return Flaw(pointer_of(pointer, missing[1]), "Required, and left out.")
+    return Flaw(pointer, _QUOTED.sub(lambda m: " | ".join(_WORDS.get(w, w) for w in m[1].split(" | ")), text) + ".")

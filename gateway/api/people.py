@@ -1,0 +1,261 @@
+"""People and debts: their profiles, what happened with them, and what they allowed."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from gateway.api.cursors import cursor, place
+from gateway.api.problems import Slug
+from gateway.api.routes import Call, Page, Route, answer
+from gateway.api.shapes import ConsentShown, ContactShown, DebtShown, EventsTaken, ListOf, TimelineItem
+from gateway.asks import EVENTS_MAX, ContactAsk, DebtAsk, EventAsk, Id
+from gateway.keys import Scope
+from gateway.profiles import show_contact, show_debt
+from gateway.refusals import Flaw, NotThere, Refused
+from storage import people, timeline
+from storage.database import Connection
+from storage.timeline import ConsentRow, Happened
+from vocabulary.ids import shown
+
+Events = EventAsk | Annotated[list[EventAsk], Meta(min_length=1, max_length=EVENTS_MAX)]
+
+#: What the places of a timeline are named by, in the order of their ranks.
+_PREFIXES: Final = {"message": "msg", "attempt": "att", "reply": "evt", "statement": "evt", "contact_event": "evt"}
+_IDS: Final = {"message": "msg", "attempt": "att", "corrected_by": "evt"}
+
+
+async def put_contact(call: Call) -> web.StreamResponse:
+    """The person as kept."""
+    return answer(await call.desk.registrar.put_contact(call.tenant, call.body))
+
+
+async def show_one_contact(call: Call) -> web.StreamResponse:
+    """One person."""
+    identity = _id(call)
+
+    async def read(connection: Connection) -> dict[str, Any] | None:
+        row = (await people.contacts(connection, [(call.tenant, identity)])).get((call.tenant, identity))
+        return None if row is None else show_contact(row)
+
+    return answer(await _found(call, read))
+
+
+async def add_events(call: Call) -> web.StreamResponse:
+    """The ids of what was told."""
+    identity, several = _id(call), isinstance(call.body, list)
+    events = call.body if several else [call.body]
+    try:
+        return answer({"ids": await call.desk.registrar.add_events(call.tenant, identity, events)})
+    except Refused as error:
+        if several:
+            raise
+        # Pointers lead into the body as it came: one event, no array.
+        raise Refused([Flaw(flaw.pointer.removeprefix("/0"), flaw.detail) for flaw in error.flaws]) from None
+
+
+async def show_timeline(call: Call) -> web.StreamResponse:
+    """A page of everything that happened with a person."""
+    identity, query = _id(call), call.query
+    before = place(query.cursor, datetime, int, str)
+
+    async def read(connection: Connection) -> list[Happened] | None:
+        if not await people.contacts(connection, [(call.tenant, identity)]):
+            return None
+        return await timeline.timeline(connection, call.tenant, identity, before=before, limit=query.limit + 1)
+
+    found = await _found(call, read)
+    items, last = found[: query.limit], found[query.limit - 1 : query.limit]
+    more = len(found) > query.limit
+    return answer(
+        {
+            "items": [_happened(one) for one in items],
+            "next": cursor(last[0].at, last[0].rank, last[0].key) if more else None,
+        }
+    )
+
+
+async def show_consents(call: Call) -> web.StreamResponse:
+    """A page of what a person allowed and took back."""
+    identity, query = _id(call), call.query
+    before = place(query.cursor, datetime, UUID)
+
+    async def read(connection: Connection) -> list[ConsentRow] | None:
+        if not await people.contacts(connection, [(call.tenant, identity)]):
+            return None
+        return await timeline.consents(connection, call.tenant, identity, before=before, limit=query.limit + 1)
+
+    found = await _found(call, read)
+    items = found[: query.limit]
+    more = len(found) > query.limit
+    return answer(
+        {
+            "items": [_consent(row) for row in items],
+            "next": cursor(items[-1].at, items[-1].id) if more else None,
+        }
+    )
+
+
+async def put_debt(call: Call) -> web.StreamResponse:
+    """The debt as kept."""
+    return answer(await call.desk.registrar.put_debt(call.tenant, call.body))
+
+
+async def show_one_debt(call: Call) -> web.StreamResponse:
+    """One debt."""
+    identity = _id(call)
+
+    async def read(connection: Connection) -> dict[str, Any] | None:
+        row = (await people.debts(connection, [(call.tenant, identity)])).get((call.tenant, identity))
+        return None if row is None else show_debt(row)
+
+    return answer(await _found(call, read))
+
+
+async def _found(call: Call, read: Any) -> Any:
+    found = await call.desk.database.read(read)
+    if found is None:
+        raise NotThere
+    return found
+
+
+def _id(call: Call) -> str:
+    try:
+        identity: str = msgspec.convert(call.path("id"), Id)
+    except msgspec.ValidationError:
+        raise NotThere from None
+    return identity
+
+
+def _happened(one: Happened) -> dict[str, Any]:
+    data = dict(one.data)
+    for name, kind in _IDS.items():
+        if name in data:
+            data[name] = shown(kind, UUID(data[name]))
+    if one.address is not None:
+        data["address"] = one.address
+    prefix = _PREFIXES.get(one.type)
+    return {
+        # Decisions and receipts are entries of the trace and carry its index.
+        "id": shown(prefix, UUID(one.key)) if prefix else f"trace_{int(one.key)}",
+        "at": _utc(one.at),
+        "type": one.type,
+        "channel": one.channel,
+        "data": data,
+    }
+
+
+def _consent(row: ConsentRow) -> dict[str, Any]:
+    said = row.detail
+    return {
+        "id": shown("evt", row.id),
+        "at": _utc(row.at),
+        "state": said["state"],
+        "channel": row.channel,
+        "address": row.address,
+        "all": said.get("all", False),
+        "purpose": row.purpose,
+        "given_to": said.get("given_to"),
+        "grants": said.get("grants"),
+        "debts": None if row.debts is None else list(row.debts),
+        "for_days": said.get("for_days"),
+        "evidence": {"instrument": said.get("instrument"), "text": row.words, "external_id": row.external_id},
+        "corrected_by": None if row.superseded_by is None else shown("evt", row.superseded_by),
+    }
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+ROUTES: Final = (
+    Route(
+        method="PUT",
+        path="/v1/contacts/{id}",
+        handler=put_contact,
+        name="putContact",
+        tag="Contacts",
+        summary="Put a person's profile",
+        description="Replaces the whole profile, never what she said. An `id` in the body must equal the one in the path. An "
+        "address's `authorised` is kept once as a consent.",
+        scope=Scope.CONTACTS,
+        body=ContactAsk,
+        identified_by="id",
+        answers={200: ContactShown},
+    ),
+    Route(
+        method="GET",
+        path="/v1/contacts/{id}",
+        handler=show_one_contact,
+        name="showContact",
+        tag="Contacts",
+        summary="Show a person",
+        scope=Scope.READ,
+        answers={200: ContactShown},
+        problems=(Slug.NOT_FOUND,),
+    ),
+    Route(
+        method="POST",
+        path="/v1/contacts/{id}/events",
+        handler=add_events,
+        name="addEvents",
+        tag="Contacts",
+        summary="Tell what happened elsewhere",
+        description="A human call, a visit, a letter, a dispute, a consent, a preference: one event or an array, each with its own "
+        "`at`. A repeated `id` changes nothing and answers the same; a bad event refuses the whole array.",
+        scope=Scope.CONTACTS,
+        body=Events,
+        answers={200: EventsTaken},
+        problems=(Slug.NOT_FOUND,),
+    ),
+    Route(
+        method="GET",
+        path="/v1/contacts/{id}/timeline",
+        handler=show_timeline,
+        name="showTimeline",
+        tag="Contacts",
+        summary="Show everything that happened with a person, newest first",
+        scope=Scope.READ,
+        query=Page,
+        answers={200: ListOf[TimelineItem]},
+        problems=(Slug.NOT_FOUND,),
+    ),
+    Route(
+        method="GET",
+        path="/v1/contacts/{id}/consents",
+        handler=show_consents,
+        name="showConsents",
+        tag="Contacts",
+        summary="Show what a person allowed and took back, newest first",
+        scope=Scope.READ,
+        query=Page,
+        answers={200: ListOf[ConsentShown]},
+        problems=(Slug.NOT_FOUND,),
+    ),
+    Route(
+        method="PUT",
+        path="/v1/debts/{id}",
+        handler=put_debt,
+        name="putDebt",
+        tag="Debts",
+        summary="Put a debt's facts",
+        scope=Scope.CONTACTS,
+        body=DebtAsk,
+        identified_by="id",
+        answers={200: DebtShown},
+    ),
+    Route(
+        method="GET",
+        path="/v1/debts/{id}",
+        handler=show_one_debt,
+        name="showDebt",
+        tag="Debts",
+        summary="Show a debt",
+        scope=Scope.READ,
+        answers={200: DebtShown},
+        problems=(Slug.NOT_FOUND,),
+    ),
+)

@@ -1,0 +1,303 @@
+"""What the surface answers, as types: the description is made from them, and tests hold every answer against them."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from vocabulary.channel import AddressKind, AddressSource, Role
+from vocabulary.status import Status
+from vocabulary.verdict import Answer, Force
+
+Item = TypeVar("Item")
+
+MessageId = Annotated[str, Meta(pattern="^msg_[0-9a-f]{32}$")]
+Instant = Annotated[datetime, Meta(tz=True)]
+EventType = Literal[
+    "message.deferred",
+    "message.blocked",
+    "message.sent",
+    "message.delivered",
+    "message.read",
+    "message.undelivered",
+    "message.failed",
+    "message.unknown",
+    "message.expired",
+    "message.cancelled",
+    "reply.received",
+    "consent.changed",
+    "contact.flagged",
+]
+
+
+class PackShown(Struct, frozen=True):
+    """A pack that was asked, as `CODE@digest`, and the fact that selected it."""
+
+    pack: str
+    because: str
+
+
+class ReasonShown(Struct, frozen=True):
+    """One rule that blocks now."""
+
+    rule: str
+    pack: str
+    force: Force
+    citation: str
+    effect: Answer
+    until: Annotated[Instant | None, Meta(description="When this rule alone would let the message pass.")]
+    observed: str
+    limit: str
+    reading: str | UnsetType = UNSET
+
+
+class ObligationShown(Struct, frozen=True):
+    """A duty that the message must meet."""
+
+    rule: str
+    pack: str
+    citation: str
+    duty: str
+
+
+class DecisionShown(Struct, frozen=True):
+    """What the law answers. A refusal by law is not an HTTP error."""
+
+    outcome: Answer
+    until: Annotated[Instant | None, Meta(description="The earliest instant at which it would be allowed.")]
+    decided_at: Instant
+    packs: list[PackShown]
+    reasons: Annotated[list[ReasonShown], Meta(description="Every rule that blocks, not the first.")]
+    obligations: list[ObligationShown]
+    channel: str | UnsetType = UNSET
+    decisions: list["DecisionShown"] | UnsetType = UNSET
+
+
+class AttemptShown(Struct, frozen=True):
+    """One try by one provider. An `outcome` of null: on its way right now."""
+
+    id: str
+    provider: str
+    channel: str
+    provider_id: str | None
+    provider_status: str | None
+    outcome: str | None
+    reason: str | None
+    at: Instant
+
+
+class CostShown(Struct, frozen=True):
+    """What the message is expected to cost."""
+
+    segments: int | None
+    encoding: str | None
+    amount: str | None
+    currency: str | None
+
+
+class MessageShown(Struct, frozen=True):
+    """A message, where it stands, and why."""
+
+    id: MessageId
+    contact: str
+    channel: str
+    status: Status
+    purpose: str
+    created_at: Instant
+    expires_at: Instant
+    updated_at: Instant
+    decision: DecisionShown
+    attempts: list[AttemptShown]
+    cost: CostShown | None
+    metadata: dict[str, str]
+    channels: list[str] | UnsetType = UNSET
+    decisions: list[DecisionShown] | UnsetType = UNSET
+    resolution: str | UnsetType = UNSET
+
+
+class AddressShown(Struct, frozen=True):
+    """An address in its one spelling."""
+
+    channel: str
+    address: str
+    kind: AddressKind
+    source: AddressSource
+
+
+class ContactShown(Struct, frozen=True):
+    """A person as the CRM describes her."""
+
+    id: str
+    name: str | None
+    role: Role
+    locale: str | None
+    jurisdictions: list[str]
+    zones: list[str]
+    household: str | None
+    addresses: list[AddressShown]
+
+
+class TieShown(Struct, frozen=True):
+    """What a person is to a debt."""
+
+    contact: str
+    role: Role
+
+
+class DebtShown(Struct, frozen=True):
+    """A debt's facts."""
+
+    id: str
+    creditor: str | None
+    contract_signed: date | None
+    due: date | None
+    kind: str | None
+    contacts: list[TieShown]
+
+
+class EventsTaken(Struct, frozen=True):
+    """The ids of the events, in the order in which they were given."""
+
+    ids: list[str]
+
+
+class TimelineItem(Struct, frozen=True):
+    """One thing that happened with a person."""
+
+    id: str
+    at: Instant
+    type: Literal["message", "decision", "attempt", "receipt", "reply", "statement", "contact_event"]
+    channel: str | None
+    data: dict[str, Any]
+
+
+class Evidence(Struct, frozen=True):
+    """What proves a consent: her own words, the CRM's record, or the instrument alone."""
+
+    instrument: str | None
+    text: str | None
+    external_id: str | None
+
+
+class ConsentShown(Struct, frozen=True):
+    """What a person allowed or took back. With neither channel, address nor `all`, it speaks of every channel."""
+
+    id: str
+    at: Instant
+    state: Literal["granted", "withdrawn"]
+    channel: str | None
+    address: str | None
+    all: bool
+    purpose: str | None
+    given_to: str | None
+    grants: str | None
+    debts: list[str] | None
+    for_days: int | None
+    evidence: Evidence
+    corrected_by: str | None
+
+
+class WebhookShown(Struct, frozen=True):
+    """Where a CRM wants its events; without `types`, all of them."""
+
+    id: str
+    url: str
+    types: list[EventType]
+    created_at: Instant
+
+
+class WebhookMade(Struct, frozen=True):
+    """A new endpoint. The secret is shown this once; it signs every delivery (Standard Webhooks)."""
+
+    id: str
+    url: str
+    types: list[EventType]
+    created_at: Instant
+    secret: Annotated[str, Meta(pattern="^whsec_")]
+
+
+class DeliveryShown(Struct, frozen=True):
+    """What became of one event at one endpoint."""
+
+    id: str
+    type: str
+    contact: str
+    state: Literal["waiting", "delivered", "parked"]
+    tries: int
+    occurred_at: Instant
+    first_at: Instant
+    next_at: Instant | None
+    last_status: int | None
+    last_error: str | None
+
+
+class Queued(Struct, frozen=True):
+    """How many deliveries stand in line again."""
+
+    queued: int
+
+
+class TraceEntry(Struct, frozen=True):
+    """One entry of the trace. What names a person is sealed under her key and is not shown here."""
+
+    index: int
+    kind: str
+    at: Instant
+    subject: str | None
+    message: MessageId | None
+    facts: dict[str, Any]
+    leaf: str
+    payload_digest: str | None
+    payload: Annotated[Literal["none", "kept", "erased"], Meta(description="Whether the sealed words still exist.")]
+
+
+class HeadShown(Struct, frozen=True):
+    """The signed head: how large the trace is and what it holds, as one hash. `note` is the C2SP checkpoint."""
+
+    origin: str
+    size: int
+    root: str
+    key_id: str
+    public_key: str
+    verifier_key: str
+    signature: str
+    note: str
+
+
+class Healthy(Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Ready(Struct, frozen=True):
+    """Everything is there that must be; `degraded` names what may be missing and is."""
+
+    status: Literal["ready"]
+    degraded: list[Literal["redis"]]
+
+
+class ListOf(Struct, Generic[Item], frozen=True):
+    """One page of a list; `next` is the cursor of the page after it."""
+
+    items: list[Item]
+    next: str | None
+
+
+class ProblemError(Struct, frozen=True, rename={"in_": "in"}):
+    """One flaw: a JSON Pointer (RFC 6901) into the body or the query's parameters, and a sentence."""
+
+    pointer: str
+    detail: str
+    in_: Literal["body", "query"]
+
+
+class ProblemShown(Struct, frozen=True):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[ProblemError] | UnsetType = UNSET

@@ -1,0 +1,15 @@
+"""Every operation of the surface, in one list: the router and the description are made from nothing else."""
+
+from typing import Final
+
+from gateway.api import messages, people, policy, service, trace, webhooks
+from gateway.api.routes import Route
+
+ROUTES: Final[tuple[Route, ...]] = (
+    *messages.ROUTES,
+    *people.ROUTES,
+    *policy.ROUTES,
+    *webhooks.ROUTES,
+    *trace.ROUTES,
+    *service.ROUTES,
+)

@@ -1,0 +1,204 @@
+"""The trace: pages of it, all of it as an export that proves itself, and its signed head."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from aiohttp import web
+from msgspec import Meta
+
+from gateway.api.cursors import cursor, place
+from gateway.api.messages import MESSAGE_ID
+from gateway.api.problems import Slug
+from gateway.api.requests import REQUEST_ID, dress
+from gateway.api.routes import Call, Page, Route, answer
+from gateway.api.shapes import HeadShown, ListOf, TraceEntry
+from gateway.asks import Id
+from gateway.keys import Scope
+from gateway.seal import Broken
+from storage import chain, people
+from storage.chain import TraceRow
+from storage.database import Connection
+from tracelog.entry import read_header
+from tracelog.export import Writer
+from tracelog.head import verifier_key
+from vocabulary.ids import parsed, shown
+
+#: Entries read at a time by an export: no session of the database is held while a slow reader takes them.
+PAGE: Final = 1_000
+#: How long a reader may take for what was handed to it before the export is cut.
+WRITE_SECONDS_MAX: Final = 30.0
+
+
+class TraceQuery(Page, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which entries: of one contact, one message, one kind."""
+
+    contact: Id | None = None
+    message: Annotated[str, Meta(pattern=MESSAGE_ID)] | None = None
+    kind: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z_]+(?![\s\S])")] | None = None
+
+
+async def listed(call: Call) -> web.StreamResponse:
+    """A page of entries, in index order."""
+    query: TraceQuery = call.query
+    after = place(query.cursor, int)
+    message = parsed("msg", query.message) if query.message is not None else None
+
+    async def read(connection: Connection) -> list[TraceRow]:
+        subject = None
+        if query.contact is not None:
+            key = (call.tenant, query.contact)
+            contact = (await people.contacts(connection, [key])).get(key)
+            if contact is None:
+                return []
+            subject = contact.subject
+        return await chain.page(
+            connection,
+            call.tenant,
+            subject=subject,
+            message=message,
+            kind=query.kind,
+            after=after[0] if after else -1,
+            limit=query.limit + 1,
+        )
+
+    found = await call.desk.database.read(read)
+    items = found[: query.limit]
+    more = len(found) > query.limit
+    return answer({"items": [_entry(row) for row in items], "next": cursor(items[-1].idx) if more else None})
+
+
+async def head(call: Call) -> web.StreamResponse:
+    """The head over everything committed so far."""
+    signed = await call.desk.sealer.seal(call.tenant)
+    return answer(
+        {
+            "origin": signed.head.origin,
+            "size": signed.head.size,
+            "root": signed.head.root.hex(),
+            "key_id": signed.key_id.hex(),
+            "public_key": signed.public_key.hex(),
+            "verifier_key": verifier_key(signed.head.origin, signed.public_key),
+            "signature": signed.signature.hex(),
+            "note": signed.note(),
+        }
+    )
+
+
+async def export(call: Call) -> web.StreamResponse:
+    """Every entry on a line, the signed head last."""
+    signed = await call.desk.sealer.seal(call.tenant)
+    writer = Writer(call.tenant)
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "application/x-ndjson",
+            "Content-Disposition": f'attachment; filename="trace-{call.tenant}-{signed.head.size}.ndjson"',
+        }
+    )
+    dress(response, call.request[REQUEST_ID])
+    await response.prepare(call.request)
+    try:
+        async for rows in _pages(call, signed.head.size):
+            lines = b"".join(
+                writer.line(
+                    row.idx,
+                    kind=row.kind,
+                    at=row.at,
+                    subject=row.subject,
+                    message=row.message,
+                    header=row.header,
+                    payload_digest=row.payload_digest,
+                    leaf=row.leaf,
+                    nonce=row.nonce,
+                    ciphertext=row.ciphertext,
+                )
+                for row in rows
+            )
+            async with asyncio.timeout(WRITE_SECONDS_MAX):
+                await response.write(lines)
+        await response.write(writer.last_line(signed, call.desk.sealer.signer(call.tenant)))
+        await response.write_eof()
+    except BaseException:
+        # The status has gone out: what is left to say is that this is not the end. No last line, no closing chunk.
+        if call.request.transport is not None:
+            call.request.transport.abort()
+        raise
+    return response
+
+
+async def _pages(call: Call, size: int) -> AsyncIterator[list[TraceRow]]:
+    for start in range(0, size, PAGE):
+        end = min(size, start + PAGE)
+
+        async def read(connection: Connection, start: int = start, end: int = end) -> list[TraceRow]:
+            return [row async for row in chain.rows(connection, call.tenant, start, end)]
+
+        yield await call.desk.database.read(read)
+
+
+def _entry(row: TraceRow) -> dict[str, Any]:
+    return {
+        "index": row.idx,
+        "kind": row.kind,
+        "at": row.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "subject": _hex(row.subject),
+        "message": None if row.message is None else shown("msg", row.message),
+        "facts": _facts(row),
+        "leaf": row.leaf.hex(),
+        "payload_digest": None if row.payload_digest is None else row.payload_digest.hex(),
+        "payload": "none" if row.payload_digest is None else "erased" if row.ciphertext is None else "kept",
+    }
+
+
+def _facts(row: TraceRow) -> dict[str, Any]:
+    try:
+        return read_header(row.header).facts
+    except ValueError:
+        raise Broken(f"entry {row.idx} was changed") from None
+
+
+def _hex(identity: UUID | None) -> str | None:
+    return None if identity is None else identity.hex
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/v1/trace",
+        handler=listed,
+        name="listTrace",
+        tag="Trace",
+        summary="List entries of the trace, in index order",
+        scope=Scope.AUDIT,
+        query=TraceQuery,
+        answers={200: ListOf[TraceEntry]},
+        problems=(Slug.TRACE_BROKEN,),
+    ),
+    Route(
+        method="GET",
+        path="/v1/trace/export",
+        handler=export,
+        name="exportTrace",
+        tag="Trace",
+        summary="Take the whole trace out",
+        description="Seals first; then one entry a line in index order, and last the signed head, which covers exactly what stands "
+        "above it. `tregua trace verify FILE` checks it offline. A connection that breaks before that line is no export.",
+        scope=Scope.AUDIT,
+        answers={200: str},
+        media_type="application/x-ndjson",
+        problems=(Slug.TRACE_BROKEN,),
+    ),
+    Route(
+        method="GET",
+        path="/v1/trace/head",
+        handler=head,
+        name="showTraceHead",
+        tag="Trace",
+        summary="Show the signed head",
+        description="Seals what was committed so far, and answers the head over all of it.",
+        scope=Scope.AUDIT,
+        answers={200: HeadShown},
+        problems=(Slug.TRACE_BROKEN,),
+    ),
+)
