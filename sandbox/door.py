@@ -13,7 +13,7 @@ class Door:
     def __init__(self, app: web.Application, host: str, port: int) -> None:
         self._busy: set[object] = set()
         app.middlewares.append(self._noted)
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75)
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75, auto_decompress=False)
         self._host = host
         self._port = port
         self._socket: socket.socket | None = None
