@@ -5,7 +5,7 @@ Pure: the same question under the same packs has the same answer, whenever and w
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfoNotFoundError
@@ -118,11 +118,8 @@ def open_until(question: Question, law: Library, horizon: timedelta, policy: Pol
     facts = facts_of(question, plan.opt_out_words)
     last = facts.now + horizon
     shuts: list[datetime] = []
-    for clause in plan.clauses:
-        if type(clause.predicate) is Hours or type(clause.predicate) is HerHours:
-            each = _asked(clause, facts, policy)
-            if each is None or each.clock is None or each.ends <= facts.now or each.begins > last:
-                continue
+    for each in _asked_all(plan, facts, policy):
+        if each.clock is not None and each.begins <= last:
             shut = each.clock.next_shut(max(facts.now, each.begins), min(last, each.ends))
             if shut is not None and shut < each.ends:
                 shuts.append(shut)
@@ -158,7 +155,11 @@ def asked_of(question: Question, law: Library, policy: Policy | None = None) -> 
     question = _under(question, policy)
     plan = _plan(question, law, policy)
     facts = facts_of(question, plan.opt_out_words)
-    return facts, [_asked(clause, facts, policy) or Asked(clause, None, (), PAST, NEVER) for clause in plan.clauses]
+    return facts, [
+        (_asked(clause, begins, ends, facts, policy) if ends > facts.now else None)
+        or Asked(clause, None, (), begins, ends)
+        for clause, (begins, ends) in zip(plan.clauses, plan.spans(facts.zones), strict=True)
+    ]
 
 
 # ---- asking -----------------------------------------------------------------------------------------------------------
@@ -211,26 +212,33 @@ def _house(rule: str, observed: str, limit: str) -> Reason:
 
 
 def _asked_all(plan: Plan, facts: Facts, policy: Policy | None) -> list[Asked]:
-    return [each for clause in plan.clauses if (each := _asked(clause, facts, policy)) is not None]
+    asked: list[Asked] = []
+    now = facts.now
+    for clause, (begins, ends) in zip(plan.clauses, plan.spans(facts.zones), strict=True):
+        if ends > now:
+            each = _asked(clause, begins, ends, facts, policy)
+            if each is not None:
+                asked.append(each)
+    return asked
 
 
-def _asked(clause: Clause, facts: Facts, policy: Policy | None) -> Asked | None:
+def _asked(clause: Clause, begins: datetime, ends: datetime, facts: Facts, policy: Policy | None) -> Asked | None:
     """None when the clause can block neither now nor later."""
-    kind = type(clause.predicate)
+    predicate = clause.predicate
+    kind = type(predicate)
     clock: hours.Clock | None = None
     holds: Sequence[Hold] = ()
     if kind is Hours or kind is HerHours:
-        clock = hours.clock(clause.predicate, facts)  # type: ignore[arg-type]
+        clock = hours.clock(predicate, facts)  # type: ignore[arg-type]
         if clock is None:
             return None
     else:
-        holds = _HOLDS[kind](clause.predicate, facts)
+        holds = _HOLDS[kind](predicate, facts)
         if not holds:
             return None
     applies = clause.applies
     if (applies.debt_kinds is not None or applies.debt_kinds_except is not None) and not _of_kind(clause, facts):
         return None
-    begins, ends = _in_force(clause.begins, clause.ends, facts.zones)
     if clause.past_due_days_max is not None:
         ends = min(ends, _past_due(clause.past_due_days_max, facts))
     for each in clause.unless:
@@ -246,16 +254,6 @@ def _asked(clause: Clause, facts: Facts, policy: Policy | None) -> Asked | None:
             if hold.begins < ends and begins < hold.ends
         ]
     return Asked(clause, clock, holds, begins, ends)
-
-
-@lru_cache(maxsize=4096)
-def _in_force(begins: date | None, ends: date | None, zones: tuple[str, ...]) -> tuple[datetime, datetime]:
-    """From the first zone in which the first day begins to the last one in which the last day ends."""
-    names = zones or ("UTC",)
-    return (
-        PAST if begins is None else min(starts_at(begins, name) for name in names),
-        NEVER if ends is None else max(starts_at(ends + timedelta(days=1), name) for name in names),
-    )
 
 
 def _past_due(days: int, facts: Facts) -> datetime:
@@ -386,15 +384,9 @@ def observed(each: Asked, facts: Facts) -> str:
     predicate = each.clause.predicate
     fixed = predicate.clock if isinstance(predicate, Hours) else None
     names = (fixed,) if fixed is not None else facts.zones
-    shut = [
-        name for name in names if not any(opens <= facts.now < closes for opens, closes in _today(each, facts, name))
-    ]
-    return ", ".join(shown(facts.now, name) + _holiday(predicate, facts, name) for name in shut or names[:1])
-
-
-def _today(each: Asked, facts: Facts, name: str) -> list[tuple[datetime, datetime]]:
-    assert each.clock is not None
-    return each.clock.windows(local_date(facts.now, name), name)
+    if len(names) > 1:
+        names = tuple(name for name in names if each.clock.alone(name).next_open(facts.now) > facts.now) or names[:1]
+    return ", ".join(shown(facts.now, name) + _holiday(predicate, facts, name) for name in names)
 
 
 def _holiday(predicate: object, facts: Facts, name: str) -> str:

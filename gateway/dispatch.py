@@ -7,7 +7,7 @@ what another worker holds, so it never waits while holding a contact.
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -24,7 +24,7 @@ from gateway.asks import StoredAsk
 from gateway.entries import Scribe
 from gateway.events import crm_event
 from gateway.failpoints import reach
-from gateway.judge import CALL, HOLD, Case, Choice, Judge, next_midnight, zones_of
+from gateway.judge import CALL, HOLD, Case, Choice, Judge, next_midnight, role_of, zones_of
 from gateway.policies import Policies
 from gateway.settle import Ending, Settler
 from storage import chain, history, messages, outbox, people
@@ -36,7 +36,7 @@ from storage.messages import AttemptRow, MessageRow
 from storage.outbox import EventOut
 from storage.people import AddressRow, Key
 from tracelog.entry import instant
-from vocabulary.channel import Channel
+from vocabulary.channel import AddressKind, Channel
 from vocabulary.event import Contacted, ContactOutcome
 from vocabulary.ids import new_uuid
 from vocabulary.outcome import NotSent, Parcel, Unknown
@@ -143,8 +143,8 @@ class Dispatcher:
         while self._flying:
             await asyncio.wait(set(self._flying))
 
-    def _start(self, flight: "asyncio.Future[None] | object") -> None:
-        task = asyncio.ensure_future(flight)
+    def _start(self, flight: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(flight)
         self._flying.add(task)
         task.add_done_callback(self._flying.discard)
 
@@ -404,12 +404,12 @@ def _reservation(case: Case, choice: Choice, address: AddressRow, now: datetime)
         purpose=ask.purpose,
         debts=tuple(ask.debts),
         address=address.endpoint,
-        address_kind=address.kind,
+        address_kind=AddressKind(address.kind),
         creditor=ask.creditor,
         collector=ask.collector,
         reply_to_inbound=ask.answers_channel == choice.channel,
         person=case.contact.id,
-        role=case.contact.role,
+        role=role_of(case),
         latest=choice.latest,
     )
 

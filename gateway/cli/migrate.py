@@ -1,0 +1,31 @@
+"""``tregua migrate``: the database's schema."""
+
+import asyncio
+import json
+import os
+from typing import Annotated
+
+import typer
+
+from gateway.cli.environment import settings
+
+app = typer.Typer()
+
+
+@app.command()
+def migrate(
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was applied as JSON.")] = False,
+) -> None:
+    """Apply the migrations that are missing. The role of TREGUA_DATABASE_URL must own the schema.
+
+    Example: TREGUA_DATABASE_URL=postgresql://owner@db/tregua tregua migrate
+    """
+    from storage.migrate import migrate as apply
+
+    # A migration needs nothing but the database: the other settings may not be there yet.
+    url = os.environ.get("TREGUA_DATABASE_URL") or settings().database_url
+    applied = asyncio.run(apply(url))
+    if as_json:
+        typer.echo(json.dumps({"applied": applied}))
+    else:
+        typer.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")

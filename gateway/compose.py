@@ -1,0 +1,243 @@
+"""Puts the house together: the only file that makes concrete things, all of them inside one exit stack."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import redis.asyncio
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from adapters.kit.discovery import specs
+from adapters.kit.port import Adapter
+from gateway.accept import Acceptor
+from gateway.api.app import make_app
+from gateway.api.desk import Desk
+from gateway.costs import Costs
+from gateway.dispatch import Dispatcher
+from gateway.entries import Scribe
+from gateway.judge import Judge
+from gateway.keys import Keyring
+from gateway.messages import Canceller, Shelf
+from gateway.metrics import Metrics
+from gateway.notify import Notifier
+from gateway.policies import Policies
+from gateway.profiles import Registrar
+from gateway.questions import Adviser
+from gateway.receive import Receiver
+from gateway.seal import Sealer
+from gateway.settings import Settings, Wrong
+from gateway.settle import Settler
+from gateway.sweep import Sweeper
+from gateway.worker import Job, Worker
+from jurisdictions.library import Library, load
+from storage.clock import DatabaseClock, LegalClock, SandboxClock
+from storage.database import Database
+from vocabulary.channel import Channel
+from vocabulary.ids import new_uuid
+from webhooks.intake import routes as hook_routes
+from webhooks.port import Ending
+
+REDIS_SECONDS_MAX = 1.0
+
+
+def real_now() -> datetime:
+    """The machine's clock, for what happens before there is a database to ask."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """Everything that was made, by name."""
+
+    settings: Settings = field(repr=False)
+    database: Database
+    clock: LegalClock
+    law: Library = field(repr=False)
+    judge: Judge
+    scribe: Scribe
+    policies: Policies
+    costs: Costs
+    ways: Mapping[Channel, tuple[Adapter, ...]]
+    adapters: Mapping[str, Adapter]
+    settler: Settler
+    sealer: Sealer
+    metrics: Metrics
+    redis: "redis.asyncio.Redis" = field(repr=False)
+    endpoint_secret: bytes = field(repr=False)
+    mark_secret: bytes = field(repr=False)
+    stack: contextlib.AsyncExitStack = field(repr=False)
+
+
+@contextlib.asynccontextmanager
+async def house(settings: Settings, *, clock: LegalClock | None = None) -> AsyncIterator[House]:
+    """Make what both kinds of process need, and let go of it at the end. Raises Wrong or DatabaseAway."""
+    async with contextlib.AsyncExitStack() as stack:
+        law = load()
+        mark_secret = _derived(settings, "attempt marks")
+        endpoint_secret = _derived(settings, "endpoints")
+        adapters = _adapters(settings, mark_secret)
+        for adapter in adapters.values():
+            stack.push_async_callback(adapter.close)
+        ways = {channel: tuple(adapters[name] for name in names) for channel, names in settings.channels.items()}
+        database = await Database.open(settings.database_url)
+        stack.push_async_callback(database.close)
+        cache = redis.asyncio.Redis.from_url(
+            settings.redis_url, socket_timeout=REDIS_SECONDS_MAX, socket_connect_timeout=REDIS_SECONDS_MAX
+        )
+        stack.push_async_callback(cache.aclose)
+        if clock is None:
+            clock = SandboxClock() if settings.sandbox_url is not None else DatabaseClock()
+        scribe = Scribe(_derived(settings, "references"))
+        settler = Settler(database=database, clock=clock, scribe=scribe)
+        stack.push_async_callback(settler.close)
+        yield House(
+            settings=settings,
+            database=database,
+            clock=clock,
+            law=law,
+            judge=Judge(law),
+            scribe=scribe,
+            policies=Policies(database=database, clock=clock, law=law, scribe=scribe),
+            costs=Costs(ways),
+            ways=ways,
+            adapters=adapters,
+            settler=settler,
+            sealer=Sealer(database=database, clock=clock, secret=_derived(settings, "trace heads")),
+            metrics=Metrics(),
+            redis=cache,
+            endpoint_secret=endpoint_secret,
+            mark_secret=mark_secret,
+            stack=stack,
+        )
+
+
+def api(made: House) -> web.Application:
+    """The HTTP application: the API, and the hooks of providers."""
+    shelf = Shelf(made.costs)
+    acceptor = Acceptor(
+        database=made.database,
+        clock=made.clock,
+        judge=made.judge,
+        scribe=made.scribe,
+        policies=made.policies,
+        costs=made.costs,
+        secret=made.endpoint_secret,
+    )
+    receiver = Receiver(database=made.database, clock=made.clock, scribe=made.scribe)
+    made.stack.push_async_callback(acceptor.close)
+    made.stack.push_async_callback(receiver.close)
+    desk = Desk(
+        database=made.database,
+        clock=made.clock,
+        keyring=Keyring(made.database, made.clock),
+        metrics=made.metrics,
+        acceptor=acceptor,
+        shelf=shelf,
+        canceller=Canceller(database=made.database, clock=made.clock, scribe=made.scribe, shelf=shelf),
+        adviser=Adviser(
+            database=made.database,
+            clock=made.clock,
+            judge=made.judge,
+            scribe=made.scribe,
+            policies=made.policies,
+            costs=made.costs,
+            secret=made.endpoint_secret,
+        ),
+        registrar=Registrar(
+            database=made.database,
+            clock=made.clock,
+            scribe=made.scribe,
+            policies=made.policies,
+            secret=made.endpoint_secret,
+        ),
+        policies=made.policies,
+        sealer=made.sealer,
+        redis_ready=lambda: _answers(made.redis),
+        public_url=made.settings.public_url,
+        allow_networks=made.settings.allow_networks,
+    )
+    hooks = hook_routes(made.adapters, receiver, made.settings.public_url, _Counter(made.metrics))
+    return make_app(desk, hooks)
+
+
+def worker(made: House) -> Worker:
+    """The worker's loops."""
+    dispatcher = Dispatcher(
+        database=made.database,
+        clock=made.clock,
+        judge=made.judge,
+        scribe=made.scribe,
+        policies=made.policies,
+        settler=made.settler,
+        ways=made.ways,
+        public_url=made.settings.public_url,
+        mark_secret=made.mark_secret,
+    )
+    sweeper = Sweeper(
+        database=made.database,
+        clock=made.clock,
+        scribe=made.scribe,
+        settler=made.settler,
+        adapters=made.adapters,
+    )
+    notifier = Notifier(database=made.database, clock=made.clock, allow_networks=made.settings.allow_networks)
+    made.stack.push_async_callback(notifier.close)
+    return Worker(
+        database=made.database,
+        database_url=made.settings.database_url,
+        redis_url=made.settings.redis_url,
+        clock=made.clock,
+        dispatcher=dispatcher,
+        deliver=notifier.round,
+        jobs=(
+            Job("reap", 5, sweeper.reap),
+            Job("look_up", 5, sweeper.look_up),
+            Job("seal", 2, made.sealer.seal_all),
+            Job("forget", 3600, sweeper.forget),
+        ),
+        process=new_uuid(),
+    )
+
+
+def _adapters(settings: Settings, mark_secret: bytes) -> dict[str, Adapter]:
+    known = specs()
+    built: dict[str, Adapter] = {}
+    for name, table in settings.providers.items():
+        spec = known.get(table["kind"])
+        if spec is None:
+            raise Wrong(f"[providers.{name}] kind is none of: {', '.join(sorted(known))}")
+        built[name] = spec.build(name, table, mark_secret)
+    for channel, names in settings.channels.items():
+        for name in names:
+            if built[name].channel is not channel:
+                raise Wrong(f"[channels] {channel.value} names {name}, which sends {built[name].channel.value}")
+    return built
+
+
+def _derived(settings: Settings, purpose: str) -> bytes:
+    """A secret of its own for each purpose, so that none can be used for another."""
+    return sha256(f"tregua {purpose}\n{settings.secret_key}".encode()).digest()
+
+
+async def _answers(cache: "redis.asyncio.Redis") -> bool:
+    try:
+        return bool(await cache.ping())
+    except (RedisError, OSError, TimeoutError):
+        return False
+
+
+class _Counter:
+    """Counts how providers' calls ended. Meets ``webhooks.port.Counter``."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def count(self, provider: str, ending: Ending, /) -> None:
+        """One more."""
+        if ending is Ending.FORGED:
+            self._metrics.hooks_forged.labels(provider).inc()
+        elif ending is Ending.UNREADABLE:
+            self._metrics.hooks_unreadable.labels(provider).inc()

@@ -1,0 +1,157 @@
+"""Settings: environment ``TREGUA_*`` over ``tregua.toml`` over defaults, read once, wrong or unknown names refused."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from vocabulary.channel import SENDABLE, Channel
+
+FILE: Final = "tregua.toml"
+SECRET_CHARS_MIN: Final = 32
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+#: Scalar settings by their names in the environment; in the file they stand at the top, in small letters without prefix.
+NAMES: Final = (
+    "TREGUA_DATABASE_URL",
+    "TREGUA_REDIS_URL",
+    "TREGUA_PUBLIC_URL",
+    "TREGUA_SECRET_KEY",
+    "TREGUA_HOST",
+    "TREGUA_PORT",
+    "TREGUA_LOG_LEVEL",
+)
+TABLES: Final = ("providers", "channels", "webhooks", "sandbox")
+
+
+class Wrong(ValueError):
+    """A setting cannot be used; the text names it and never shows its value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one installation is told. ``sandbox_url``: where simulated carriers listen (development only)."""
+
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    public_url: str
+    secret_key: str = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8080
+    log_level: str = "INFO"
+    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    channels: Mapping[Channel, tuple[str, ...]] = field(default_factory=dict)
+    allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    sandbox_url: str | None = None
+
+
+def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
+    """Read settings; ``file`` may be absent. Raises Wrong."""
+    table: dict[str, Any] = {}
+    if file is not None and file.exists():
+        try:
+            table = tomllib.loads(file.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise Wrong(f"{file.name} is not TOML: {error}") from None
+    scalars = {name: name.removeprefix("TREGUA_").lower() for name in NAMES}
+    unknown = [name for name in environment if name.startswith("TREGUA_") and name not in scalars]
+    unknown += [name for name in table if name not in TABLES and name not in scalars.values()]
+    if unknown:
+        known = ", ".join([*NAMES, *(f"[{name}]" for name in TABLES)])
+        raise Wrong(f"unknown settings: {', '.join(sorted(unknown))}. Known are: {known}")
+    values: dict[str, str] = {}
+    for name, small in scalars.items():
+        value = environment.get(name, table.get(small))
+        if value is not None and value != "":
+            values[small] = str(value)
+    needed = [name for name, small in scalars.items() if small in _NEEDED and small not in values]
+    if needed:
+        raise Wrong(f"missing settings: {', '.join(needed)}")
+    if len(values["secret_key"]) < SECRET_CHARS_MIN:
+        raise Wrong(f"TREGUA_SECRET_KEY needs at least {SECRET_CHARS_MIN} characters")
+    return Settings(
+        database_url=values["database_url"],
+        redis_url=values["redis_url"],
+        public_url=_public_url(values["public_url"]),
+        secret_key=values["secret_key"],
+        host=values.get("host", "127.0.0.1"),
+        port=_port(values.get("port", "8080")),
+        log_level=_log_level(values.get("log_level", "INFO")),
+        providers=_providers(table.get("providers", {})),
+        channels=_channels(table.get("channels", {}), table.get("providers", {})),
+        allow_networks=_networks(table.get("webhooks", {})),
+        sandbox_url=_sandbox(table.get("sandbox", {})),
+    )
+
+
+_NEEDED: Final = frozenset({"database_url", "redis_url", "public_url", "secret_key"})
+
+
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise Wrong("TREGUA_PUBLIC_URL must look like https://host or https://host/path")
+    return value.rstrip("/")
+
+
+def _port(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 0 < int(value) < 65536:
+        raise Wrong("TREGUA_PORT must be a number from 1 to 65535")
+    return int(value)
+
+
+def _log_level(value: str) -> str:
+    if value.upper() not in LOG_LEVELS:
+        raise Wrong(f"TREGUA_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
+    return value.upper()
+
+
+def _providers(table: object) -> dict[str, Mapping[str, Any]]:
+    if not isinstance(table, dict) or not all(isinstance(value, dict) for value in table.values()):
+        raise Wrong("[providers.NAME] must be tables")
+    for name, settings in table.items():
+        if not isinstance(settings.get("kind"), str):
+            raise Wrong(f'[providers.{name}] needs kind = "…"')
+        if not name.replace("-", "").isalnum() or not name.isascii() or len(name) > 64:
+            raise Wrong(f"[providers.{name}]: a provider's name is letters, digits and hyphens")
+    return dict(table)
+
+
+def _channels(table: object, providers: Mapping[str, Any]) -> dict[Channel, tuple[str, ...]]:
+    if not isinstance(table, dict):
+        raise Wrong("[channels] must be a table")
+    found: dict[Channel, tuple[str, ...]] = {}
+    for name, ways in table.items():
+        if name not in {channel.value for channel in SENDABLE}:
+            raise Wrong(f"[channels] {name} is no channel. Known are: {', '.join(sorted(SENDABLE))}")
+        if not isinstance(ways, list) or not all(isinstance(way, str) for way in ways):
+            raise Wrong(f'[channels] {name} must be a list of providers, as in ["twilio-main"]')
+        for way in ways:
+            if way not in providers:
+                raise Wrong(f"[channels] {name} names {way}, and there is no [providers.{way}]")
+        found[Channel(name)] = tuple(dict.fromkeys(ways))
+    return found
+
+
+def _networks(table: object) -> tuple[IPv4Network | IPv6Network, ...]:
+    if not isinstance(table, dict) or set(table) - {"allow_networks"}:
+        raise Wrong("[webhooks] knows only allow_networks")
+    networks = table.get("allow_networks", [])
+    try:
+        return tuple(ip_network(network) for network in networks)
+    except (ValueError, TypeError):
+        raise Wrong('[webhooks] allow_networks must be a list of networks, as in ["10.1.0.0/16"]') from None
+
+
+def _sandbox(table: object) -> str | None:
+    if not isinstance(table, dict) or set(table) - {"url"}:
+        raise Wrong("[sandbox] knows only url")
+    url = table.get("url")
+    if url is None:
+        return None
+    if not isinstance(url, str) or urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise Wrong("[sandbox] url must be on loopback: it is for development only")
+    return url
