@@ -217,8 +217,6 @@ class _Reader:
 
     def last(self, line: bytes, public_key: bytes | None) -> Holds:
         size = self.frontier.size
-        if line.startswith(b'{"header":'):
-            raise _Bad("no signed head: the file ends with an entry")
         try:
             read = _LAST_LINE.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -282,10 +280,15 @@ def verify(lines: Iterable[bytes], *, public_key: bytes | None = None) -> Holds 
     number += 1
     if previous is None:
         return Broken(line=number, index=None, why="no signed head: the file is empty")
+    index = None
     try:
-        return reader.last(previous, public_key)
+        if not previous.startswith(b'{"header":'):
+            return reader.last(previous, public_key)
+        index = reader.frontier.size
+        reader.entry(previous)
     except _Bad as bad:
-        return Broken(line=number, index=None, why=str(bad))
+        return Broken(line=number, index=index, why=str(bad))
+    return Broken(line=number + 1, index=None, why=f"no signed head: the file ends after entry {index}")
 
 
 def lines_of(stream: BinaryIO) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
@@ -28,10 +28,7 @@ def trace() -> None:
 
 @app.command("verify")
 def verify_command(
-    export: Annotated[
-        Path,
-        typer.Argument(exists=True, dir_okay=False, readable=True, allow_dash=True, help="The export, or - for stdin."),
-    ],
+    export: Annotated[str, typer.Argument(metavar="EXPORT.ndjson", help="The export, or - for standard input.")],
     key: Annotated[
         str | None,
         typer.Option(
@@ -47,7 +44,7 @@ def verify_command(
     Example: tregua trace verify july.ndjson --key tregua/acme+5f1c0d2e+AQ...
     """
     public_key = None if key is None else _pinned(key)
-    with nullcontext(sys.stdin.buffer) if str(export) == "-" else export.open("rb") as stream:
+    with _opened(export) as stream:
         result = verify(_shown(stream), public_key=public_key)
     match result:
         case Holds():
@@ -55,6 +52,16 @@ def verify_command(
         case Broken():
             typer.echo(json.dumps(_plain(result)) if as_json else _said(result))
             raise typer.Exit(1)
+
+
+def _opened(export: str) -> AbstractContextManager[BinaryIO]:
+    if export == "-":
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return Path(export).open("rb")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise typer.BadParameter(f"{export}: {reason}", param_hint="EXPORT.ndjson") from None
 
 
 def _pinned(key: str) -> bytes:

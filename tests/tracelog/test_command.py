@@ -1,0 +1,116 @@
+"""``tregua trace verify`` as it is typed: exit codes, words, JSON, and nothing loaded that it does not need."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway.cli.trace import app
+from tests.tracelog.test_export import FIVE, GOOD, SIGNER, THIEF, exported, head
+from tracelog.head import verifier_key
+
+PINNED = verifier_key("tregua/acme", SIGNER.public_key)
+
+
+def run(*arguments: str, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(app, ["verify", *arguments], input=stdin)
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "export.ndjson"
+    path.write_bytes(GOOD)
+    return path
+
+
+def test_an_export_that_holds_is_exit_0_and_says_that_it_is_unpinned(good: Path) -> None:
+    result = run(str(good))
+    assert result.exit_code == 0
+    assert "holds: 5 entries of tregua/acme" in result.stdout
+    assert "unpinned" in result.stdout
+
+
+def test_with_the_key_it_is_pinned(good: Path, tmp_path: Path) -> None:
+    in_a_file = tmp_path / "acme.pub"
+    in_a_file.write_text(PINNED + "\n")
+    for key in (PINNED, SIGNER.public_key.hex(), str(in_a_file)):
+        result = run(str(good), "--key", key)
+        assert result.exit_code == 0, result.output
+        assert "unpinned" not in result.stdout
+
+
+def test_an_altered_entry_is_exit_1_and_named(good: Path) -> None:
+    good.write_bytes(GOOD.replace(b'"n":3', b'"n":4'))
+    result = run(str(good))
+    assert result.exit_code == 1
+    assert "entry 3 (line 4)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n", GOOD[:-1], GOOD[: GOOD.rindex(b"\n{")], GOOD + b"\n", b"\xff\x00", GOOD.replace(b"\n", b"\r\n")],
+)
+def test_what_is_no_whole_export_is_exit_1(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "export.ndjson"
+    path.write_bytes(data)
+    assert run(str(path)).exit_code == 1
+
+
+def test_another_key_is_exit_1(good: Path) -> None:
+    result = run(str(good), "--key", THIEF.public_key.hex())
+    assert result.exit_code == 1
+    assert "another key" in result.stdout
+
+
+def test_json_says_the_same(good: Path) -> None:
+    result = run(str(good), "--json", "--key", PINNED)
+    assert json.loads(result.stdout) == {
+        "holds": True,
+        "origin": "tregua/acme",
+        "size": 5,
+        "root": head(FIVE).head.root.hex(),
+        "key_id": PINNED.split("+")[1],
+        "public_key": SIGNER.public_key.hex(),
+        "pinned": True,
+        "payloads": 2,
+        "payloads_absent": 0,
+    }
+    good.write_bytes(exported(FIVE[:4], head(FIVE)))
+    result = run(str(good), "--json")
+    assert result.exit_code == 1
+    said = json.loads(result.stdout)
+    assert (said["holds"], said["line"], said["index"]) == (False, 5, None)
+
+
+def test_it_reads_a_pipe() -> None:
+    assert run("-", stdin=GOOD).exit_code == 0
+    assert run("-", stdin=GOOD[:-1]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["missing.ndjson"],
+        ["."],
+        ["-", "--key", "nonsense"],
+        ["-", "--key", "x" * 5_000],
+        ["-", "--what"],
+        ["-", "-"],
+    ],
+    ids=str,
+)
+def test_wrong_use_is_exit_2(arguments: list[str]) -> None:
+    assert run(*arguments, stdin=GOOD).exit_code == 2
+
+
+def test_it_needs_no_server_code() -> None:
+    """Offline is a promise: nothing that could open a connection is even loaded."""
+    script = (
+        "import sys, gateway.cli.trace; print([m for m in ('aiohttp', 'asyncpg', 'redis', 'arq') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
