@@ -5,6 +5,9 @@ PYTHON ?= python3
 # More words for pytest: make test ARGS="-k hours"
 ARGS ?=
 
+# What make starts gets SIGTERM when make is killed, and so leaves nothing behind.
+TETHERED := exec .venv/bin/python -I -S sandbox/servers/tether.py $$PPID 15 -
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench campaign lock ready-run ready-dev
 
@@ -12,10 +15,10 @@ help: ## show these lines
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 run: ready-run ## start the gateway, its worker, a database and the sandbox on http://127.0.0.1:8080 (PORT= changes it)
-	@$(if $(PORT),TREGUA_PORT=$(PORT) )exec .venv/bin/tregua dev
+	@$(if $(PORT),TREGUA_PORT=$(PORT) )$(TETHERED) .venv/bin/tregua dev
 
 test: ready-dev ## run every test against a real PostgreSQL and a real Valkey (ARGS= goes to pytest)
-	@exec .venv/bin/python -m pytest -q $(ARGS)
+	@$(TETHERED) .venv/bin/python -m pytest -q $(ARGS)
 
 lint: ready-dev ## check style and types
 	@.venv/bin/ruff check .
@@ -23,10 +26,10 @@ lint: ready-dev ## check style and types
 	@.venv/bin/python -m mypy
 
 bench: ready-dev ## measure the workloads; fails when a figure does not hold
-	@exec .venv/bin/python -m bench $(ARGS)
+	@$(TETHERED) .venv/bin/python -m bench $(ARGS)
 
 campaign: ready-dev ## run the long trials: kills, races, floods
-	@TREGUA_CAMPAIGN=long exec .venv/bin/python -m pytest -q -m campaign -o timeout=0 $(ARGS)
+	@TREGUA_CAMPAIGN=long $(TETHERED) .venv/bin/python -m pytest -q -m campaign -o timeout=0 $(ARGS)
 
 lock: ready-dev ## pin the packages anew after a change of pyproject.toml
 	@exec .venv/bin/python tools/lock.py

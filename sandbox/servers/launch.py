@@ -96,7 +96,7 @@ def tethered(
     if threading.current_thread() is not threading.main_thread():
         raise NotStarted("servers must be started from the main thread: they die with the thread that started them")
     wrapped = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), str(death_signal)]
-    wrapped += [str(account.uid), str(account.gid), *command]
+    wrapped += [f"{account.uid}:{account.gid}", *command]
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603 - our own words only
             wrapped,

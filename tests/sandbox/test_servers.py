@@ -151,6 +151,28 @@ async def test_killing_the_launcher_leaves_no_server_and_the_next_start_goes_on(
         assert await said(running.database_url, "SELECT count(*) FROM kept") == 3
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="not run: missing Linux")
+def test_what_make_starts_is_told_when_make_is_killed(tmp_path: Path, checkout: Path) -> None:
+    """The line is the Makefile's own; only the program behind it is another, which tells that it was told."""
+    written = (checkout / "Makefile").read_text()
+    (line,) = [line for line in written.splitlines() if line.startswith("TETHERED :=")]
+    here = line.replace(".venv/bin/python", sys.executable).replace("sandbox/", f"{checkout}/sandbox/")
+    told = tmp_path / "told"
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntrap 'echo told > {told}; exit' TERM\necho ready\nwhile :; do sleep 0.05; done\n")
+    program.chmod(0o755)
+    (tmp_path / "Makefile").write_text(f"{here}\nrun:\n\t@A=1 $(TETHERED) ./program\n")
+    with subprocess.Popen(["make", "run"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as make:
+        assert make.stdout is not None
+        assert make.stdout.readline() == "ready\n"
+        make.send_signal(signal.SIGKILL)
+        make.wait()
+    deadline = time.monotonic() + 5
+    while not told.exists():
+        assert time.monotonic() < deadline, "the program went on"
+        time.sleep(0.01)
+
+
 async def test_a_process_number_that_was_given_away_does_not_stop_the_start(tmp_path: Path) -> None:
     with servers(tmp_path):
         pass
