@@ -40,19 +40,16 @@ def test_what_is_missing_is_said(
     }
     if ci is not None:
         environment["CI"] = ci
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -ra --strict-markers\n")
     command = [
         sys.executable,
         "-m",
         "pytest",
         "-p",
-        "pytest_asyncio",
-        "-p",
-        "pytest_timeout",
-        "-p",
         "tests.conftest",
-        "-c",
-        checkout / "pyproject.toml",
+        "-p",
+        "no:cacheprovider",
+        tmp_path / "test_page.py",
     ]
-    command += ["-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path / "test_page.py"]
     answer = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
     assert (answer.returncode, words in answer.stdout) == (code, True), f"{claim}: {answer.stdout}{answer.stderr}"
