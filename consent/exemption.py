@@ -14,9 +14,13 @@ _NO: Final = PAST
 
 def lifted_until(exemption: Exemption, facts: Facts) -> datetime:
     """Until when the exemption lifts a rule: ``NEVER`` ends it, ``PAST`` means that it does not hold at all."""
+    until = _held_until(exemption, facts)
+    # Words last: few messages are exempt, and every text would have to be read.
+    return _NO if until is not _NO and any(words.struck(facts.text) for words in exemption.words_not) else until
+
+
+def _held_until(exemption: Exemption, facts: Facts) -> datetime:
     message = facts.question.message
-    if any(words.struck(facts.text) for words in exemption.words_not):
-        return _NO
     match exemption.lift:
         case Lift.ANSWER:
             return NEVER if message.reply_to_inbound and _unanswered(facts) else _NO

@@ -57,9 +57,7 @@ def last_word(
     question = facts.question
     message, person = question.message, question.person
     standing = _SILENT
-    if profile and (
-        person.authorised is None or any(channel in person.authorised for channel in ALIKE[message.channel])
-    ):
+    if profile and (person.authorised is None or not person.authorised.isdisjoint(ALIKE[message.channel])):
         standing = Standing(Word.YES, PAST)
     about = purpose or message.purpose
     for at, said in facts.consents:

@@ -177,8 +177,7 @@ def _plan(question: Question, law: Library, policy: Policy | None) -> Plan:
 
 def _ask(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[list[Asked], tuple[Reason, ...]]:
     house: list[Reason] = []
-    day = facts.now.date()
-    if plan.missing or not any(pack.in_effect(day) for pack in plan.law):
+    if plan.missing or not plan.in_force(facts.now.date()):
         observed = f"no pack for {', '.join(plan.missing)}" if plan.missing else "no pack of law in force"
         house.append(_house(NO_PACK, observed, "the law that binds must be known"))
     unknown = [name for name in facts.zones if not _is_zone(name)]
@@ -332,9 +331,8 @@ def _fixpoint(asked: Sequence[Asked], now: datetime) -> tuple[datetime | None, l
     last = now + HORIZON
     at = now
     movers: list[Asked] = []
-    moved = True
-    while moved:
-        moved = False
+    passing = 0
+    while passing < len(asked):
         for each in asked:
             later = each.after(at)
             if later > at:
@@ -342,7 +340,10 @@ def _fixpoint(asked: Sequence[Asked], now: datetime) -> tuple[datetime | None, l
                     movers.append(each)
                 if later > last:
                     return None, [each]
-                at, moved = later, True
+                at, passing = later, 0
+            passing += 1
+            if passing == len(asked):
+                break  # each of them lets this instant pass, the one that moved last among them
     return at, movers
 
 
@@ -359,7 +360,9 @@ def _reason(clauses: Sequence[Asked], asked: Sequence[Asked], facts: Facts) -> R
     if any(each.clock is not None for each in clauses):
         # The hours of one pack are one clock, whatever their articles: Sunday's rule reopens on Monday at seven.
         code = clauses[0].clause.head.code
-        alone += [each for each in asked if each.clock is not None and each.clause.head.code == code]
+        alone += [
+            each for each in asked if each.clock is not None and each.clause.head.code == code and each not in alone
+        ]
     opens, last = _fixpoint(alone, facts.now)
     worst = next((each for each in clauses if opens is None and each in last), clauses[0])
     head = worst.clause.head

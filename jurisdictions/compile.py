@@ -62,6 +62,7 @@ PREDICATES: Final = ("hours", "count", "gap", "sticky", "since", "requires", "fo
 _WINDOW: Final = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 _SPAN: Final = re.compile(r"(\d+) (minutes?|hours?|days?|dates?|clear days)")
 _DAYS: Final = {day.value: number for number, day in enumerate(Weekday)}
+_DATE_UNITS: Final = {"date": Unit.DATES, "dates": Unit.DATES, "clear days": Unit.CLEAR_DAYS}
 _SECONDS: Final = {"minute": 60, "hour": 3600, "day": SECONDS_A_DAY}
 
 _CHANNELS: Final = frozenset(channel.value for channel in Channel)
@@ -345,19 +346,17 @@ def windows(text: str) -> tuple[Window, ...]:
 def _period(text: str, units: tuple[Unit, ...]) -> Period:
     period: Period | None = None
     if text == "iso week":
-        period = Period(unit=Unit.ISO_WEEK)
+        period = Period(unit=Unit.ISO_WEEK, longest=timedelta(days=9))
     elif text == "calendar month":
-        period = Period(unit=Unit.MONTH)
+        period = Period(unit=Unit.MONTH, longest=timedelta(days=33))
     elif match := _SPAN.fullmatch(text):
         number, unit = int(match[1]), match[2]
-        if unit.startswith("date"):
-            period = Period(unit=Unit.DATES, number=number)
-        elif unit == "clear days":
-            period = Period(unit=Unit.CLEAR_DAYS, number=number)
-        else:
-            seconds = number * _SECONDS[unit.removesuffix("s")]
-            period = Period(unit=Unit.ELAPSED, elapsed=timedelta(seconds=seconds))
-    if period is None or period.unit not in units or (period.unit is not Unit.ELAPSED and period.number < 1):
+        if unit in _DATE_UNITS and number:
+            period = Period(unit=_DATE_UNITS[unit], number=number, longest=timedelta(days=number + 3))
+        elif number:
+            elapsed = timedelta(seconds=number * _SECONDS[unit.removesuffix("s")])
+            period = Period(unit=Unit.ELAPSED, elapsed=elapsed, longest=elapsed + timedelta(seconds=1))
+    if period is None or period.unit not in units:
         raise ValueError(f"period “{text}” is not one of: 7 dates, iso week, calendar month, 168 hours, 2 clear days")
     return period
 

@@ -1,13 +1,13 @@
 """A question unpacked once: what happened, by kind, oldest first, in UTC, so that no rule does it again."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final
 
 from jurisdictions.localtime import in_utc
-from jurisdictions.words import bare, folded
+from jurisdictions.words import Folded, bare, folded
 from vocabulary.channel import Channel
 from vocabulary.event import (
     Consented,
@@ -28,6 +28,7 @@ from vocabulary.message import Question
 #: A reply longer than this is never a bare word to stop.
 OPT_OUT_CHARS_MAX: Final = 60
 
+_NOTHING: Final[Sequence[tuple[datetime, Channel, str | None]]] = ()
 _FAILED: Final = ContactOutcome.FAILED
 _FIRST: Final = itemgetter(0)
 
@@ -44,21 +45,21 @@ class Facts:
     now: datetime
     zones: tuple[str, ...]
     opt_out_words: frozenset[str]
-    contacts: list[tuple[datetime, Contacted]] = field(default_factory=list)
-    replies: list[tuple[datetime, Replied]] = field(default_factory=list)
-    calls: list[tuple[datetime, InboundCall]] = field(default_factory=list)
-    consents: list[tuple[datetime, Consented]] = field(default_factory=list)
-    asked: list[tuple[datetime, HoursRequested]] = field(default_factory=list)
-    inconvenient: list[tuple[datetime, Inconvenient]] = field(default_factory=list)
-    statuses: list[tuple[datetime, StatusSet]] = field(default_factory=list)
-    listings: list[tuple[datetime, Listed]] = field(default_factory=list)
-    notices: list[tuple[datetime, NoticeGiven]] = field(default_factory=list)
+    contacts: Sequence[tuple[datetime, Contacted]] = ()
+    replies: Sequence[tuple[datetime, Replied]] = ()
+    calls: Sequence[tuple[datetime, InboundCall]] = ()
+    consents: Sequence[tuple[datetime, Consented]] = ()
+    asked: Sequence[tuple[datetime, HoursRequested]] = ()
+    inconvenient: Sequence[tuple[datetime, Inconvenient]] = ()
+    statuses: Sequence[tuple[datetime, StatusSet]] = ()
+    listings: Sequence[tuple[datetime, Listed]] = ()
+    notices: Sequence[tuple[datetime, NoticeGiven]] = ()
     strangers: frozenset[str] = frozenset()
-    _text: str | None = None
-    _opt_outs: list[tuple[datetime, Channel, str | None]] | None = None
+    _text: Folded | None = None
+    _opt_outs: Sequence[tuple[datetime, Channel, str | None]] | None = None
 
     @property
-    def text(self) -> str:
+    def text(self) -> Folded:
         """The words of the message, subject first, folded for word lists; empty when none are shown."""
         if self._text is None:
             content = self.question.message.content
@@ -67,8 +68,10 @@ class Facts:
         return self._text
 
     @property
-    def opt_outs(self) -> list[tuple[datetime, Channel, str | None]]:
+    def opt_outs(self) -> Sequence[tuple[datetime, Channel, str | None]]:
         """Replies of hers that were nothing but a word to stop: when, on which channel, from which address."""
+        if not self.replies:
+            return _NOTHING
         if self._opt_outs is None:
             person = self.question.person.person
             self._opt_outs = [
@@ -97,40 +100,40 @@ def facts_of(question: Question, opt_out_words: frozenset[str]) -> Facts:
     return facts
 
 
-_LISTS: Final[dict[type, Callable[[Facts], list[Any]]]] = {
-    Contacted: lambda facts: facts.contacts,
-    Replied: lambda facts: facts.replies,
-    InboundCall: lambda facts: facts.calls,
-    Consented: lambda facts: facts.consents,
-    HoursRequested: lambda facts: facts.asked,
-    Inconvenient: lambda facts: facts.inconvenient,
-    StatusSet: lambda facts: facts.statuses,
-    Listed: lambda facts: facts.listings,
-    NoticeGiven: lambda facts: facts.notices,
+_LISTS: Final[dict[type, str]] = {
+    Replied: "replies",
+    InboundCall: "calls",
+    Consented: "consents",
+    HoursRequested: "asked",
+    Inconvenient: "inconvenient",
+    StatusSet: "statuses",
+    Listed: "listings",
+    NoticeGiven: "notices",
 }
 
 
 def _sort_in(facts: Facts, question: Question) -> None:
     strangers: set[str] = set()
-    contacts = facts.contacts
-    touched: list[list[Any]] = [contacts]
+    contacts: list[tuple[datetime, Contacted]] = []
+    others: dict[type, list[tuple[datetime, Any]]] = {}
     for event in question.history:
-        at = in_utc(event.at)
-        if type(event) is Contacted:
-            if event.outcome is not _FAILED:
-                contacts.append((at, event))
-        elif type(event) is NotAssociated:
-            strangers.add(event.address)
+        kind = type(event)
+        if kind is Contacted:
+            if event.outcome is not _FAILED:  # type: ignore[union-attr]
+                contacts.append((in_utc(event.at), event))  # type: ignore[arg-type]
+        elif kind is NotAssociated:
+            strangers.add(event.address)  # type: ignore[arg-type, union-attr]
         else:
-            kind = _LISTS[type(event)](facts)
-            kind.append((at, event))
-            touched.append(kind)
-    for kind in touched:
-        # Nearly always in order already, which the sort sees in one pass.
-        kind.sort(key=_FIRST)
+            others.setdefault(kind, []).append((in_utc(event.at), event))
+    # Nearly always in order already, which a sort sees in one pass.
+    contacts.sort(key=_FIRST)
+    for kind, entries in others.items():
+        entries.sort(key=_FIRST)
+        setattr(facts, _LISTS[kind], entries)
     for _, status in facts.statuses:
         if status.status is StatusKind.WRONG_PARTY and status.address is not None:
             (strangers.discard if status.ended else strangers.add)(status.address)
     if strangers:
         facts.strangers = frozenset(strangers)
-        facts.contacts = [(at, contact) for at, contact in contacts if contact.address not in strangers]
+        contacts = [(at, contact) for at, contact in contacts if contact.address not in strangers]
+    facts.contacts = contacts

@@ -4,8 +4,8 @@ import hashlib
 import itertools
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -13,9 +13,10 @@ from typing import Any, Final
 from jurisdictions import written
 from jurisdictions.calendars import Calendar, check
 from jurisdictions.compile import Context, PackError, Rule, channels_of, compile_rule, converted, duration, spoken
-from jurisdictions.rule import Applies, Clause, Exemption
+from jurisdictions.localtime import NEVER, PAST, starts_at
+from jurisdictions.rule import Applies, Clause, Exemption, Lift
 from jurisdictions.words import Words, bare, words
-from vocabulary.channel import Channel
+from vocabulary.channel import Channel, Purpose
 from vocabulary.message import Question
 
 #: Where the packs that come with the project stand.
@@ -25,6 +26,8 @@ DIGEST_CHARS: Final = 12
 #: Combinations of packs, readings and kinds of message that are kept ready.
 PLANS_MAX: Final = 10_000
 RULES_MAX: Final = 200
+#: Sets of zones for which one plan keeps its dates ready.
+ZONES_MAX: Final = 256
 FILE_BYTES_MAX: Final = 512 * 1024
 
 _CHANNELS: Final = frozenset(channel.value for channel in Channel)
@@ -79,6 +82,30 @@ class Plan:
     missing: tuple[str, ...]
     law: tuple[Pack, ...]
     extra: Sequence[Rule] = ()
+    _spans: dict[tuple[str, ...], tuple[tuple[datetime, datetime], ...]] = field(default_factory=dict, repr=False)
+
+    def in_force(self, day: date) -> bool:
+        """Whether a pack of law is in effect on a date (UTC)."""
+        return any(pack.in_effect(day) for pack in self.law)
+
+    def spans(self, zones: tuple[str, ...]) -> tuple[tuple[datetime, datetime], ...]:
+        """When each clause is in force, for a person who may be in these zones, in the order of ``clauses``.
+
+        From the first zone in which the first day begins to the last one in which the last day ends.
+        """
+        spans = self._spans.get(zones)
+        if spans is None:
+            if len(self._spans) >= ZONES_MAX:
+                self._spans.clear()
+            spans = self._spans[zones] = tuple(_in_force(clause, zones or ("UTC",)) for clause in self.clauses)
+        return spans
+
+
+def _in_force(clause: Clause, zones: tuple[str, ...]) -> tuple[datetime, datetime]:
+    return (
+        PAST if clause.begins is None else min(starts_at(clause.begins, name) for name in zones),
+        NEVER if clause.ends is None else max(starts_at(clause.ends + timedelta(days=1), name) for name in zones),
+    )
 
 
 class Library:
@@ -147,7 +174,7 @@ class Library:
             ((rule, not pack.binds) for pack in packs for rule in pack.rules), ((rule, False) for rule in extra)
         )
         clauses = [
-            clause
+            _for_purpose(clause, question.message.purpose)
             for rule, never_blocks in rules
             if (clause := rule.under(values)) is not None
             and (never_blocks or clause.shadow) is shadow
@@ -169,6 +196,19 @@ class Library:
             law=tuple(pack for pack in binding if pack.table.kind == "jurisdiction"),
             extra=extra,  # the key names them by identity, so the plan keeps them alive
         )
+
+
+#: Exemptions that only a message of this purpose can have.
+_PURPOSES: Final = {
+    Lift.REQUESTED_INFO: Purpose.REQUESTED_INFO,
+    Lift.FRAUD_ALERT: Purpose.FRAUD_ALERT,
+    Lift.OPTOUT_CONFIRMATION: Purpose.OPTOUT_CONFIRMATION,
+}
+
+
+def _for_purpose(clause: Clause, purpose: Purpose) -> Clause:
+    unless = tuple(each for each in clause.unless if _PURPOSES.get(each.lift, purpose) is purpose)
+    return clause if len(unless) == len(clause.unless) else replace(clause, unless=unless)
 
 
 def speaks_to(applies: Applies, question: Question) -> bool:

@@ -97,12 +97,15 @@ def offsets(begin: datetime, end: datetime, zone_name: str) -> tuple[tuple[datet
     return tuple(pieces)
 
 
+_WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
 def shown(at: datetime, zone_name: str | None) -> str:
     """``Sunday 15:04 America/Bogota``: an instant as a person there would say it (UTC where no zone is known)."""
     name = zone_name or "UTC"
     there = at.astimezone(zone(name))
     seconds = f":{there.second:02d}" if there.second else ""
-    return f"{there:%A %H:%M}{seconds} {name}"
+    return f"{_WEEKDAYS[there.weekday()]} {there.hour:02d}:{there.minute:02d}{seconds} {name}"
 
 
 def dated(at: datetime, zone_name: str | None) -> str:
@@ -111,6 +114,7 @@ def dated(at: datetime, zone_name: str | None) -> str:
     return f"{at.astimezone(zone(name)):%Y-%m-%d %H:%M} {name}"
 
 
+@lru_cache(maxsize=_DATES_MAX)
 def where_she_is(at: datetime, zone_name: str | None) -> datetime:
     """The same instant with the fixed offset of the clock there: readable, and compared as an instant."""
     there = at.astimezone(zone(zone_name or "UTC"))

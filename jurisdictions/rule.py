@@ -123,19 +123,8 @@ class Period:
     unit: Unit
     number: int = 1
     elapsed: timedelta = timedelta()
-
-    @property
-    def longest(self) -> timedelta:
-        """After this much time nothing of it is left, in any zone and across any clock change."""
-        match self.unit:
-            case Unit.ELAPSED:
-                return self.elapsed + timedelta(seconds=1)
-            case Unit.ISO_WEEK:
-                return timedelta(days=9)
-            case Unit.MONTH:
-                return timedelta(days=33)
-            case Unit.DATES | Unit.CLEAR_DAYS:
-                return timedelta(days=self.number + 3)
+    longest: timedelta = timedelta.max
+    """After this much time nothing of it is left, in any zone and across any change of clocks."""
 
 
 class Threshold(StrEnum):

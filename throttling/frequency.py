@@ -162,21 +162,21 @@ def lets_go(at: datetime, period: Period, zones: tuple[str, ...]) -> datetime:
         return up_to_second(at + period.elapsed)
     if not zones:
         return NEVER
+    if len(zones) == 1:
+        return starts_at(_first_free(local_date(at, zones[0]), period), zones[0])
     return max(starts_at(_first_free(local_date(at, name), period), name) for name in zones)
 
 
 def _first_free(day: date, period: Period) -> date:
-    match period.unit:
-        case Unit.DATES:
-            return day + timedelta(days=period.number)
-        case Unit.CLEAR_DAYS:
-            return day + timedelta(days=period.number + 1)
-        case Unit.ISO_WEEK:
-            return day + timedelta(days=7 - day.weekday())
-        case Unit.MONTH:
-            return date(day.year + day.month // 12, day.month % 12 + 1, 1)
-        case Unit.ELAPSED:
-            raise AssertionError("elapsed time has no dates")
+    unit = period.unit
+    if unit is Unit.DATES:
+        return day + timedelta(days=period.number)
+    if unit is Unit.ISO_WEEK:
+        return day + timedelta(days=7 - day.weekday())
+    if unit is Unit.CLEAR_DAYS:
+        return day + timedelta(days=period.number + 1)
+    assert unit is Unit.MONTH, "elapsed time has no dates"
+    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
 
 
 # ---- rules ------------------------------------------------------------------------------------------------------------

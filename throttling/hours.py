@@ -31,23 +31,41 @@ Interval = tuple[datetime, datetime]
 class Clock:
     """The instants at which hours are open in every zone; asked from any instant, worked out as far as asked."""
 
-    __slots__ = ("_asked", "_barred", "_blocks", "_table", "_zones")
+    __slots__ = ("_asked", "_barred", "_blocks", "_open", "_shut", "_table", "_zones")
 
     def __init__(
         self, table: Hours | None, zones: tuple[str, ...], asked: tuple[Wish, ...], barred: tuple[Wish, ...]
     ) -> None:
         self._table, self._zones, self._asked, self._barred = table, zones, asked, barred
         self._blocks: dict[int, tuple[list[datetime], list[datetime]]] = {}
+        # The last stretches that were asked about: the next question is nearly always of the same hour.
+        self._open: Interval = (NEVER, NEVER)
+        self._shut: Interval = (NEVER, NEVER)
 
     def next_open(self, at: datetime) -> datetime:
         """The first open instant at or after one in UTC; ``NEVER`` when there is none within the horizon."""
+        opens, closes = self._open
+        if opens <= at < closes:
+            return at
+        shuts, reopens = self._shut
+        if shuts <= at < reopens:
+            return reopens
+        return self._next_open(at)
+
+    def _next_open(self, asked: datetime) -> datetime:
+        at = asked
         number = at.toordinal() // BLOCK_DAYS
         for block in range(number, number + _BLOCKS_MAX):
             opens, closes = self._block(block)
             place = bisect_right(opens, at) - 1
             if place >= 0 and at < closes[place]:
+                if at > asked:
+                    self._shut = (asked, at)
+                else:
+                    self._open = (opens[place], closes[place])
                 return at
             if place + 1 < len(opens):
+                self._shut = (asked, opens[place + 1])
                 return opens[place + 1]
             at = max(at, _begin(block + 1))
         return NEVER
@@ -61,6 +79,10 @@ class Clock:
                 return at
             at = closes[place]  # open again at once where two blocks meet
         return None
+
+    def alone(self, zone_name: str) -> "Clock":
+        """The same hours in one of the zones."""
+        return _clock(self._table, (zone_name,), self._asked, self._barred)
 
     def windows(self, day: date, zone_name: str) -> list[tuple[datetime, datetime]]:
         """The open windows of one local date in one zone alone, in UTC: what an explanation shows."""
