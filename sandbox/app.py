@@ -35,6 +35,7 @@ _PAGE: Final = Path(__file__).with_name("phone")
 _FILES: Final = {
     "phone.css": "text/css",
     "phone.js": "text/javascript",
+    "phone.svg": "image/svg+xml",
 }
 
 #: Where the carriers listen, once the application has started.

@@ -9,12 +9,10 @@ import base64
 import binascii
 import contextlib
 import hmac
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 from uuid import uuid4
 
 from aiohttp import web
@@ -25,11 +23,21 @@ from sandbox.faults import Fault, Faults
 from sandbox.hooks import Hooks, taken
 from sandbox.settings import Settings
 from sandbox.truth import Line, Truth
+from sandbox.twilio_words import (
+    E164,
+    ERRORS,
+    VALIDITY_SECONDS_MAX,
+    VERSION,
+    TwilioError,
+    check,
+    matches,
+    new_resource,
+    page_uri,
+    rfc2822,
+    turned,
+)
 
-VERSION: Final = "2010-04-01"
 CHANNEL: Final = "sms"
-BODY_CHARACTERS_MAX: Final = 1_600
-VALIDITY_SECONDS_MAX: Final = 36_000
 PAGE_SIZE: Final = 50
 PAGE_SIZE_MAX: Final = 1_000
 REQUEST_BYTES_MAX: Final = 256 * 1024
@@ -38,32 +46,7 @@ RESUMED_HOURS: Final = 1
 #: How often a call that is left unanswered looks whether anybody still waits.
 HOLD_STEP_SECONDS: Final = 0.05
 
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class TwilioError(Exception):
-    """Twilio says no: ``status`` is HTTP's, ``code`` is of https://www.twilio.com/docs/api/errors."""
-
-    def __init__(self, status: int, code: int, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = headers or {}
-
-    def response(self) -> web.Response:
-        """https://www.twilio.com/docs/usage/twilios-response#response-formats-exceptions."""
-        return web.json_response(
-            {
-                "code": self.code,
-                "message": self.message,
-                "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
-                "status": self.status,
-            },
-            status=self.status,
-            headers=self.headers,
-        )
 
 
 class TwilioCarrier:
@@ -93,7 +76,7 @@ class TwilioCarrier:
 
     def is_address(self, text: str) -> bool:
         """Whether a person can write from there."""
-        return _E164.fullmatch(text) is not None
+        return E164.fullmatch(text) is not None
 
     def routes(self) -> list[web.RouteDef]:
         """Twilio's paths."""
@@ -194,7 +177,7 @@ class TwilioCarrier:
         ending = self._faults.take_call(self.provider)
         try:
             _strike(ending)
-            self._check(form)
+            check(form, self._account.number)
         except TwilioError as error:
             self._truth.append(
                 {
@@ -213,7 +196,7 @@ class TwilioCarrier:
         now = datetime.now(UTC)
         sid = "SM" + uuid4().hex
         sender = form.get("From") or self._account.number
-        resource = self._resource(sid, sender, to, form["Body"], now)
+        resource = new_resource(self._account.account_sid, sid, sender, to, form["Body"], now)
         if "MessagingServiceSid" in form:
             resource["messaging_service_sid"] = form["MessagingServiceSid"]
         struck = self._faults.take_receipts(self.provider)
@@ -240,37 +223,6 @@ class TwilioCarrier:
             self._hooks.start(self._live(sid, plan, self._settings.late_seconds))
         return response
 
-    def _check(self, form: Mapping[str, str]) -> None:
-        to, sender, body = form.get("To", ""), form.get("From", ""), form.get("Body", "")
-        if not to:
-            raise TwilioError(400, 21604, "A 'To' phone number is required.")
-        if not sender and not form.get("MessagingServiceSid"):
-            raise TwilioError(400, 21603, "A 'From' phone number is required.")
-        if not body:
-            raise TwilioError(400, 21602, "Message body is required.")
-        if len(body) > BODY_CHARACTERS_MAX:
-            raise TwilioError(400, 21617, "The concatenated message body exceeds the 1600 character limit")
-        if not _E164.fullmatch(to):
-            raise TwilioError(400, 21211, f"The 'To' number {to} is not a valid phone number.")
-        if sender == to:
-            raise TwilioError(400, 21266, "'To' and 'From' number cannot be the same")
-        if sender and sender != self._account.number:
-            raise TwilioError(
-                400, 21606, f"The 'From' phone number provided ({sender}) is not a valid message-capable Twilio number"
-            )
-        validity = form.get("ValidityPeriod", "1")
-        if not (validity.isascii() and validity.isdigit() and 1 <= int(validity[:9]) <= VALIDITY_SECONDS_MAX):
-            raise TwilioError(400, 90007, "Invalid validity period value")
-        callback = form.get("StatusCallback")
-        if callback is not None:
-            parts = urlsplit(callback)
-            if parts.scheme not in ("http", "https") or not parts.hostname or len(callback) > 4_000:
-                raise TwilioError(400, 21609, "The StatusCallback URL is not a valid URL.")
-        if to.endswith("0003"):
-            raise TwilioError(400, 21614, f"'To' number {to} is not a valid mobile number")
-        if to.endswith("0005"):
-            raise TwilioError(400, 21610, "Attempt to send to unsubscribed recipient")
-
     async def _fetch(self, request: web.Request) -> web.Response:
         resource = self._resources.get(request.match_info["sid"])
         if resource is None:
@@ -284,7 +236,7 @@ class TwilioCarrier:
         if not (size.isascii() and size.isdigit() and page.isascii() and page.isdigit()):
             raise TwilioError(400, 20001, "Page and PageSize must be numbers")
         page_size = min(max(int(size[:9]), 1), PAGE_SIZE_MAX)
-        chosen = [resource for resource in reversed(self._resources.values()) if _matches(resource, query)]
+        chosen = [resource for resource in reversed(self._resources.values()) if matches(resource, query)]
         start = 0
         token = query.get("PageToken")
         if token is not None:
@@ -296,13 +248,13 @@ class TwilioCarrier:
         shown = chosen[start : start + page_size]
         following = None
         if len(chosen) > start + page_size:
-            following = _uri(request, page_size, int(page[:9]) + 1, "PA" + shown[-1]["sid"])
+            following = page_uri(request, page_size, int(page[:9]) + 1, "PA" + shown[-1]["sid"])
         index = int(page[:9])
         return web.json_response(
             {
-                "first_page_uri": _uri(request, page_size, 0, None),
+                "first_page_uri": page_uri(request, page_size, 0, None),
                 "end": start + len(shown) - 1 if shown else start,
-                "previous_page_uri": _uri(request, page_size, index - 1, None) if index == 1 else None,
+                "previous_page_uri": page_uri(request, page_size, index - 1, None) if index == 1 else None,
                 "messages": shown,
                 "uri": request.path_qs,
                 "page_size": page_size,
@@ -351,10 +303,10 @@ class TwilioCarrier:
     def _turn(self, sid: str, word: str) -> None:
         now = datetime.now(UTC)
         line: Line = {"type": "status", "id": sid, "status": word, "real": now.isoformat()}
-        if word in _ERRORS:
-            line["error_code"] = _ERRORS[word][0]
+        if word in ERRORS:
+            line["error_code"] = ERRORS[word][0]
         self._truth.append(line)
-        _turned(self._resources[sid], word, now)
+        turned(self._resources[sid], word, now)
 
     async def _tell(self, sid: str, word: str, plan: Mapping[str, Any], *, forged: bool = False) -> None:
         """https://www.twilio.com/docs/messaging/guides/track-outbound-message-status."""
@@ -372,8 +324,8 @@ class TwilioCarrier:
             "SmsStatus": word,
             "To": resource["to"],
         }
-        if word in _ERRORS:
-            form["ErrorCode"] = str(_ERRORS[word][0])
+        if word in ERRORS:
+            form["ErrorCode"] = str(ERRORS[word][0])
         if word == "delivered":
             form["RawDlrDoneDate"] = datetime.now(UTC).strftime("%y%m%d%H%M")
         if resource["messaging_service_sid"] is not None:
@@ -439,52 +391,11 @@ class TwilioCarrier:
             elif line["type"] == "reply" and line["provider"] == self.provider:
                 self._resources[line["id"]] = self._inbound(line["id"], line["from"], line["to"], line["text"], real)
             elif line["type"] == "status" and line["id"] in self._resources:
-                _turned(self._resources[line["id"]], line["status"], real)
+                turned(self._resources[line["id"]], line["status"], real)
 
     def _inbound(self, sid: str, sender: str, recipient: str, text: str, now: datetime) -> dict[str, Any]:
-        told = {"direction": "inbound", "status": "received", "date_sent": _rfc2822(now)}
-        return self._resource(sid, sender, recipient, text, now) | told
-
-    def _resource(self, sid: str, sender: str, to: str, text: str, now: datetime) -> dict[str, Any]:
-        uri = f"/{VERSION}/Accounts/{self._account.account_sid}/Messages/{sid}"
-        return {
-            "account_sid": self._account.account_sid,
-            "api_version": VERSION,
-            "body": text,
-            "date_created": _rfc2822(now),
-            "date_sent": None,
-            "date_updated": _rfc2822(now),
-            "direction": "outbound-api",
-            "error_code": None,
-            "error_message": None,
-            "from": sender,
-            "messaging_service_sid": None,
-            "num_media": "0",
-            "num_segments": str(segmented(text).segments),
-            "price": None,
-            "price_unit": "USD",
-            "sid": sid,
-            "status": "queued",
-            "subresource_uris": {"media": f"{uri}/Media.json"},
-            "to": to,
-            "uri": f"{uri}.json",
-        }
-
-
-#: https://www.twilio.com/docs/api/errors/30003 and …/30036. A phone that is switched off, and a message that waited too long.
-_ERRORS: Final[Mapping[str, tuple[int, str]]] = {
-    "undelivered": (30003, "Unreachable destination handset"),
-    "failed": (30036, "Validity Period Expired"),
-}
-
-
-def _turned(resource: dict[str, Any], word: str, now: datetime) -> None:
-    resource["status"] = word
-    resource["date_updated"] = _rfc2822(now)
-    if word == "sent":
-        resource["date_sent"] = _rfc2822(now)
-    if word in _ERRORS:
-        resource["error_code"], resource["error_message"] = _ERRORS[word]
+        told = {"direction": "inbound", "status": "received", "date_sent": rfc2822(now)}
+        return new_resource(self._account.account_sid, sid, sender, recipient, text, now) | told
 
 
 def _strike(ending: Fault | None) -> None:
@@ -509,73 +420,12 @@ def _hung_up(request: web.Request) -> web.Response:
 async def _form(request: web.Request) -> dict[str, str]:
     if request.content_type != "application/x-www-form-urlencoded":
         raise TwilioError(415, 20415, "Content-Type must be application/x-www-form-urlencoded")
-    body = await request.content.read(-1)
-    if len(body) > REQUEST_BYTES_MAX:
-        raise TwilioError(413, 20413, "Request entity too large")
+    body = b""
+    async for part in request.content.iter_any():
+        body += part
+        if len(body) > REQUEST_BYTES_MAX:
+            raise TwilioError(413, 20413, "Request entity too large")
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
     except ValueError:
         raise TwilioError(400, 20001, "The body is not a form in UTF-8") from None
-
-
-def _matches(resource: Mapping[str, Any], query: Mapping[str, str]) -> bool:
-    if query.get("To", resource["to"]) != resource["to"] or query.get("From", resource["from"]) != resource["from"]:
-        return False
-    sent = None if resource["date_sent"] is None else _instant(resource["date_sent"])
-    for name, fits in _DATE_FILTERS.items():
-        asked = query.get(name)
-        if asked is not None and (sent is None or not fits(sent, asked)):
-            return False
-    return True
-
-
-def _instant(text: str) -> datetime:
-    try:
-        return parsedate_to_datetime(text)
-    except ValueError:
-        pass
-    try:
-        told = datetime.fromisoformat(text)
-    except ValueError:
-        raise TwilioError(400, 20001, "DateSent is not a date") from None
-    return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
-
-
-def _day_or_instant(sent: datetime, asked: str) -> tuple[Any, Any]:
-    if len(asked) == 10:
-        return sent.astimezone(UTC).date(), _instant(asked).date()
-    return sent, _instant(asked)
-
-
-def _same(sent: datetime, asked: str) -> bool:
-    return sent.astimezone(UTC).date() == _instant(asked).astimezone(UTC).date()
-
-
-def _on_or_before(sent: datetime, asked: str) -> bool:
-    known, limit = _day_or_instant(sent, asked)
-    return bool(known <= limit)
-
-
-def _on_or_after(sent: datetime, asked: str) -> bool:
-    known, limit = _day_or_instant(sent, asked)
-    return bool(known >= limit)
-
-
-#: Written ``DateSent>=2026-11-23`` in an address, so that the name ends in the sign: both bounds are inclusive.
-_DATE_FILTERS: Final[Mapping[str, Callable[[datetime, str], bool]]] = {
-    "DateSent": _same,
-    "DateSent<": _on_or_before,
-    "DateSent>": _on_or_after,
-}
-
-
-def _uri(request: web.Request, page_size: int, page: int, token: str | None) -> str:
-    kept = [(name, value) for name, value in request.query.items() if name not in ("PageSize", "Page", "PageToken")]
-    kept += [("PageSize", str(page_size)), ("Page", str(page))]
-    if token is not None:
-        kept.append(("PageToken", token))
-    return f"{request.path}?{urlencode(kept)}"
-
-
-def _rfc2822(instant: datetime) -> str:
-    return format_datetime(instant.replace(microsecond=0))

@@ -55,8 +55,8 @@ function bubble(message) {
   return item;
 }
 
-function clockTime(at) {
-  return new Date(at).toLocaleString([], { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+function clockTime(at, more) {
+  return new Date(at).toLocaleString([], { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", ...more });
 }
 
 async function look() {
@@ -67,7 +67,7 @@ async function look() {
     call("GET", "/sandbox/clock"),
     call("GET", "/sandbox/faults"),
   ]);
-  one("now").textContent = clockTime(clock.now);
+  one("now").textContent = clockTime(clock.now, { timeZoneName: "short" });
   one("now").dateTime = clock.now;
   one("people").replaceChildren(...people.map((person) => new Option(person)));
   one("armed").replaceChildren(...armed.map((fault) => element("li", "", inWords(fault))));
@@ -132,9 +132,13 @@ one("faults").addEventListener("submit", (event) => {
 });
 one("fault-clear").addEventListener("click", () => press("DELETE", "/sandbox/faults", undefined, "Nothing goes wrong any more."));
 
+// The drawer takes room from the messages; the last one stays in sight.
+document.querySelector("details").addEventListener("toggle", () => { bubbles.scrollTop = bubbles.scrollHeight; });
+
 number.value = decodeURIComponent(location.hash.slice(1)) || FIRST_NUMBER;
 number.addEventListener("change", () => {
   history.replaceState(null, "", `#${encodeURIComponent(number.value.trim())}`);
+  say("");
   look().catch(() => say("The sandbox does not answer.", true));
 });
 keepLooking();

@@ -200,12 +200,17 @@ async def test_the_page_runs_nothing_but_its_own_files(sandboxed: Sandboxed):
     assert "<script>" not in page
     assert " style=" not in page
     assert " onclick" not in page
-    for name, content_type in (("phone.css", "text/css"), ("phone.js", "text/javascript")):
+    for name, content_type in (
+        ("phone.css", "text/css"),
+        ("phone.js", "text/javascript"),
+        ("phone.svg", "image/svg+xml"),
+    ):
         assert f"/sandbox/files/{name}" in page
         async with sandboxed.client.get(f"http://127.0.0.1:{sandboxed.port}/sandbox/files/{name}") as answer:
             assert (answer.status, answer.content_type) == (200, content_type)
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             text = await answer.text()
+        text = text.replace('xmlns="http://www.w3.org/2000/svg"', "")
         for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "://"):
             assert forbidden not in text
     for stranger in ("phone.html", "..%2Fapp.py", "%2e%2e/app.py", "x"):

@@ -119,6 +119,7 @@ REFUSALS = [
     (form(To="+57300123000a"), 400, 21211),
     (form(To=NUMBER), 400, 21266),
     (form(From="+15005550009"), 400, 21606),
+    (form(MessagingServiceSid="MG1"), 400, 21701),
     (form(ValidityPeriod="0"), 400, 90007),
     (form(ValidityPeriod="36001"), 400, 90007),
     (form(ValidityPeriod="x"), 400, 90007),
