@@ -29,7 +29,7 @@ bench: ready-dev ## measure the workloads; fails when a figure does not hold
 	@$(TETHERED) .venv/bin/python -m bench $(ARGS)
 
 campaign: ready-dev ## run the long trials: kills, races, floods
-	@TREGUA_CAMPAIGN=long $(TETHERED) .venv/bin/python -m pytest -q -m campaign -o timeout=0 $(ARGS)
+	@CAMPAIGN=long $(TETHERED) .venv/bin/python -m pytest -q -m campaign -o timeout=0 $(ARGS)
 
 lock: ready-dev ## pin the packages anew after a change of pyproject.toml
 	@exec .venv/bin/python tools/lock.py

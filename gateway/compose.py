@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import redis.asyncio
@@ -16,7 +16,7 @@ from gateway.accept import Acceptor
 from gateway.api.app import make_app
 from gateway.api.desk import Desk
 from gateway.costs import Costs
-from gateway.dispatch import Dispatcher
+from gateway.dispatch import ABANDONED, Dispatcher
 from gateway.entries import Scribe
 from gateway.judge import Judge
 from gateway.keys import Keyring
@@ -29,8 +29,8 @@ from gateway.questions import Adviser
 from gateway.receive import Receiver
 from gateway.seal import Sealer
 from gateway.settings import Settings, Wrong
-from gateway.settle import Settler
-from gateway.sweep import Sweeper
+from gateway.settle import LOOKUPS, Settler
+from gateway.sweep import ABSENT_APART, Sweeper
 from gateway.worker import Job, Worker
 from jurisdictions.library import Library, load
 from storage.clock import DatabaseClock, LegalClock, SandboxClock
@@ -49,6 +49,16 @@ def real_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Spans of real time that a test may shorten; what they are for is said where they are used."""
+
+    abandoned_after: timedelta = ABANDONED
+    lookups: tuple[timedelta, ...] = LOOKUPS
+    absent_apart: timedelta = ABSENT_APART
+    sweep_seconds: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """Everything that was made, by name."""
 
@@ -64,6 +74,7 @@ class House:
     adapters: Mapping[str, Adapter]
     settler: Settler
     sealer: Sealer
+    pace: Pace
     metrics: Metrics
     redis: "redis.asyncio.Redis" = field(repr=False)
     endpoint_secret: bytes = field(repr=False)
@@ -72,7 +83,9 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def house(settings: Settings, *, clock: LegalClock | None = None) -> AsyncIterator[House]:
+async def house(
+    settings: Settings, *, clock: LegalClock | None = None, pace: Pace | None = None
+) -> AsyncIterator[House]:
     """Make what both kinds of process need, and let go of it at the end. Raises Wrong or DatabaseAway."""
     async with contextlib.AsyncExitStack() as stack:
         law = load()
@@ -91,7 +104,8 @@ async def house(settings: Settings, *, clock: LegalClock | None = None) -> Async
         if clock is None:
             clock = SandboxClock() if settings.sandbox_url is not None else DatabaseClock()
         scribe = Scribe(_derived(settings, "references"))
-        settler = Settler(database=database, clock=clock, scribe=scribe)
+        pace = pace or Pace()
+        settler = Settler(database=database, clock=clock, scribe=scribe, lookups=pace.lookups)
         stack.push_async_callback(settler.close)
         yield House(
             settings=settings,
@@ -106,6 +120,7 @@ async def house(settings: Settings, *, clock: LegalClock | None = None) -> Async
             adapters=adapters,
             settler=settler,
             sealer=Sealer(database=database, clock=clock, secret=_derived(settings, "trace heads")),
+            pace=pace,
             metrics=Metrics(),
             redis=cache,
             endpoint_secret=endpoint_secret,
@@ -175,6 +190,7 @@ def worker(made: House) -> Worker:
         ways=made.ways,
         public_url=made.settings.public_url,
         mark_secret=made.mark_secret,
+        abandoned_after=made.pace.abandoned_after,
     )
     sweeper = Sweeper(
         database=made.database,
@@ -182,6 +198,7 @@ def worker(made: House) -> Worker:
         scribe=made.scribe,
         settler=made.settler,
         adapters=made.adapters,
+        absent_apart=made.pace.absent_apart,
     )
     notifier = Notifier(database=made.database, clock=made.clock, allow_networks=made.settings.allow_networks)
     made.stack.push_async_callback(notifier.close)
@@ -193,8 +210,8 @@ def worker(made: House) -> Worker:
         dispatcher=dispatcher,
         deliver=notifier.round,
         jobs=(
-            Job("reap", 5, sweeper.reap),
-            Job("look_up", 5, sweeper.look_up),
+            Job("reap", made.pace.sweep_seconds, sweeper.reap),
+            Job("look_up", made.pace.sweep_seconds, sweeper.look_up),
             Job("seal", 2, made.sealer.seal_all),
             Job("forget", 3600, sweeper.forget),
         ),

@@ -48,8 +48,8 @@ log = structlog.get_logger()
 BATCH_MAX: Final = 200
 #: Attempts in the air in one process.
 FLIGHTS_MAX: Final = 256
-#: How long after the call's own limit an attempt without an ending is taken for abandoned.
-GRACE: Final = timedelta(seconds=30)
+#: How long after its reservation an attempt without an ending is taken for abandoned, real time: well past the call's own limit.
+ABANDONED: Final = HOLD + CALL + timedelta(seconds=30)
 #: Tries of one message that provably did not leave.
 TRIES_MAX: Final = 6
 #: Somebody else is speaking with the same person: ask again then.
@@ -94,6 +94,7 @@ class Dispatcher:
         ways: Mapping[Channel, tuple[Adapter, ...]],
         public_url: str,
         mark_secret: bytes,
+        abandoned_after: timedelta = ABANDONED,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -104,6 +105,7 @@ class Dispatcher:
         self._ways = ways
         self._public_url = public_url
         self._mark_secret = mark_secret
+        self._abandoned_after = abandoned_after
         self._flying: set[asyncio.Task[None]] = set()
 
     async def round(self, limit: int = BATCH_MAX) -> int:
@@ -251,7 +253,7 @@ class Dispatcher:
             validity_seconds=int(choice.validity.total_seconds()),
             reserved_at=now,
             latest=choice.latest,
-            deadline=real + HOLD + CALL + GRACE,
+            deadline=real + self._abandoned_after,
             begun_at=real,
         )
         event = _reservation(case, choice, address, now)

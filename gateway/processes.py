@@ -11,7 +11,7 @@ import uvloop
 from aiohttp import web
 
 from gateway.api.app import SERVER
-from gateway.compose import api, house, worker
+from gateway.compose import Pace, api, house, worker
 from gateway.logs import configure
 from gateway.settings import Settings
 
@@ -53,9 +53,9 @@ async def serve(
             await runner.cleanup()
 
 
-async def work(settings: Settings, stop: asyncio.Event) -> None:
+async def work(settings: Settings, stop: asyncio.Event, *, pace: Pace | None = None) -> None:
     """The worker."""
-    async with house(settings) as made:
+    async with house(settings, pace=pace) as made:
         working = worker(made)
         _settle_memory()
         log.info("worker.ready")

@@ -17,7 +17,7 @@ import asyncpg
 import msgspec
 import structlog
 from arq import cron
-from arq.connections import RedisSettings
+from arq.connections import RedisSettings, create_pool
 from arq.worker import Worker as ArqWorker
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -215,29 +215,39 @@ class Worker:
         settings.retry = Retry(ExponentialBackoff(), 3)
         settings.conn_retries = 1
         while True:
+            try:
+                await self._arq_until_it_falls(crons, settings)
+            except Exception as error:  # Redis away, or back: the net runs the jobs meanwhile
+                log.warning("arq.fell", error=type(error).__name__)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _arq_until_it_falls(self, crons: list[Any], settings: RedisSettings) -> None:
+        # Never pickle: whoever can write to Redis could run code here.
+        pool = await create_pool(
+            settings,
+            default_queue_name=QUEUE,
+            job_serializer=msgspec.msgpack.encode,
+            job_deserializer=msgspec.msgpack.decode,
+        )
+        try:
             worker = ArqWorker(
                 functions=[],
                 cron_jobs=crons,
                 queue_name=QUEUE,
-                redis_settings=settings,
+                redis_pool=pool,
                 handle_signals=False,
                 poll_delay=POLL_SECONDS,
                 keep_result=0,
-                # Never pickle: whoever can write to Redis could run code here.
                 job_serializer=msgspec.msgpack.encode,
                 job_deserializer=msgspec.msgpack.decode,
             )
             try:
                 await worker.async_run()
-            except asyncio.CancelledError:
-                with contextlib.suppress(Exception):
+            finally:
+                with contextlib.suppress(Exception, asyncio.CancelledError):
                     await worker.close()
-                raise
-            except Exception as error:  # Redis away, or back: the net runs the jobs meanwhile
-                log.warning("arq.fell", error=type(error).__name__)
-                with contextlib.suppress(Exception):
-                    await worker.close()
-            await asyncio.sleep(POLL_SECONDS)
+        finally:
+            await pool.aclose(close_connection_pool=True)
 
     def _as_cron(self, job: Job) -> Any:
         async def tick(_context: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ PROGRAMS = {
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"needs(*things): not run where the machine lacks them ({', '.join(PROGRAMS)})")
-    config.addinivalue_line("markers", "campaign: many trials of one claim; TREGUA_CAMPAIGN=long makes them more")
+    config.addinivalue_line("markers", "campaign: many trials of one claim; CAMPAIGN=long makes them more")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -42,7 +42,7 @@ def in_ci() -> bool:
 @pytest.fixture(scope="session")
 def campaign_long() -> bool:
     """Whether a campaign should take its full size (``make campaign``) rather than the one for every day."""
-    return os.environ.get("TREGUA_CAMPAIGN") == "long"
+    return os.environ.get("CAMPAIGN") == "long"
 
 
 @pytest.fixture(scope="session")

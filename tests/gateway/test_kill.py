@@ -1,0 +1,115 @@
+"""kill -9 of the worker at every step of a send: nothing goes twice, nothing is lost, what is unknown is resolved or listed."""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+
+from tests.conftest import NewDatabase
+from tests.gateway.town import PROVIDER, Town, message, person, town
+from tests.gateway.zygote import PACE
+from tests.sizes import KILLS
+
+#: Where it dies, and how long after (seconds): the call to the carrier takes five milliseconds.
+POINTS = [
+    ("dispatch.before_commit", 0.0),
+    ("dispatch.after_commit", 0.0),
+    ("dispatch.before_call", 0.004),
+    ("dispatch.after_call", 0.0),
+    ("settle.before_commit", 0.0),
+]
+
+
+@pytest.mark.timeout(1200)
+async def test_two_hundred_deaths_send_nothing_twice_and_lose_nothing(
+    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path, checkout: Path
+) -> None:
+    database_url = await new_database(like=template_url)
+    async with town(database_url, redis_url, tmp_path, pace=PACE) as found:
+        sent = await _trials(found, redis_url, tmp_path, checkout)
+        found.start_worker()
+        ends = [await _ended(found, identity) for identity in sent]
+        arrived = Counter(_number(line["text"]) for line in await found.arrived())
+
+        assert set(arrived.values()) <= {1}, f"sent twice: {[n for n, c in arrived.items() if c > 1]}"
+        statuses = Counter(end["status"] for end in ends)
+        print(f"{KILLS} kills, {len(sent)} messages: {dict(statuses)}, arrived {len(arrived)}")
+        for number, end in enumerate(ends):
+            if number in arrived:
+                # What reached her is never told as failed, nor left without an answer.
+                assert end["status"] in ("sent", "delivered"), (number, end)
+            else:
+                assert end["status"] == "unknown", (number, end)
+                assert end["resolution"] == "undetermined", end
+        attempts = await found.rows("SELECT message, count(*) AS n FROM attempt GROUP BY message")
+        assert len(attempts) == len(sent)
+
+
+async def _trials(found: Town, redis_url: str, folder: Path, checkout: Path) -> list[str]:
+    settings = found.house.settings
+    order = {
+        "database_url": found.database_url,
+        "redis_url": redis_url,
+        "port": settings.port,
+        "carrier_port": urlsplit(settings.providers[PROVIDER]["base_url"]).port,
+        "log": str(folder / "zygote.log"),
+        "seconds": 20,
+    }
+    zygote = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.gateway.zygote",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=checkout,
+    )
+    assert zygote.stdin is not None
+    assert zygote.stdout is not None
+    sent: list[str] = []
+    try:
+        for trial in range(KILLS):
+            point, delay = POINTS[trial % len(POINTS)]
+            for _ in range(2):
+                sent.append(await _send(found, len(sent)))
+            # Rounds and settlements are shared by what is due together, so only calls are surely reached twice.
+            after = 1 + trial % 2 if "call" in point else 1
+            line = json.dumps({**order, "failpoint": point, "delay": delay, "after": after})
+            zygote.stdin.write(line.encode() + b"\n")
+            await zygote.stdin.drain()
+            died = json.loads(await asyncio.wait_for(zygote.stdout.readline(), 60))
+            assert died["killed"], f"trial {trial} did not reach {point}: {died}, {(folder / 'zygote.log').read_text()}"
+    finally:
+        zygote.stdin.close()
+        await asyncio.wait_for(zygote.wait(), 30)
+    return sent
+
+
+async def _send(found: Town, number: int) -> str:
+    contact = person(f"p{number}", f"+57300{2000000 + number:07d}")
+    body = message(
+        contact, content={"text": f"id={number:06d} su cuota está lista. Responda BAJA para no recibir más."}
+    )
+    answered = await found.send(body, key=uuid4().hex)
+    assert answered["status"] == "queued", answered
+    identity = answered["id"]
+    assert isinstance(identity, str)
+    return identity
+
+
+async def _ended(found: Town, identity: str) -> dict[str, object]:
+    """The message once nothing more will happen to it by itself."""
+    for _ in range(3000):
+        end = await found.get(identity)
+        if end["status"] in ("delivered", "undelivered", "failed", "read") or end.get("resolution"):
+            return end
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"never ended: {end}")
+
+
+def _number(text: str) -> int:
+    return int(text[3:9])

@@ -1,0 +1,12 @@
+"""How many trials each campaign makes: the short form in ``make test``, the long one in ``make campaign``."""
+
+import os
+
+LONG = os.environ.get("CAMPAIGN") == "long"
+
+#: kill -9 of the worker, over every failpoint.
+KILLS = 2_000 if LONG else 200
+#: Rounds of 64 tasks that want the same person at once.
+RACES = 10_000 if LONG else 60
+#: Stops that race a dispatch.
+STOPS = 20_000 if LONG else 60
