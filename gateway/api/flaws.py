@@ -124,4 +124,6 @@ def _flaw(error: msgspec.ValidationError, pointer: str) -> Flaw:
         pointer = pointer_of(pointer, name or index)
     if missing := _MISSING.fullmatch(text):
         return Flaw(pointer_of(pointer, missing[1]), "Required, and left out.")
+    # How our patterns say "here it ends" (see gateway.asks) is of no interest to people.
+    text = text.replace("(?![\\\\s\\\\S])", "$").replace("\\\\", "\\")
     return Flaw(pointer, _QUOTED.sub(lambda m: " | ".join(_WORDS.get(w, w) for w in m[1].split(" | ")), text) + ".")

@@ -87,6 +87,17 @@ def _message(call: Call) -> UUID:
     return identity
 
 
+_MESSAGE: Final = {
+    "contact": "cli-1001",
+    "channel": "sms",
+    "purpose": "collection",
+    "debts": ["obl-778"],
+    "content": {
+        "text": "Hola Ana, su cuota de julio está lista para pagar. Responda BAJA para no recibir más mensajes."
+    },
+    "metadata": {"campaign": "jul-26"},
+}
+
 ROUTES: Final = (
     Route(
         method="POST",
@@ -100,6 +111,7 @@ ROUTES: Final = (
         "`Idempotent-Replay: true`. Keys live 90 days.",
         scope=Scope.SEND,
         body=MessageAsk,
+        example=_MESSAGE,
         idempotent=True,
         answers={202: MessageShown},
     ),
@@ -148,6 +160,7 @@ ROUTES: Final = (
         "question when `record` is true.",
         scope=Scope.READ,
         body=DecisionAsk,
+        example={**_MESSAGE, "at": "2026-11-22T15:04:00-05:00"},
         answers={200: DecisionShown},
     ),
 )

@@ -31,7 +31,9 @@ INTEGER_MAX: Final = (1 << 63) - 1
 YEAR_MIN: Final = 1900
 YEAR_MAX: Final = 2199
 
-# Strings whose text could be a far year, as a first and cheap question; the type answers whether they are instants.
+# First and cheap questions about the text, whose hits are looked at closely: a string that begins like a far year, and an
+# escape that could hide one (digits, the hyphen) or spell what is no text (NUL, halves of surrogate pairs).
+_ESCAPE = re.compile(r"\\u(?:00(?:00|3[0-9]|2[dD])|[dD][89a-fA-F])")
 _FAR = re.compile(r'"(?:0\d{3}|1[0-8]\d\d|2[2-9]\d\d|[3-9]\d{3})-')
 # Matches at every quote, closed or not, and never goes back: so the search over a hostile body stays linear.
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
@@ -73,7 +75,7 @@ def parse(body: bytes) -> tuple[Any, bool]:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise Problem(Slug.JSON, f"The body is not JSON: {error.msg.removesuffix(' at')} ({where}).") from None
-    return value, "\\u" in text or _FAR.search(text) is not None
+    return value, _FAR.search(text) is not None or ("\\u" in text and _ESCAPE.search(text) is not None)
 
 
 def convert(value: Any, kind: Any, closely: bool = True) -> Any:

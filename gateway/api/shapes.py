@@ -197,6 +197,16 @@ class ConsentShown(Struct, frozen=True):
     corrected_by: str | None
 
 
+class PolicyShown(Struct, frozen=True):
+    """The policy in force; version 0 is the empty one."""
+
+    version: int
+    sender: dict[str, Any]
+    readings: dict[str, Any]
+    house_rules: list[dict[str, Any]]
+    overrides: list[dict[str, Any]]
+
+
 class WebhookShown(Struct, frozen=True):
     """Where a CRM wants its events; without `types`, all of them."""
 
