@@ -178,9 +178,9 @@ def api(made: House) -> web.Application:
     return make_app(desk, hooks)
 
 
-def worker(made: House) -> Worker:
-    """The worker's loops."""
-    dispatcher = Dispatcher(
+def dispatcher(made: House) -> Dispatcher:
+    """Whoever sends."""
+    return Dispatcher(
         database=made.database,
         clock=made.clock,
         judge=made.judge,
@@ -192,6 +192,10 @@ def worker(made: House) -> Worker:
         mark_secret=made.mark_secret,
         abandoned_after=made.pace.abandoned_after,
     )
+
+
+def worker(made: House) -> Worker:
+    """The worker's loops."""
     sweeper = Sweeper(
         database=made.database,
         clock=made.clock,
@@ -207,7 +211,7 @@ def worker(made: House) -> Worker:
         database_url=made.settings.database_url,
         redis_url=made.settings.redis_url,
         clock=made.clock,
-        dispatcher=dispatcher,
+        dispatcher=dispatcher(made),
         deliver=notifier.round,
         jobs=(
             Job("reap", made.pace.sweep_seconds, sweeper.reap),

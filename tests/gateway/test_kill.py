@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from tests.conftest import NewDatabase
-from tests.gateway.town import PROVIDER, Town, message, person, town
+from tests.gateway.town import PROVIDER, Town, message, number, person, town
 from tests.gateway.zygote import PACE
 from tests.sizes import KILLS
 
@@ -39,12 +39,12 @@ async def test_two_hundred_deaths_send_nothing_twice_and_lose_nothing(
         assert set(arrived.values()) <= {1}, f"sent twice: {[n for n, c in arrived.items() if c > 1]}"
         statuses = Counter(end["status"] for end in ends)
         print(f"{KILLS} kills, {len(sent)} messages: {dict(statuses)}, arrived {len(arrived)}")
-        for number, end in enumerate(ends):
-            if number in arrived:
+        for trial, end in enumerate(ends):
+            if trial in arrived:
                 # What reached her is never told as failed, nor left without an answer.
-                assert end["status"] in ("sent", "delivered"), (number, end)
+                assert end["status"] in ("sent", "delivered"), (trial, end)
             else:
-                assert end["status"] == "unknown", (number, end)
+                assert end["status"] == "unknown", (trial, end)
                 assert end["resolution"] == "undetermined", end
         attempts = await found.rows("SELECT message, count(*) AS n FROM attempt GROUP BY message")
         assert len(attempts) == len(sent)
@@ -89,11 +89,9 @@ async def _trials(found: Town, redis_url: str, folder: Path, checkout: Path) -> 
     return sent
 
 
-async def _send(found: Town, number: int) -> str:
-    contact = person(f"p{number}", f"+57300{2000000 + number:07d}")
-    body = message(
-        contact, content={"text": f"id={number:06d} su cuota está lista. Responda BAJA para no recibir más."}
-    )
+async def _send(found: Town, trial: int) -> str:
+    contact = person(f"p{trial}", number(trial))
+    body = message(contact, content={"text": f"id={trial:06d} su cuota está lista. Responda BAJA para no recibir más."})
     answered = await found.send(body, key=uuid4().hex)
     assert answered["status"] == "queued", answered
     identity = answered["id"]

@@ -4,6 +4,10 @@ import asyncio
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+import asyncpg
+import pytest
+
+from storage.database import Connection
 from tests.gateway.town import ANA, SUNDAY, Town, message, person
 from tracelog.export import Holds, verify
 
@@ -167,25 +171,21 @@ async def test_endings_by_number(busy: Town) -> None:
     assert again["status"] == "deferred", "what was not delivered counts"
 
 
-async def test_the_application_cannot_change_the_trace(busy: Town) -> None:
-    await busy.send(message())
-
-    async def tamper(connection: object) -> None:
-        await connection.execute("UPDATE trace SET kind = 'x'")  # type: ignore[attr-defined]
-
-    for sql in (
+@pytest.mark.parametrize(
+    "sql",
+    [
         "UPDATE trace SET kind = 'x'",
         "DELETE FROM trace",
         "TRUNCATE trace",
         "UPDATE signed_head SET size = 0",
-    ):
+        "DELETE FROM contact_event",
+    ],
+)
+async def test_the_application_cannot_change_what_was_written(quiet: Town, sql: str) -> None:
+    await quiet.send(message())
 
-        async def job(connection: object, sql: str = sql) -> None:
-            await connection.execute(sql)  # type: ignore[attr-defined]
+    async def job(connection: Connection) -> None:
+        await connection.execute(sql)
 
-        try:
-            await busy.house.database.run(job)
-        except Exception as error:
-            assert "permission denied" in str(error), error
-        else:
-            raise AssertionError(f"{sql} was allowed")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await quiet.house.database.run(job)

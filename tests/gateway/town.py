@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -49,6 +50,11 @@ def person(identity: str = "ana", address: str = ANA, **more: Any) -> dict[str, 
         ],
         **more,
     }
+
+
+def number(trial: int, area: int = 300) -> str:
+    """A Colombian mobile number for one trial, of those that the simulated carrier delivers to without more."""
+    return f"+57{area}{trial:05d}77"
 
 
 def message(contact: Any = None, **more: Any) -> dict[str, Any]:
@@ -197,6 +203,7 @@ def settings_for(database_url: str, redis_url: str, port: int, carrier_port: int
             }
         },
         channels={Channel.SMS: (PROVIDER,)},
+        allow_networks=(ip_network("127.0.0.0/8"),),
         sandbox_url="http://127.0.0.1:1",
     )
 

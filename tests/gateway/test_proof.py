@@ -1,0 +1,52 @@
+"""The trace as a regulator gets it: it verifies from outside, and a single changed byte is named."""
+
+import random
+
+import asyncpg
+import pytest
+
+from tests.gateway.test_spine import export
+from tests.gateway.town import Town, message, number, person
+from tracelog.export import Broken, Holds, verify
+
+
+@pytest.mark.parametrize("column", ["header", "leaf", "payload_digest"])
+async def test_one_flipped_byte_of_one_row_is_named(quiet: Town, column: str) -> None:
+    for trial in range(3):
+        await quiet.send(message(person(f"p{trial}", number(trial))))
+    before = verify(await export(quiet))
+    assert isinstance(before, Holds)
+    chance = random.Random(7)
+    rows = await quiet.rows(f"SELECT idx, {column} AS bytes FROM trace WHERE {column} IS NOT NULL ORDER BY idx")
+    victim = chance.choice(rows)
+    changed = bytearray(victim["bytes"])
+    changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
+    await _as_owner(quiet, f"UPDATE tregua.trace SET {column} = $1 WHERE idx = $2", bytes(changed), victim["idx"])
+    found = verify(await export(quiet))
+    assert isinstance(found, Broken)
+    assert found.index == victim["idx"], found
+
+
+async def test_a_removed_entry_is_named(quiet: Town) -> None:
+    await quiet.send(message())
+    await export(quiet)
+    await _as_owner(quiet, "DELETE FROM tregua.trace WHERE idx = $1", 1)
+    found = verify(await export(quiet))
+    assert isinstance(found, Broken)
+
+
+async def test_a_change_before_it_was_sealed_is_never_signed(quiet: Town) -> None:
+    await quiet.send(message())
+    await _as_owner(quiet, "UPDATE tregua.trace SET kind = 'other' WHERE idx = $1", 1)
+    status, problem, _ = await quiet.call("GET", "/v1/trace/export")
+    assert status in (500, 503), problem
+
+
+async def _as_owner(town: Town, sql: str, *arguments: object) -> None:
+    connection = await asyncpg.connect(town.database_url)
+    try:
+        await connection.execute("ALTER TABLE tregua.trace DISABLE TRIGGER ALL")
+        await connection.execute(sql, *arguments)
+        await connection.execute("ALTER TABLE tregua.trace ENABLE TRIGGER ALL")
+    finally:
+        await connection.close()
