@@ -1,0 +1,90 @@
+"""Which packs bind and which clocks count: from what was given and what the facts say, each with the fact that chose it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import phonenumbers
+from phonenumbers import PhoneNumberType
+from phonenumbers import timezone as phone_zones
+
+#: Why a jurisdiction binds that the CRM named.
+GIVEN: Final = "jurisdictions given"
+
+#: Countries (ISO 3166) whose pack is called otherwise.
+PACK_OF: Final[Mapping[str, str]] = {"GB": "UK"}
+
+#: Places for which there is a pack of law in force; a fact that points elsewhere adds none.
+PLACES: Final = frozenset({"CO", "US"})
+
+#: Numbers that belong to no place: where they are called from says nothing about where she is.
+_PLACELESS: Final = frozenset(
+    {
+        PhoneNumberType.TOLL_FREE,
+        PhoneNumberType.PREMIUM_RATE,
+        PhoneNumberType.SHARED_COST,
+        PhoneNumberType.VOIP,
+        PhoneNumberType.PERSONAL_NUMBER,
+        PhoneNumberType.PAGER,
+        PhoneNumberType.UAN,
+        PhoneNumberType.VOICEMAIL,
+        PhoneNumberType.UNKNOWN,
+    }
+)
+_UNKNOWN_ZONE: Final = "Etc/Unknown"
+
+
+def packs_for(
+    *,
+    given: Iterable[str],
+    countries: Iterable[str] = (),
+    residence: str | None = None,
+    seat: str | None = None,
+    known: frozenset[str] = PLACES,
+) -> dict[str, str]:
+    """The packs that bind, each with the fact that selected it; the strictest of them wins.
+
+    ``given``: codes that the CRM named; they always bind, known here or not. ``countries``: of the numbers used (ISO 3166).
+    ``residence``: where she lives (``US-MA``). ``seat``: the creditor's country. ``known``: places with a pack.
+    """
+    packs = dict.fromkeys(given, GIVEN)
+    if residence is not None:
+        _add(packs, residence, f"she lives in {residence}", known)
+    for country in countries:
+        _add(packs, country, f"the number is of {country}", known)
+    if seat is not None:
+        _add(packs, seat, f"the creditor's seat is in {seat}", known)
+    # What binds in a part of a country binds beside the law of the whole.
+    for code in list(packs):
+        whole, _, part = code.partition("-")
+        if part and whole in known:
+            packs.setdefault(whole, f"{code} is a part of {whole}")
+    return packs
+
+
+def _add(packs: dict[str, str], place: str, because: str, known: frozenset[str]) -> None:
+    country, _, part = place.partition("-")
+    code = PACK_OF.get(country, country)
+    if code in known:
+        packs.setdefault(code, because)
+    if part and f"{code}-{part}" in known:
+        packs.setdefault(f"{code}-{part}", because)
+
+
+def zones_for(*, given: Sequence[str], number: str | None = None, stated: Sequence[str] = ()) -> tuple[str, ...]:
+    """Every zone she may be in, each once: those given and those of the number (E.164). All of them must be open.
+
+    ``stated``: zones that she named herself, which replace the others. A number without geography adds none.
+    """
+    if stated:
+        return tuple(dict.fromkeys(stated))
+    return tuple(dict.fromkeys([*given, *(_zones_of(number) if number is not None else ())]))
+
+
+def _zones_of(number: str) -> tuple[str, ...]:
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return ()
+    if phonenumbers.number_type(parsed) in _PLACELESS:
+        return ()
+    return tuple(name for name in phone_zones.time_zones_for_number(parsed) if name != _UNKNOWN_ZONE)
