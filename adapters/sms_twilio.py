@@ -212,8 +212,6 @@ class TwilioSms:
             settings.api_secret or settings.auth_token,
             settings.account_sid,
             http_client=_OverTransport(transport, settings.base_url),
-            # An empty mapping would be replaced by the process's environment.
-            environment={"": ""},
         )
         # Imports the package's resources now, half a second of them, and not while the first message waits.
         _ = self._client.messages
@@ -346,8 +344,16 @@ class TwilioSms:
         genuine = False
         for validator in self._validators:
             # Twilio's own senders do not agree whether the port belongs to the signed address.
-            for url in {hook.url, add_port(urlsplit(hook.url)), remove_port(urlsplit(hook.url))}:
-                genuine |= hmac.compare_digest(validator.compute_signature(url, form), signature)
+            parts = urlsplit(hook.url)
+            urls = dict.fromkeys((hook.url, add_port(parts), remove_port(parts)))
+        except ValueError:
+            # Not a form or not an address, so there is nothing that could have been signed.
+            raise Forged("not a form") from None
+        genuine = any(
+            hmac.compare_digest(validator.compute_signature(url, form), signature)
+            for validator in self._validators
+            for url in urls
+        )
         if not genuine:
             raise Forged("signature does not fit")
         return form

@@ -186,9 +186,9 @@ async def sandboxed(tmp_path: Path) -> AsyncIterator[Sandboxed]:
             inbound_url=inbound_url(public, "twilio-main"),
         )
         settings = Settings(
-            directory=tmp_path / "sandbox", twilio=account, late_seconds=0.3, retry_seconds=(0.05, 0.1, 0.2, 0.4)
+            directory=tmp_path / "sandbox", twilio=account, late_seconds=0.4, retry_seconds=(0.05, 0.1, 0.2, 0.4)
         )
-        transport = Checked(call_seconds=0.5)
+        transport = Checked(call_seconds=1.5)
         sandboxed = Sandboxed(gateway, None, transport, client, settings, public)  # type: ignore[arg-type]
         await sandboxed.start()
         table = {

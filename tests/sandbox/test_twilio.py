@@ -395,6 +395,9 @@ async def test_a_line_cut_in_the_middle_spoils_only_itself(sandboxed: Sandboxed)
     await sandboxed.start()
     assert isinstance(await sandboxed.send(), Sent)
     assert len(await arrived(sandboxed)) == 2
+    await sandboxed.stop()
+    await sandboxed.start()
+    assert len(await arrived(sandboxed)) == 2
     assert path.read_bytes().startswith(whole)
     assert path.stat().st_mode & 0o077 == 0
 
