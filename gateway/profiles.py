@@ -24,7 +24,7 @@ from storage.history import EventRow
 from storage.people import AddressRow, ContactRow, DebtRow
 from tracelog.sealed import fresh_key
 from vocabulary.channel import Channel
-from vocabulary.event import Consented, ConsentState
+from vocabulary.event import Consented, ConsentState, Instrument
 from vocabulary.ids import new_uuid, shown
 
 
@@ -113,7 +113,8 @@ async def put_profiles(
     keys = {(p.contact.tenant, p.contact.id) for p in profiles}
     before = await people.contacts(connection, keys, lock=True)
     await people.put_contacts(connection, [p.contact for p in profiles], now)
-    added = await history.add(connection, [row for p in profiles for row in p.consents])
+    said = [row for p in profiles for row in p.consents] + await _stopped_before(connection, profiles)
+    added = await history.add(connection, said)
     after = await people.contacts(connection, keys)
     entries: dict[str, list[Written]] = {}
     for key in sorted(keys):
@@ -136,12 +137,36 @@ async def put_profiles(
                     },
                 )
             )
-    for given in profiles:
-        row = after[given.contact.tenant, given.contact.id]
-        for consent in given.consents:
-            if consent.id in added:
-                entries.setdefault(row.tenant, []).append(statement_entry(scribe, row, consent, now))
+    for statement in said:
+        if statement.id in added:
+            row = after[statement.tenant, statement.contact]
+            entries.setdefault(row.tenant, []).append(statement_entry(scribe, row, statement, now))
     return entries
+
+
+async def _stopped_before(connection: Connection, profiles: Sequence[Profile]) -> list[EventRow]:
+    """What somebody at an address of theirs told us before we knew whose it was."""
+    named = [(p.contact, address) for p in profiles for address in p.contact.addresses]
+    stops = await people.stops_of_strangers(connection, [(a.channel, a.address) for _, a in named])
+    return [
+        EventRow(
+            id=new_uuid(),
+            tenant=contact.tenant,
+            contact=contact.id,
+            event=Consented(
+                at=stops[address.channel, address.address],
+                state=ConsentState.WITHDRAWN,
+                channel=Channel(address.channel),
+                address=address.endpoint,
+                instrument=Instrument.REPLY,
+                person=contact.id,
+            ),
+            # Once for each word of hers, however often the profile is put.
+            external_id=f"stranger/{contact.id}/{address.endpoint}/{stops[address.channel, address.address].timestamp()}",
+        )
+        for contact, address in named
+        if (address.channel, address.address) in stops
+    ]
 
 
 def statement_entry(scribe: Scribe, contact: ContactRow, row: EventRow, now: datetime) -> Written:

@@ -259,6 +259,7 @@ class Receiver:
         assert isinstance(reply, Reply)
         if not parties:
             await hooks.keep(connection, new_uuid(), h.provider, "inbound", "nobody has this address", h.raw, real)
+            await self._stranger(connection, reply, now)
             return
         address = canonical(reply.channel, reply.sender)
         spoken_to = await messages.last_spoken_to(connection, parties, reply.channel, address)
@@ -273,6 +274,17 @@ class Receiver:
                 self._told(todo, contact, used, reply, said, now)
             if stops or (addressed and said.intent is Intent.START):
                 self._stated(todo, contact, used, said, stops, now)
+
+    async def _stranger(self, connection: Connection, reply: Reply, now: datetime) -> None:
+        """Whoever it is: a stop is remembered for the day on which somebody names the address."""
+        said = hear(reply.text, context=Context.NONE, locale=None)
+        if not reply.carrier_opt_out and said.intent not in (Intent.STOP_ALL, Intent.STOP_CHANNEL):
+            return
+        try:
+            address = canonical(reply.channel, reply.sender)
+        except Unusable:
+            return
+        await people.stranger_stopped(connection, reply.channel, address, now)
 
     def _told(
         self, todo: Round, contact: ContactRow, used: AddressRow, reply: Reply, said: Heard, now: datetime

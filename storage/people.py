@@ -124,6 +124,21 @@ async def using(connection: Connection, channel: str, address: str) -> list[Key]
     return [(row["tenant"], row["contact"]) for row in rows]
 
 
+async def stranger_stopped(connection: Connection, channel: str, address: str, at: datetime) -> None:
+    """An address that nobody has told us to stop."""
+    await connection.execute(queries(_SQL)["stranger_stopped"], channel, address, at)
+
+
+async def stops_of_strangers(
+    connection: Connection, addresses: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], datetime]:
+    """Of ``(channel, address)``: those from which somebody told us to stop before anybody named them."""
+    rows = await connection.fetch(
+        queries(_SQL)["stops_of_strangers"], [c for c, _ in addresses], [a for _, a in addresses]
+    )
+    return {(row["channel"], row["address"]): row["at"] for row in rows}
+
+
 async def put_debts(connection: Connection, debts: Sequence[DebtRow], now: datetime) -> None:
     """Insert or replace debts and whom they tie."""
     if not debts:

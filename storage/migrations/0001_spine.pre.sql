@@ -107,6 +107,14 @@ CREATE TABLE debt_contact (
 );
 CREATE INDEX debt_contact_contact ON debt_contact (tenant, contact);
 
+-- Somebody whom no tenant knows told us to stop: kept for the day on which a tenant names the address.
+CREATE TABLE stranger_stop (
+  channel text NOT NULL,
+  address text NOT NULL,
+  at timestamptz NOT NULL,
+  PRIMARY KEY (channel, address)
+);
+
 -- What happened to a person and counts: contacts made here or elsewhere, replies, and everything she said (statements).
 -- Rows are never removed: a correction supersedes, a released reservation is 'failed'.
 CREATE TABLE contact_event (

@@ -68,6 +68,16 @@ ORDER BY tenant, digest FOR NO KEY UPDATE
 -- Everybody who uses an address on a channel.
 SELECT tenant, contact FROM address WHERE channel = $1 AND address = $2 ORDER BY tenant, contact
 
+-- name: stranger_stopped
+-- The last word of an address that nobody has.
+INSERT INTO stranger_stop (channel, address, at) VALUES ($1, $2, $3)
+ON CONFLICT (channel, address) DO UPDATE SET at = greatest(stranger_stop.at, excluded.at)
+
+-- name: stops_of_strangers
+-- Which of these addresses told us to stop before anybody named them.
+SELECT s.channel, s.address, s.at FROM unnest($1::text[], $2::text[]) AS t(channel, address)
+JOIN stranger_stop s ON s.channel = t.channel AND s.address = t.address
+
 -- name: put_debts
 -- Debts, in key order.
 INSERT INTO debt (tenant, id, creditor, contract_signed, due, kind, updated_at)

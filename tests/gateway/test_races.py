@@ -132,3 +132,15 @@ async def test_two_people_with_one_number_share_its_stop(quiet: Town) -> None:
     assert (await quiet.until(one["id"], "blocked"))["status"] == "blocked"
     assert (await quiet.until(two["id"], "blocked"))["status"] == "blocked"
     assert await quiet.arrived(shared) == []
+
+
+async def test_a_stop_from_a_number_that_nobody_has_is_kept_for_whoever_names_it(quiet: Town) -> None:
+    stranger = number(9, 301)
+    await quiet.reply("STOP", stranger)
+    answered = await quiet.send(message(person("later", stranger)))
+    assert answered["status"] == "blocked"
+    # Named again it is the same word, not a new one; and a later permission of hers counts.
+    allowed = person("later", stranger)
+    allowed["addresses"][0]["authorised"] = {"at": "2026-11-24T10:30:00-05:00", "instrument": "separate"}
+    await quiet.set_clock("2026-11-24T11:00:00-05:00")
+    assert (await quiet.send(message(allowed)))["status"] == "queued"
