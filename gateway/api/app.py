@@ -130,7 +130,7 @@ def _report(error: Exception, request: web.Request, request_id: str) -> None:
         method=request.method if resource else "other",
         route=resource.canonical if resource else "none",
         error=type(error).__name__,
-        at=" < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames)),
+        where=" < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames)),
     )
 
 
