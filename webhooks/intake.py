@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from aiohttp import web
+import aiohttp
+from aiohttp import http_exceptions, web
 
 from adapters.kit.port import Adapter, Forged, Hook, Unreadable
 from webhooks.port import Counter, Ending, Inbox, InboxAwayError
@@ -114,6 +115,9 @@ async def _body(request: web.Request) -> bytes | int:
                 parts.append(part)
     except TimeoutError:
         return 408
+    except (aiohttp.ClientError, http_exceptions.HttpProcessingError, ConnectionError):
+        # Whoever hangs up in the middle reads no answer; what matters is that it is no error of ours.
+        return 400
     return b"".join(parts)
 
 
