@@ -297,30 +297,26 @@ async def test_a_thousand_hooks_at_once_are_each_kept_once(house: House):
     assert len({received[0].key for _, received, _ in house.inbox.put_in}) == 4
 
 
-@pytest.mark.parametrize(
-    "rest",
-    [
-        b"Content-Length: 100\r\n\r\nBody=",
-        b"Transfer-Encoding: chunked\r\n\r\n5\r\nBody=\r\n",
-        b"Transfer-Encoding: chunked\r\n\r\nzz\r\nBody=\r\n",
-        b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
-        b"Content-Length: -1\r\n\r\n",
-    ],
-    ids=["cut off", "cut off in chunks", "no chunk", "two lengths", "no length"],
-)
-async def test_a_broken_request_leaves_nothing_and_no_noise(
-    house: House, caplog: pytest.LogCaptureFixture, rest: bytes
-):
-    """Whoever hangs up in the middle is no error of ours to be woken for."""
+BROKEN = {
+    "cut off": b"Content-Length: 100\r\n\r\nBody=",
+    "cut off in chunks": b"Transfer-Encoding: chunked\r\n\r\n5\r\nBody=\r\n",
+    "with a chunk that is none": b"Transfer-Encoding: chunked\r\n\r\nzz\r\nBody=\r\n",
+    "with two lengths": b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+    "with a length that is none": b"Content-Length: -1\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("how", list(BROKEN))
+async def test_a_broken_request_leaves_nothing(house: House, caplog: pytest.LogCaptureFixture, how: str):
+    """And whoever hangs up in the middle is no error of ours to be woken for; what is not HTTP, the server notes itself."""
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
-    writer.write(b"POST /base/hooks/twilio-main/inbound HTTP/1.1\r\nHost: x\r\n" + rest)
+    writer.write(b"POST /base/hooks/twilio-main/inbound HTTP/1.1\r\nHost: x\r\n" + BROKEN[how])
     await writer.drain()
     writer.write_eof()
     answer = await asyncio.wait_for(reader.read(), 5)
     writer.close()
     await asyncio.sleep(0.05)
-    assert answer == b"" or answer.split(b" ", 2)[1] in (b"400", b"403")
+    assert answer == b"" or answer.split(b" ", 2)[1] == b"400"
     assert house.empty
-    noise = [record.message for record in caplog.records if record.levelno >= logging.ERROR]
-    # What is not HTTP never reaches us; the server itself says so.
-    assert noise == [] or answer.split(b" ", 2)[1] == b"400"
+    if how.startswith("cut off"):
+        assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
