@@ -160,7 +160,10 @@ class Acceptor:
             connection, [(item.tenant, debt) for item in items for debt in drafts[item.id].ask.debts]
         )
         histories = await history.histories(
-            connection, {key: [a.endpoint for a in row.addresses] for key, row in contacts.items()}, now
+            connection,
+            {key: [a.endpoint for a in row.addresses] for key, row in contacts.items()},
+            now,
+            known_until=now if self._clock.may_go_back else None,
         )
         return {
             item.id: Case(

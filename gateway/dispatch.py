@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from tenacity import retry, retry_if_exception_type, wait_exponential_jitter
 
 from adapters.kit.port import Adapter
 from adapters.kit.signing import status_url
@@ -163,7 +164,8 @@ class Dispatcher:
         now, real = await self._clock.now(connection)
         asks = {row.id: msgspec.json.decode(row.ask, type=StoredAsk) for row in rows}
         debts = await people.debts(connection, [(row.tenant, d) for row in rows for d in asks[row.id].debts])
-        histories = await history.histories(connection, endpoints, now)
+        known_until = now if self._clock.may_go_back else None
+        histories = await history.histories(connection, endpoints, now, known_until=known_until)
         policies = await self._policies.current(connection, {row.tenant for row in rows})
         busy = await messages.open_contacts(connection, keys)
         tried = await messages.attempts_of(connection, [row.id for row in rows])
@@ -383,17 +385,10 @@ class Dispatcher:
     async def _give_back(self, flight: Flight) -> None:
         await self._tell(Ending(flight.attempt.id, NotSent(reason="held too long before the call")))
 
+    @retry(retry=retry_if_exception_type(DatabaseAway), wait=wait_exponential_jitter(initial=0.05, max=5))
     async def _tell(self, ending: Ending) -> None:
         """Store an ending, for as long as it takes: it is idempotent, and only this process knows it."""
-        pause = 0.05
-        while True:
-            try:
-                await self._settler.settle(ending)
-            except DatabaseAway:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 5.0)
-            else:
-                return
+        await self._settler.settle(ending)
 
 
 def _reservation(case: Case, choice: Choice, address: AddressRow, now: datetime) -> Contacted:

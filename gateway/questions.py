@@ -77,7 +77,7 @@ class Adviser:
             contact = (await people.contacts(connection, [key]))[key]
             along = ()
         endpoints = [a.endpoint for a in contact.addresses]
-        events = (await history.histories(connection, {key: endpoints}, at))[key]
+        events = (await history.histories(connection, {key: endpoints}, at, known_until=at))[key]
         # Asked about an instant that has passed, only what had happened by then counts.
         known = [event for event in (*events, *along) if event.at <= at]
         return contact, tuple(sorted(known, key=lambda event: event.at))

@@ -12,6 +12,11 @@ _SQL = "clock"
 class LegalClock(Protocol):
     """Two readings in one: the instant of the law, and the real one that leases and deadlines keep."""
 
+    @property
+    def may_go_back(self) -> bool:
+        """Whether somebody may set it back on purpose, so that what happened later has not happened yet."""
+        ...
+
     async def now(self, connection: Connection, /) -> tuple[datetime, datetime]:
         """(the law's instant, the real instant), both aware UTC."""
         ...
@@ -19,6 +24,8 @@ class LegalClock(Protocol):
 
 class DatabaseClock:
     """Production: the law's instant is PostgreSQL's ``clock_timestamp()``."""
+
+    may_go_back = False
 
     async def now(self, connection: Connection, /) -> tuple[datetime, datetime]:
         """Both instants are the same."""
@@ -28,6 +35,8 @@ class DatabaseClock:
 
 class SandboxClock:
     """Sandbox and tests: a shift that stands in PostgreSQL, so that every process keeps it and a restart too."""
+
+    may_go_back = True
 
     async def now(self, connection: Connection, /) -> tuple[datetime, datetime]:
         """The law's instant is the real one plus the shift."""

@@ -63,9 +63,17 @@ async def add(connection: Connection, rows: Sequence[EventRow]) -> set[UUID]:
 
 
 async def histories(
-    connection: Connection, endpoints: Mapping[Key, Iterable[str]], now: datetime
+    connection: Connection,
+    endpoints: Mapping[Key, Iterable[str]],
+    now: datetime,
+    *,
+    known_until: datetime | None = None,
 ) -> dict[Key, tuple[Event, ...]]:
-    """Per person: her own events, oldest first, and what was said of an address she shares by others who use it."""
+    """Per person: her own events, oldest first, and what was said of an address she shares by others who use it.
+
+    ``known_until`` leaves out single contacts later than that: for a clock that may be set back, and questions about the past.
+    Without it a contact in the future counts, which is what protects her when a server's clock steps back.
+    """
     keys = sorted(endpoints)
     shared = [(key, endpoint) for key in keys for endpoint in sorted(set(endpoints[key]))]
     rows = await connection.fetch(
@@ -76,6 +84,7 @@ async def histories(
         [k[0] for k, _ in shared],
         [k[1] for k, _ in shared],
         [e for _, e in shared],
+        known_until or now + LOOKBACK,
     )
     found: dict[Key, list[Event]] = {key: [] for key in keys}
     for row in rows:

@@ -13,12 +13,12 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $
 ON CONFLICT (tenant, external_id) WHERE external_id IS NOT NULL DO NOTHING RETURNING id
 
 -- name: histories
--- Everything that counts for the named people ($1, $2): single contacts since $3, statements since ever, and withdrawals and
+-- Everything that counts for the named people ($1, $2): single contacts from $3 to $7, statements since ever, and withdrawals and
 -- listings that others made for an address which she uses too ($4, $5, $6).
 SELECT e.*, e.contact AS asked
 FROM unnest($1::text[], $2::text[]) AS named(tenant, contact)
 JOIN contact_event e ON e.tenant = named.tenant AND e.contact = named.contact
-WHERE e.superseded_by IS NULL AND (e.at >= $3 OR e.type NOT IN ('contact', 'reply', 'inbound_call'))
+WHERE e.superseded_by IS NULL AND (e.at BETWEEN $3 AND $7 OR e.type NOT IN ('contact', 'reply', 'inbound_call'))
 UNION ALL
 SELECT e.*, named.contact AS asked
 FROM unnest($4::text[], $5::text[], $6::text[]) AS named(tenant, contact, endpoint)
