@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from jurisdictions.house import Policy
 
 from gateway import answers
 from gateway.asks import MessageAsk
@@ -21,6 +20,7 @@ from gateway.judge import Case, Choice, Judge, next_midnight, zones_of
 from gateway.policies import Policies
 from gateway.profiles import Profile, put_profiles
 from gateway.refusals import Flaw, Gone, KeyReused, Refused
+from jurisdictions.house import Policy
 from storage import chain, history, messages, outbox, people
 from storage.chain import Written
 from storage.clock import LegalClock
