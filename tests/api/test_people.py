@@ -84,7 +84,9 @@ async def test_a_profile_is_kept_in_one_spelling_and_read_back(surface: Surface)
 async def test_a_put_replaces_the_profile_and_never_what_she_said(surface: Surface) -> None:
     shown = await put(surface, "p-replace", name="Ana")
     address = shown["addresses"][0]["address"]
-    await tell(surface, "p-replace", {"type": "consent", "at": AT, "state": "withdrawn", "address": address, "channel": "sms"})
+    await tell(
+        surface, "p-replace", {"type": "consent", "at": AT, "state": "withdrawn", "address": address, "channel": "sms"}
+    )
     replaced = await surface.ask("PUT", "/v1/contacts/p-replace", {}, key="contacts")
     assert (replaced.document["name"], replaced.document["addresses"]) == (None, [])
     said = (await surface.ask("GET", "/v1/contacts/p-replace/consents", key="read")).document["items"]
@@ -203,7 +205,9 @@ async def attempted(surface: Surface, sent: dict[str, Any]) -> None:
         "VALUES ($1, $2, $3, $4, 'contact', 'sms', 'attempted', $5)",
         uuid4(), TENANT, sent["contact"], at, attempt,
     )  # fmt: skip
-    (row,) = await surface.town.rows("SELECT subject FROM contact WHERE tenant = $1 AND id = $2", TENANT, sent["contact"])
+    (row,) = await surface.town.rows(
+        "SELECT subject FROM contact WHERE tenant = $1 AND id = $2", TENANT, sent["contact"]
+    )
     entry = Scribe(b"secret").entry(
         "receipt",
         tenant=TENANT,
@@ -246,7 +250,14 @@ async def test_consents_come_with_their_evidence(surface: Surface) -> None:
         "p-consents",
         [
             {"type": "consent", "at": AT, "state": "withdrawn", "channel": "sms", "address": address, "id": "crm-77"},
-            {"type": "consent", "at": LATER, "state": "granted", "all": True, "instrument": "web", "purpose": "collection"},
+            {
+                "type": "consent",
+                "at": LATER,
+                "state": "granted",
+                "all": True,
+                "instrument": "web",
+                "purpose": "collection",
+            },
         ],
     )
     pages = [(await surface.ask("GET", "/v1/contacts/p-consents/consents?limit=2", key="read")).document]
@@ -264,7 +275,9 @@ async def test_consents_come_with_their_evidence(surface: Surface) -> None:
 
 async def test_a_corrected_consent_says_by_what(surface: Surface) -> None:
     await put(surface, "p-corrected")
-    (old,) = await tell(surface, "p-corrected", {"type": "consent", "at": AT, "state": "withdrawn", "all": True, "id": "w-1"})
+    (old,) = await tell(
+        surface, "p-corrected", {"type": "consent", "at": AT, "state": "withdrawn", "all": True, "id": "w-1"}
+    )
     (new,) = await tell(
         surface, "p-corrected", {"type": "consent", "at": AT, "state": "granted", "all": True, "corrects": "w-1"}
     )
@@ -275,7 +288,12 @@ async def test_a_corrected_consent_says_by_what(surface: Surface) -> None:
 async def test_another_tenants_people_are_not_there(surface: Surface) -> None:
     await put(surface, "p-mine")
     await surface.ask("PUT", "/v1/debts/p-mine", {})
-    for path in ("/v1/contacts/p-mine", "/v1/contacts/p-mine/timeline", "/v1/contacts/p-mine/consents", "/v1/debts/p-mine"):
+    for path in (
+        "/v1/contacts/p-mine",
+        "/v1/contacts/p-mine/timeline",
+        "/v1/contacts/p-mine/consents",
+        "/v1/debts/p-mine",
+    ):
         assert (await surface.ask("GET", path, key="other")).slug == "not-found"
     event = {"type": "inbound_call", "at": AT}
     assert (await surface.ask("POST", "/v1/contacts/p-mine/events", event, key="other")).slug == "not-found"

@@ -63,9 +63,7 @@ class Door:
 
 
 @pytest.fixture
-async def alone(
-    new_database: NewDatabase, redis_url: str, tmp_path: Path
-) -> AsyncIterator[tuple[Surface, Door]]:
+async def alone(new_database: NewDatabase, redis_url: str, tmp_path: Path) -> AsyncIterator[tuple[Surface, Door]]:
     """A gateway of the test's own, behind a door."""
     url = await new_database()
     await migrate(url)

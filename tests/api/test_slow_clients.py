@@ -79,7 +79,7 @@ async def test_a_body_that_does_not_come_is_refused_and_the_connection_ends(
     monkeypatch.setattr(reading, "BODY_SECONDS_MAX", 0.3)
     reader, writer = await asyncio.open_connection(*address)
     more = "Transfer-Encoding: chunked\r\n" if chunked else "Content-Length: 100\r\n"
-    writer.write(head(surface.keys["admin"], more) + (b"5\r\n{\"con\r\n" if chunked else b'{"con'))
+    writer.write(head(surface.keys["admin"], more) + (b'5\r\n{"con\r\n' if chunked else b'{"con'))
     await writer.drain()
     got, seconds = await until_closed(reader, 8)
     assert got.startswith(b"HTTP/1.1 408 ")

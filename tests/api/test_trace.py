@@ -29,7 +29,9 @@ async def entries(surface: Surface, query: str, key: str = "audit") -> list[dict
     found: list[dict[str, Any]] = []
     cursor: str | None = ""
     while cursor is not None:
-        page = (await surface.ask("GET", f"/v1/trace?{query}" + (f"&cursor={cursor}" if cursor else ""), key=key)).document
+        page = (
+            await surface.ask("GET", f"/v1/trace?{query}" + (f"&cursor={cursor}" if cursor else ""), key=key)
+        ).document
         found += page["items"]
         cursor = page["next"]
     return found
@@ -120,16 +122,21 @@ async def test_an_export_that_breaks_off_is_no_export(surface: Surface, monkeypa
             yield row
 
     monkeypatch.setattr(trace.chain, "rows", failing)
-    headers = {"Authorization": f"Bearer {surface.keys['audit']}"}
-    got = b""
+    got = bytearray()
     with pytest.raises(aiohttp.ClientPayloadError):
-        async with surface.town.session.get(surface.town.url + "/v1/trace/export", headers=headers) as answer:
-            assert answer.status == 200
-            async for chunk in answer.content.iter_any():
-                got += chunk
+        await take(surface, got)
     assert got.count(b"\n") <= 3
     assert b'"export"' not in got
-    assert isinstance(verify(got.splitlines(keepends=True)), BrokenExport)
+    assert isinstance(verify(bytes(got).splitlines(keepends=True)), BrokenExport)
+
+
+async def take(surface: Surface, got: bytearray) -> None:
+    """Everything that comes of an export, until it ends or breaks."""
+    headers = {"Authorization": f"Bearer {surface.keys['audit']}"}
+    async with surface.town.session.get(surface.town.url + "/v1/trace/export", headers=headers) as answer:
+        assert answer.status == 200
+        async for chunk in answer.content.iter_any():
+            got += chunk
 
 
 @pytest.mark.parametrize("path", ["/v1/trace/export", "/v1/trace/head"])
@@ -145,7 +152,9 @@ async def test_what_does_not_hold_is_not_signed(surface: Surface, monkeypatch: p
 async def test_a_flipped_byte_is_told_by_the_page_that_holds_it(surface: Surface) -> None:
     """Done as the owner of the database with the triggers off, as nobody else can; put back at the end."""
     sent = await send(surface, "t-flip", key="other")
-    flip = "UPDATE trace SET header = set_byte(header, 2, get_byte(header, 2) # 1) WHERE message = $1 AND kind = 'decided'"
+    flip = (
+        "UPDATE trace SET header = set_byte(header, 2, get_byte(header, 2) # 1) WHERE message = $1 AND kind = 'decided'"
+    )
     identity = sent["id"].removeprefix("msg_")
     await surface.town.rows("ALTER TABLE trace DISABLE TRIGGER trace_append_only")
     try:

@@ -28,7 +28,9 @@ async def endpoint(surface: Surface) -> dict[str, Any]:
     return made
 
 
-async def happen(surface: Surface, kind: str = "message.delivered", *, tenant: str = TENANT, count: int = 1) -> list[str]:
+async def happen(
+    surface: Surface, kind: str = "message.delivered", *, tenant: str = TENANT, count: int = 1
+) -> list[str]:
     """Events, as the core puts them into the outbox."""
     now, _ = await surface.town.house.database.read(DatabaseClock().now)
     events = [event(kind, tenant, f"w-{uuid4().hex[:6]}", now, {"n": n}) for n in range(count)]
