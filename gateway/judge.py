@@ -10,13 +10,12 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from jurisdictions.resolution import packs_for, zones_for
-
 from gateway.addresses import PHONE_CHANNELS, country_of
 from gateway.asks import StoredAsk
 from gateway.decide import decide, open_until, taken_late
 from jurisdictions.house import Policy
 from jurisdictions.library import Library
+from jurisdictions.resolution import packs_for, zones_for
 from storage.people import AddressRow, ContactRow, DebtRow
 from vocabulary.channel import AddressKind, AddressSource, Channel, Role
 from vocabulary.event import Contacted, History

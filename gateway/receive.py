@@ -10,8 +10,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from consent.intents import Context, Heard, Intent, hear
 
+from consent.intents import Context, Heard, Intent, hear
 from gateway.addresses import Unusable, canonical
 from gateway.asks import StoredAsk
 from gateway.committer import Committer

@@ -25,7 +25,7 @@ class Force(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One rule that blocks now. ``until`` is the first instant at which this rule alone would let the message pass (None: no hour known)."""
+    """One rule that blocks now. ``until``: the first instant at which this rule alone would let it pass (None: no hour known)."""
 
     rule: str
     pack: str
