@@ -339,7 +339,8 @@ def _fixpoint(asked: Sequence[Asked], now: datetime) -> tuple[datetime | None, l
                 if each not in movers:
                     movers.append(each)
                 if later > last:
-                    return None, [each]
+                    # Either this one never opens, or those that moved the instant are never open together.
+                    return None, [each] if later == NEVER else movers
                 at, passing = later, 0
             passing += 1
             if passing == len(asked):
