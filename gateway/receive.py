@@ -11,7 +11,9 @@ from uuid import UUID
 
 import msgspec
 
-from consent.intents import Context, Heard, Intent, hear
+from consent.intents import Context, Intent, Reading, read
+from consent.lexicon import Meaning, lexicon
+from consent.normal import tokens
 from gateway.addresses import Unusable, canonical
 from gateway.asks import StoredAsk
 from gateway.committer import Committer
@@ -267,7 +269,7 @@ class Receiver:
             contact = contacts[key]
             used = next(a for a in contact.on(reply.channel) if a.address == address)
             last = spoken_to.get(key)
-            said = hear(reply.text, context=_context(last), locale=contact.locale)
+            said = read(reply.text, context=_context(last), locale=contact.locale)
             stops = reply.carrier_opt_out or said.intent in (Intent.STOP_ALL, Intent.STOP_CHANNEL)
             addressed = key == next(iter(spoken_to), parties[0])
             if addressed:
@@ -277,7 +279,7 @@ class Receiver:
 
     async def _stranger(self, connection: Connection, reply: Reply, now: datetime) -> None:
         """Whoever it is: a stop is remembered for the day on which somebody names the address."""
-        said = hear(reply.text, context=Context.NONE, locale=None)
+        said = read(reply.text, context=Context.NONE, locale=None)
         if not reply.carrier_opt_out and said.intent not in (Intent.STOP_ALL, Intent.STOP_CHANNEL):
             return
         try:
@@ -287,7 +289,7 @@ class Receiver:
         await people.stranger_stopped(connection, reply.channel, address, now)
 
     def _told(
-        self, todo: Round, contact: ContactRow, used: AddressRow, reply: Reply, said: Heard, now: datetime
+        self, todo: Round, contact: ContactRow, used: AddressRow, reply: Reply, said: Reading, now: datetime
     ) -> None:
         """The reply itself: a two-way contact with the one who was spoken to last."""
         happened = EventRow(
@@ -329,7 +331,7 @@ class Receiver:
             )
 
     def _stated(
-        self, todo: Round, contact: ContactRow, used: AddressRow, said: Heard, stops: bool, now: datetime
+        self, todo: Round, contact: ContactRow, used: AddressRow, said: Reading, stops: bool, now: datetime
     ) -> None:
         """What the reply takes back or allows. A bare word speaks of the channel and address it came by."""
         everywhere = stops and said.intent is Intent.STOP_ALL and not said.bare
@@ -381,4 +383,6 @@ def _context(ask: str | None) -> Context:
     stored = msgspec.json.decode(ask, type=StoredAsk)
     if stored.metadata.get("context") == "payment_offer":
         return Context.PAYMENT_OFFER
-    return Context.of_text(stored.content.text or "")
+    alone = lexicon().alone
+    meanings = {alone.get(word) for word in tokens(stored.content.text or "")}
+    return Context.STOP_PROMPT if meanings & {Meaning.STOP, Meaning.STOP_IF_PROMPTED} else Context.REMINDER
