@@ -1,0 +1,117 @@
+"""The word lists of all languages, read once from ``consent/words`` and put in the form in which replies are matched."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from consent.normal import MARKS, tokens
+from consent.phrases import Phrases
+
+LANGUAGES: Final = ("en", "es", "pt")
+
+#: What the sections of a word list may hold; anything else stops the process.
+_SECTIONS: Final[Mapping[str, frozenset[str]]] = {
+    "stop": frozenset({"alone", "clause", "after_prompt", "near", "sentences"}),
+    "not_stop": frozenset({"sentences"}),
+    "stop_channel": frozenset({"sentences"}),
+    "start": frozenset({"alone", "sentences"}),
+    "unsure": frozenset({"alone", "after_prompt", "sentences"}),
+    "auto_reply": frozenset({"sentences"}),
+    "help": frozenset({"alone"}),
+    "filler": frozenset({"words"}),
+}
+
+
+class Meaning(StrEnum):
+    """What a word or a phrase of the lists says."""
+
+    STOP = "stop"
+    STOP_IF_PROMPTED = "stop_if_prompted"
+    STOP_CHANNEL = "stop_channel"
+    NOT_STOP = "not_stop"
+    START = "start"
+    HELP = "help"
+    UNSURE = "unsure"
+    UNSURE_IF_PROMPTED = "unsure_if_prompted"
+    AUTO_REPLY = "auto_reply"
+
+
+#: Where a whole reply of one word is looked for, the first that has it; and the section of its list.
+_ALONE: Final = (
+    (Meaning.STOP, "stop", "alone"),
+    (Meaning.STOP_IF_PROMPTED, "stop", "after_prompt"),
+    (Meaning.START, "start", "alone"),
+    (Meaning.HELP, "help", "alone"),
+    (Meaning.UNSURE, "unsure", "alone"),
+    (Meaning.UNSURE_IF_PROMPTED, "unsure", "after_prompt"),
+)
+#: Looked for in the reply as it stands; stop phrases in what is left when NOT_STOP is taken out.
+_FIRST: Final = (Meaning.NOT_STOP, Meaning.STOP_CHANNEL, Meaning.START, Meaning.UNSURE, Meaning.AUTO_REPLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Every language at once: ``alone`` by the words without spaces, phrases by what they begin with."""
+
+    alone: Mapping[str, Meaning]
+    clause: frozenset[str]
+    near: tuple[str, ...]
+    filler: frozenset[str]
+    first: Phrases
+    stop: Phrases
+
+
+class LexiconError(ValueError):
+    """A word list does not have the form of a word list."""
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The lists as shipped; read at the first reply, not at import."""
+    return compiled({language: _file(language) for language in LANGUAGES})
+
+
+def _file(language: str) -> dict[str, Any]:
+    return tomllib.loads((files("consent") / "words" / f"{language}.toml").read_text(encoding="utf-8"))
+
+
+def compiled(lists: Mapping[str, Mapping[str, Any]]) -> Lexicon:
+    """Word lists by language, put together. A LexiconError or PhraseError says what cannot be read."""
+    for language, given in lists.items():
+        for section, keys in given.items():
+            if section != "classes" and (section not in _SECTIONS or not _SECTIONS[section].issuperset(keys)):
+                raise LexiconError(f"{language}.toml: [{section}] has what no word list has")
+    alone: dict[str, Meaning] = {}
+    for meaning, section, key in _ALONE:
+        for given in lists.values():
+            for text in given.get(section, {}).get(key, ()):
+                alone.setdefault(squeezed(tokens(text)), meaning)
+    parts = [(given, given.get("classes", {})) for given in lists.values()]
+    return Lexicon(
+        alone=alone,
+        clause=frozenset(squeezed(tokens(text)) for given, _ in parts for text in given["stop"].get("clause", ())),
+        near=tuple(word for given, _ in parts for word in given["stop"].get("near", ())),
+        filler=frozenset(word for given, _ in parts for word in given.get("filler", {}).get("words", ())),
+        first=_phrases(parts, _FIRST),
+        stop=_phrases(parts, (Meaning.STOP,)),
+    )
+
+
+def _phrases(
+    parts: Iterable[tuple[Mapping[str, Any], Mapping[str, Iterable[str]]]], meanings: Iterable[Meaning]
+) -> Phrases:
+    """The phrases of these meanings in every language, each language's with its own classes."""
+    phrases = Phrases()
+    for given, classes in parts:
+        for meaning in meanings:
+            phrases.add(meaning, given.get(meaning, {}).get("sentences", ()), classes)
+    return phrases
+
+
+def squeezed(words: Iterable[str]) -> str:
+    """Words without spaces and pauses: ``opt-out`` and ``optout`` are one."""
+    return "".join(word for word in words if word not in MARKS)
