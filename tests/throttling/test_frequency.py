@@ -261,6 +261,16 @@ def test_an_earlier_contact_on_the_same_channel_opens_nothing():
     assert held(sticky(Sticky(what=what(), period=WEEK), facts)) == at("2026-03-16T00:00:00")
 
 
+def test_the_last_contact_on_another_channel_holds_longest():
+    history = [
+        contact("2026-03-09T09:00:00", channel=Channel.WHATSAPP),
+        contact("2026-03-11T09:00:00", channel=Channel.EMAIL),
+        contact("2026-03-12T09:00:00"),
+    ]
+    facts = facts_of(question("2026-03-12T10:00:00", *history), frozenset())
+    assert held(sticky(Sticky(what=what(), period=HOURS), facts)) == at("2026-03-18T09:00:00")
+
+
 def test_since_a_conversation_day_one_is_its_own_date():
     rule = Since(happening=Happening.CONVERSATION, days=7, what=what(Threshold.CONVERSATION, Key.DEBT))
     talk = contact("2026-04-06T14:00:00", channel=Channel.VOICE, outcome=ContactOutcome.CONVERSATION)
