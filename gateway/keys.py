@@ -99,42 +99,42 @@ class Keyring:
     def __init__(self, database: Database, clock: LegalClock) -> None:
         self._database = database
         self._clock = clock
-        self._believed: dict[bytes, tuple[float, Holder]] = {}
-        self._asking: dict[bytes, asyncio.Task[Holder | None]] = {}
+        self._believed: dict[str, tuple[float, Holder]] = {}
+        self._asking: dict[str, asyncio.Task[Holder | None]] = {}
         self._used: set[str] = set()
 
     async def holder(self, text: str) -> Holder | None:
         """The holder of a live key, or None. Raises DatabaseAway when it cannot be known."""
-        digest = digest_of(text)
-        if digest is None:
-            return None
-        known = self._believed.get(digest)
+        known = self._believed.get(text)
         if known is not None and known[0] > time.monotonic():
             holder: Holder | None = known[1]
         else:
-            asking = self._asking.get(digest)
+            digest = digest_of(text)
+            if digest is None:
+                return None
+            asking = self._asking.get(text)
             if asking is None:
                 # One question for all who wait for it; a task of its own, so that none of them can cut it short.
-                asking = self._asking[digest] = asyncio.create_task(self._ask(digest))
+                asking = self._asking[text] = asyncio.create_task(self._ask(text, digest))
             holder = await asyncio.shield(asking)
         if holder is not None:
             self._used.add(holder.key)
         return holder
 
-    async def _ask(self, digest: bytes) -> Holder | None:
+    async def _ask(self, text: str, digest: bytes) -> Holder | None:
         # Counted from before the question: what was revoked meanwhile is believed no longer than it may be.
         until = time.monotonic() + BELIEVED_SECONDS_MAX
         try:
             row = await self._database.read(lambda connection: tenancy.key_by_digest(connection, digest))
         finally:
-            del self._asking[digest]
-        self._believed.pop(digest, None)
+            del self._asking[text]
+        self._believed.pop(text, None)
         if row is None:
             return None
         while len(self._believed) >= BELIEVED_MAX:
             del self._believed[next(iter(self._believed))]
         holder = Holder(row.id, row.tenant, granted(row.scopes))
-        self._believed[digest] = (until, holder)
+        self._believed[text] = (until, holder)
         return holder
 
     async def touch(self) -> None:

@@ -70,8 +70,16 @@ class Metrics:
         self.messages_due_seconds = Gauge(
             "tregua_messages_due_oldest_seconds", "How long the oldest of them is due.", registry=self.registry
         )
+        self._accepted: dict[str, Counter] = {}
         self._answered: dict[tuple[str, str, int], Counter] = {}
         self._timed: dict[str, Histogram] = {}
+
+    def accepted(self, status: str) -> None:
+        """One message accepted."""
+        counter = self._accepted.get(status)
+        if counter is None:
+            counter = self._accepted[status] = self.messages_accepted.labels(status)
+        counter.inc()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """One request answered. ``method`` and ``route`` come from the route table, never from the caller."""

@@ -16,7 +16,7 @@ from gateway.api.openapi import document
 from gateway.api.pages import docs_page
 from gateway.api.problems import Problem, Slug, of_http
 from gateway.api.reading import BODY_BYTES_MAX
-from gateway.api.requests import dress, name
+from gateway.api.requests import Namer, dress
 from gateway.api.routes import Gate
 from gateway.api.service import DESCRIPTION, DOCS
 from gateway.api.table import ROUTES
@@ -44,13 +44,15 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def make_app(desk: Desk, extra_routes: Iterable[web.AbstractRouteDef] = ()) -> web.Application:
     """The application. ``extra_routes`` are those of hooks, pages and the sandbox, which keep no keys and stand in no description."""
-    app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_answers(desk)])
-    gate = Gate(desk)
+    namer, gate = Namer(), Gate(desk)
+    desk.metrics.http_open.set_function(lambda: gate.open)
+    app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_answers(desk, namer)])
+    expect = _expecting(namer)
     for route in ROUTES:
         if route.method == "GET":
-            app.router.add_get(route.path, gate.serve(route), expect_handler=_expect)
+            app.router.add_get(route.path, gate.serve(route), expect_handler=expect)
         else:
-            app.router.add_route(route.method, route.path, gate.serve(route), expect_handler=_expect)
+            app.router.add_route(route.method, route.path, gate.serve(route), expect_handler=expect)
     app.router.add_routes(extra_routes)
     described = document(ROUTES, server=desk.public_url, version=desk.version)
     app[DESCRIPTION] = msgspec.json.encode(described)
@@ -59,12 +61,11 @@ def make_app(desk: Desk, extra_routes: Iterable[web.AbstractRouteDef] = ()) -> w
     return app
 
 
-def _answers(desk: Desk) -> Any:
+def _answers(desk: Desk, namer: Namer) -> Any:
     @web.middleware
     async def answers(request: web.Request, handler: _Handler) -> web.StreamResponse:
         started = time.perf_counter()
-        request_id = name(request)
-        desk.metrics.http_open.inc()
+        request_id = namer.name(request)
         try:
             response = await handler(request)
         except Exception as error:
@@ -72,8 +73,6 @@ def _answers(desk: Desk) -> Any:
             if problem is None:
                 raise
             response = problem.response(request_id)
-        finally:
-            desk.metrics.http_open.dec()
         if not response.prepared:
             dress(response, request_id)
         resource = request.match_info.route.resource
@@ -134,16 +133,19 @@ def _report(error: Exception, request: web.Request, request_id: str) -> None:
     )
 
 
-async def _expect(request: web.Request) -> web.StreamResponse | None:
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        # As the framework's own handler does, which answers everything else in plain text.
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
-        return None
-    request_id = name(request)
-    response = Problem(Slug.EXPECTATION).response(request_id)
-    dress(response, request_id)
-    return response
+def _expecting(namer: Namer) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:
+    async def expecting(request: web.Request) -> web.StreamResponse | None:
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            # As the framework's own handler does, which answers everything else in plain text.
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+            return None
+        request_id = namer.name(request)
+        response = Problem(Slug.EXPECTATION).response(request_id)
+        dress(response, request_id)
+        return response
+
+    return expecting
 
 
 def _touching(desk: Desk) -> Callable[[web.Application], AsyncIterator[None]]:

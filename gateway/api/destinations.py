@@ -47,6 +47,8 @@ def flaw_of(url: str, allow_networks: Sequence[Network]) -> str | None:
         return f"{str(error).capitalize()}."
     if named and not allow_networks and _private(host):
         return "Only names that the public can resolve, unless the operator opens a network."
+    if parsed.scheme == "http" and named and not _private(host):
+        return "An https URL is needed; plain http only inside a network that the operator has opened."
     return None
 
 

@@ -35,7 +35,7 @@ async def accept(call: Call) -> web.StreamResponse:
     if accepted.replayed:
         metrics.messages_replayed.inc()
         return answer(accepted.document, 202, {"Idempotent-Replay": "true"})
-    metrics.messages_accepted.labels(accepted.document["status"]).inc()
+    metrics.accepted(accepted.document["status"])
     return answer(accepted.document, 202)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, get_args, get_origin
 
@@ -43,17 +43,22 @@ class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     limit: Limit = LIMIT_DEFAULT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A request that was let in and read. ``body`` and ``query`` are of the route's types, ``raw`` is the body as JSON."""
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that was let in and read. ``body`` and ``query`` are of the route's types, ``raw`` is the body as JSON.
+
+    A Struct where the house has dataclasses: it is made for every request, several times as fast.
+    """
 
     desk: Desk
     request: web.Request
     tenant: str
-    body: Any = field(default=None, repr=False)
-    raw: Any = field(default=None, repr=False)
+    body: Any = None
+    raw: Any = None
     query: Any = None
-    idempotency_key: str = field(default="", repr=False)
+    idempotency_key: str = ""
+
+    def __repr__(self) -> str:
+        return f"Call({self.request.method})"
 
     def path(self, name: str) -> str:
         """A part of the path."""
@@ -113,7 +118,7 @@ class Gate:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._open = 0
+        self.open = 0
         self._open_of: dict[str, int] = {}
 
     def serve(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -128,14 +133,14 @@ class Gate:
         scope = route.scope
 
         async def guarded(request: web.Request) -> web.StreamResponse:
-            if self._open >= REQUESTS_OPEN_MAX:
+            if self.open >= REQUESTS_OPEN_MAX:
                 raise Problem(Slug.OVERLOADED)
-            self._open += 1
+            self.open += 1
             try:
                 holder = await self._holder(request, scope)
                 return await self._counted(route, request, holder.tenant)
             finally:
-                self._open -= 1
+                self.open -= 1
 
         return guarded
 

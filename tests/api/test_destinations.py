@@ -80,6 +80,8 @@ def test_an_opened_network_may_be_spoken_to_and_no_other() -> None:
     assert flaw_of("http://[::1]:9999/hooks", LOOPBACK) is None
     assert flaw_of("http://localhost:9999/hooks", LOOPBACK) is None
     assert flaw_of("http://10.0.0.1/hooks", LOOPBACK) is not None
+    assert flaw_of("http://crm.example.com/hooks", LOOPBACK) is not None
+    assert flaw_of("https://crm.example.com/hooks", LOOPBACK) is None
     assert flaw_of("https://169.254.169.254/", LOOPBACK) is not None
 
 
