@@ -275,6 +275,9 @@ def test_since_a_conversation_day_one_is_its_own_date():
     rule = Since(happening=Happening.CONVERSATION, days=7, what=what(Threshold.CONVERSATION, Key.DEBT))
     talk = contact("2026-04-06T14:00:00", channel=Channel.VOICE, outcome=ContactOutcome.CONVERSATION)
     assert held(since(rule, facts_of(question("2026-04-12T10:00:00", talk), frozenset()))) == at("2026-04-13T00:00:00")
+    older = contact("2026-04-02T14:00:00", channel=Channel.VOICE, outcome=ContactOutcome.CONVERSATION)
+    facts = facts_of(question("2026-04-12T10:00:00", older, talk), frozenset())
+    assert held(since(rule, facts)) == at("2026-04-13T00:00:00"), "the last one holds"
     unknown = contact("2026-04-06T14:00:00", channel=Channel.VOICE, outcome=ContactOutcome.ATTEMPTED)
     assert since(rule, facts_of(question("2026-04-12T10:00:00", unknown), frozenset())) == []
 
