@@ -14,7 +14,9 @@ GIVEN: Final = "jurisdictions given"
 PACK_OF: Final[Mapping[str, str]] = {"GB": "UK"}
 
 #: Places for which there is a pack of law in force; a fact that points elsewhere adds none.
-PLACES: Final = frozenset({"CL", "CO", "DO", "EC", "GT", "MX", "PE", "US"})
+PLACES: Final = frozenset(
+    {"AR", "BR", "BR-AL", "BR-ES", "BR-RJ", "BR-SP", "CL", "CO", "DO", "EC", "GT", "MX", "PE", "US"}
+)
 
 #: Numbers that belong to no place: where they are called from says nothing about where she is.
 _PLACELESS: Final = frozenset(

@@ -45,6 +45,8 @@ def test_every_rule_cites_and_speaks_three_languages(pack: Pack):
     for rule in pack.rules:
         assert rule.table.cite.strip()
         assert set(rule.table.says) == {"en", "es", "pt"}, rule.where
+    for duty in pack.duties:
+        assert set(duty.says) == {"en", "es", "pt"}, duty.rule
     assert pack.table.sources
     assert pack.table.reviewed >= pack.table.effective_from or pack.table.status in {"draft", "bill"}
 
