@@ -15,7 +15,28 @@ PACK_OF: Final[Mapping[str, str]] = {"GB": "UK"}
 
 #: Places for which there is a pack of law in force; a fact that points elsewhere adds none.
 PLACES: Final = frozenset(
-    {"AR", "BR", "BR-AL", "BR-ES", "BR-RJ", "BR-SP", "CL", "CO", "DO", "EC", "GT", "MX", "PE", "US"}
+    {
+        "AR",
+        "BR",
+        "BR-AL",
+        "BR-ES",
+        "BR-RJ",
+        "BR-SP",
+        "CL",
+        "CO",
+        "DO",
+        "EC",
+        "GT",
+        "MX",
+        "PE",
+        "US",
+        "US-DC",
+        "US-FL",
+        "US-MA",
+        "US-NYC",
+        "US-WA",
+        "US-WV",
+    }
 )
 
 #: Numbers that belong to no place: where they are called from says nothing about where she is.
