@@ -48,6 +48,11 @@ class Sealer:
             if not more:
                 return head
 
+    async def last(self, tenant: str, /) -> SignedHead | None:
+        """The last head that was signed, or None."""
+        note = await self._database.read(lambda connection: chain.head(connection, tenant))
+        return None if note is None else opened(note, self.signer(tenant).public_key)
+
     async def seal_all(self) -> int:
         """Seal every chain that grew; how many did."""
         behind = [tenant for tenant, size, sealed in await self._database.read(chain.chains) if size != sealed]
