@@ -1,5 +1,6 @@
-"""``tregua trace``: what can be done with a trace from the outside, without a database, settings or a network."""
+"""``tregua trace``: take a trace out, and check one from the outside, without a database, settings or a network."""
 
+import asyncio
 import json
 import os
 import sys
@@ -7,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
 from tracelog.export import Broken, Holds, lines_of, verify
 from tracelog.head import pinned_key
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Prove the trace.")
 
@@ -52,6 +56,52 @@ def verify_command(
         case Broken():
             typer.echo(json.dumps(_plain(result)) if as_json else _said(result))
             raise typer.Exit(1)
+
+
+@app.command("export")
+def export_command(
+    tenant: Annotated[str, typer.Option(metavar="TENANT", help="Whose trace.")],
+    to: Annotated[str, typer.Option(metavar="FILE", help="Where to; - is standard output.")] = "-",
+) -> None:
+    """Seal what was committed and write the whole trace: one entry a line, the signed head last.
+
+    Exit 0: written. Exit 1: nothing was ever signed, or the database is away. Exit 2: wrong use.
+
+    Example: tregua trace export --tenant acme --to july.ndjson
+    """
+    from gateway.cli.environment import settings
+
+    here = settings()
+    try:
+        stream = nullcontext(sys.stdout.buffer) if to == "-" else Path(to).open("wb")
+    except OSError as error:
+        raise typer.BadParameter(f"{to}: {error.strerror}", param_hint="--to") from None
+    with stream as opened:
+        written = asyncio.run(_exported(here, tenant, opened))
+        opened.flush()
+    if not written:
+        raise typer.Exit(1)
+
+
+async def _exported(here: "Settings", tenant: str, stream: BinaryIO) -> bool:
+    from gateway.compose import house
+    from gateway.exports import lines, prepared
+    from gateway.seal import Broken as NeverSealed
+    from storage import tenancy
+    from storage.database import DatabaseAway
+
+    try:
+        async with house(here) as made:
+            if tenant not in await made.database.read(lambda c: tenancy.policy_versions(c, [tenant])):
+                typer.echo(f"tregua: there is no tenant {tenant}", err=True)
+                return False
+            export = await prepared(made.database, made.sealer, tenant)
+            async for piece in lines(made.database, made.sealer, export):
+                stream.write(piece)
+    except (DatabaseAway, NeverSealed, ValueError) as error:
+        typer.echo(f"tregua: {error}", err=True)
+        return False
+    return True
 
 
 def _opened(export: str) -> AbstractContextManager[BinaryIO]:
