@@ -35,6 +35,8 @@ def _held_until(exemption: Exemption, facts: Facts) -> datetime:
         case Lift.CONSENT:
             good = last_word(facts, purpose=exemption.purpose, profile=False, given_to=exemption.given_to)
             return NEVER if good.word is Word.YES else _NO
+        case Lift.REGISTERED_TEMPLATE:
+            return NEVER if message.content.registered_template is True else _NO
         case Lift.USED_ADDRESS:
             good = last_word(facts, profile=False, given_to="sender")
             used = wrote_from(facts, message.channel, message.address)

@@ -15,20 +15,31 @@ PACK_OF: Final[Mapping[str, str]] = {"GB": "UK"}
 
 #: Places for which there is a pack of law in force; a fact that points elsewhere adds none.
 PLACES: Final = frozenset(
-    {
+    [
         "AR",
+        "AU",
         "BR",
         "BR-AL",
         "BR-ES",
         "BR-RJ",
         "BR-SP",
+        "CA",
+        "CA-AB",
+        "CA-BC",
+        "CA-ON",
+        "CA-QC",
         "CL",
         "CO",
         "DO",
         "EC",
+        "ES",
         "GT",
+        "IN",
+        "IT",
         "MX",
         "PE",
+        "PH",
+        "UK",
         "US",
         "US-DC",
         "US-FL",
@@ -36,7 +47,8 @@ PLACES: Final = frozenset(
         "US-NYC",
         "US-WA",
         "US-WV",
-    }
+        "ZA",
+    ]
 )
 
 #: Numbers that belong to no place: where they are called from says nothing about where she is.

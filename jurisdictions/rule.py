@@ -43,6 +43,7 @@ class Lift(StrEnum):
     EXTRA_CALLS = "extra_calls"  # calls she allowed beyond the limit
     CONSENT = "consent"  # she allowed this purpose on this channel
     USED_ADDRESS = "used_address"  # she wrote from that address herself
+    REGISTERED_TEMPLATE = "registered_template"  # the words were approved by who carries them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
