@@ -12,11 +12,20 @@ from typing import Final
 
 from consent.lexicon import Lexicon, Meaning, lexicon, squeezed
 from consent.normal import MARKS, QUESTION, tokens
+from consent.phrases import Found
 
 #: What a list's ``near`` word may lack, have too much, or have wrong.
 EDITS_MAX: Final = 2
 #: What stands where a phrase was taken out: no word, no pause.
 _TAKEN: Final = "\x00"
+
+#: What may stand beside a stop keyword without taking anything back: "no, stop", a thumb down.
+_STOP_AND_THE_LIKE: Final = frozenset(
+    {Meaning.STOP, Meaning.STOP_IF_PROMPTED, Meaning.UNSURE, Meaning.UNSURE_IF_PROMPTED}
+)
+
+#: Looked for where the phrases that only sound like a stop are taken out; the other meanings in the reply as it stands.
+_ASKED_OF_WHAT_IS_LEFT: Final = frozenset({Meaning.STOP, Meaning.UNSURE})
 
 _DIGITS: Final = str.maketrans("01345780", "oieastbo")
 _REPEATED: Final = re.compile(r"(.)\1+")
@@ -104,7 +113,7 @@ def _intent_alone(meaning: Meaning, asked: bool, context: Context | None, locale
 
 
 def _intent_in_words(words: list[str], lists: Lexicon) -> Intent:
-    found = lists.first.find(words)
+    found = lists.phrases.find(words)
     meanings = {one.meaning for one in found}
     if Meaning.AUTO_REPLY in meanings:
         return Intent.AUTO_REPLY
@@ -114,14 +123,29 @@ def _intent_in_words(words: list[str], lists: Lexicon) -> Intent:
         for one in found:
             if one.meaning == Meaning.NOT_STOP:
                 left[one.start : one.end] = [_TAKEN] * (one.end - one.start)
-    if lists.stop.find(left):
-        return Intent.STOP_CHANNEL if Meaning.STOP_CHANNEL in meanings else Intent.STOP_ALL
+        meanings -= _ASKED_OF_WHAT_IS_LEFT
+        meanings |= {one.meaning for one in lists.phrases.find(left)} & _ASKED_OF_WHAT_IS_LEFT
+    if Meaning.STOP in meanings:
+        return Intent.STOP_CHANNEL if _leaves_a_way(found) else Intent.STOP_ALL
     said_between_pauses = any(_is_stop_clause(clause, lists) for clause in _clauses(left))
     if Meaning.START in meanings:
         return Intent.UNSURE if said_between_pauses else Intent.START
     if said_between_pauses:
         return Intent.STOP_ALL
-    return Intent.UNSURE if Meaning.UNSURE in meanings else Intent.OTHER
+    return Intent.OTHER if meanings.isdisjoint({Meaning.UNSURE, Meaning.QUESTION}) else Intent.UNSURE
+
+
+def _leaves_a_way(found: list[Found]) -> bool:
+    """Whether only one way is refused, or another asked for in other words: "don't call me" asks for no call."""
+    stops = [one for one in found if one.meaning == Meaning.STOP]
+    return any(
+        one.meaning == Meaning.STOP_ONLY
+        or (
+            one.meaning == Meaning.STOP_CHANNEL
+            and all(one.end <= stop.start or stop.end <= one.start for stop in stops)
+        )
+        for one in found
+    )
 
 
 def _alone(plain: list[str], lists: Lexicon) -> Meaning | None:
@@ -137,6 +161,8 @@ def _alone(plain: list[str], lists: Lexicon) -> Meaning | None:
     if meaning is not None:
         return meaning
     meanings = {lists.alone.get(word) for word in said}
+    if Meaning.STOP in meanings and meanings <= _STOP_AND_THE_LIKE:
+        return Meaning.STOP
     return meanings.pop() if len(meanings) == 1 else None
 
 
@@ -160,21 +186,24 @@ def _is_stop_clause(clause: list[str], lists: Lexicon) -> bool:
 
 
 def _mended(words: list[str], lists: Lexicon) -> list[str]:
-    """Keywords written with digits for letters, with letters held down, or nearly right, as they were meant."""
+    """Words as they were meant: keywords with digits for letters, letters held down or nearly right, common misspellings."""
     return [word if word in MARKS or word in lists.alone else _meant(word, lists) for word in words]
 
 
 def _meant(word: str, lists: Lexicon) -> str:
+    if word in lists.spelling:
+        return lists.spelling[word]
     if not word.isalpha() and not word.isdigit():
         lettered = word.translate(_DIGITS)
         if lettered in lists.alone:
             return lettered
-    for pattern in (_REPEATED_OFTEN, _REPEATED):
-        once = pattern.sub(r"\1", word)
-        if once != word and once in lists.alone:
-            return once
+    if _REPEATED.search(word):
+        for pattern in (_REPEATED_OFTEN, _REPEATED):
+            once = pattern.sub(r"\1", word)
+            if once in lists.alone:
+                return once
     once = _period(word)
-    if once != word and once in lists.alone:
+    if once in lists.alone:
         return once
     for right in lists.near:
         if word[0] == right[0] and abs(len(word) - len(right)) <= EDITS_MAX and _edits(word, right) <= EDITS_MAX:

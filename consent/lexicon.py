@@ -18,12 +18,17 @@ _SECTIONS: Final[Mapping[str, frozenset[str]]] = {
     "stop": frozenset({"alone", "clause", "after_prompt", "near", "sentences"}),
     "not_stop": frozenset({"sentences"}),
     "stop_channel": frozenset({"sentences"}),
+    "stop_only": frozenset({"sentences"}),
     "start": frozenset({"alone", "sentences"}),
+    "question": frozenset({"sentences"}),
     "unsure": frozenset({"alone", "after_prompt", "sentences"}),
     "auto_reply": frozenset({"sentences"}),
     "help": frozenset({"alone"}),
     "filler": frozenset({"words"}),
 }
+
+#: Sections whose names are the lists' own.
+_OPEN_SECTIONS: Final = frozenset({"classes", "spelling"})
 
 
 class Meaning(StrEnum):
@@ -32,8 +37,10 @@ class Meaning(StrEnum):
     STOP = "stop"
     STOP_IF_PROMPTED = "stop_if_prompted"
     STOP_CHANNEL = "stop_channel"
+    STOP_ONLY = "stop_only"
     NOT_STOP = "not_stop"
     START = "start"
+    QUESTION = "question"
     HELP = "help"
     UNSURE = "unsure"
     UNSURE_IF_PROMPTED = "unsure_if_prompted"
@@ -49,8 +56,6 @@ _ALONE: Final = (
     (Meaning.UNSURE, "unsure", "alone"),
     (Meaning.UNSURE_IF_PROMPTED, "unsure", "after_prompt"),
 )
-#: Looked for in the reply as it stands; stop phrases in what is left when NOT_STOP is taken out.
-_FIRST: Final = (Meaning.NOT_STOP, Meaning.STOP_CHANNEL, Meaning.START, Meaning.UNSURE, Meaning.AUTO_REPLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,9 @@ class Lexicon:
     alone: Mapping[str, Meaning]
     clause: frozenset[str]
     near: tuple[str, ...]
+    spelling: Mapping[str, str]
     filler: frozenset[str]
-    first: Phrases
-    stop: Phrases
+    phrases: Phrases
 
 
 class LexiconError(ValueError):
@@ -83,7 +88,7 @@ def compiled(lists: Mapping[str, Mapping[str, Any]]) -> Lexicon:
     """Word lists by language, put together. A LexiconError or PhraseError says what cannot be read."""
     for language, given in lists.items():
         for section, keys in given.items():
-            if section != "classes" and (section not in _SECTIONS or not _SECTIONS[section].issuperset(keys)):
+            if section not in _OPEN_SECTIONS and (section not in _SECTIONS or not _SECTIONS[section].issuperset(keys)):
                 raise LexiconError(f"{language}.toml: [{section}] has what no word list has")
     alone: dict[str, Meaning] = {}
     for meaning, section, key in _ALONE:
@@ -95,19 +100,17 @@ def compiled(lists: Mapping[str, Mapping[str, Any]]) -> Lexicon:
         alone=alone,
         clause=frozenset(squeezed(tokens(text)) for given, _ in parts for text in given["stop"].get("clause", ())),
         near=tuple(word for given, _ in parts for word in given["stop"].get("near", ())),
+        spelling={wrong: right for given, _ in parts for wrong, right in given.get("spelling", {}).items()},
         filler=frozenset(word for given, _ in parts for word in given.get("filler", {}).get("words", ())),
-        first=_phrases(parts, _FIRST),
-        stop=_phrases(parts, (Meaning.STOP,)),
+        phrases=_phrases(parts),
     )
 
 
-def _phrases(
-    parts: Iterable[tuple[Mapping[str, Any], Mapping[str, Iterable[str]]]], meanings: Iterable[Meaning]
-) -> Phrases:
-    """The phrases of these meanings in every language, each language's with its own classes."""
+def _phrases(parts: Iterable[tuple[Mapping[str, Any], Mapping[str, Iterable[str]]]]) -> Phrases:
+    """The phrases of every meaning in every language, each language's with its own classes."""
     phrases = Phrases()
     for given, classes in parts:
-        for meaning in meanings:
+        for meaning in Meaning:
             phrases.add(meaning, given.get(meaning, {}).get("sentences", ()), classes)
     return phrases
 

@@ -1,9 +1,9 @@
 """Phrases of the word lists, written as sequences of words, and how they are found in a reply.
 
 A phrase is words with single spaces. ``a|b`` is either word; ``word*`` any word that begins so; ``<name>`` the words of a
-class; ``word?`` may be missing; ``...`` up to three other words. ``^`` is the beginning of the reply; ``$``, alone or as the
-last of several words, a pause or the end. Words are written without accents and apostrophes, as ``consent.normal`` leaves
-them. A phrase never crosses a pause.
+class; ``word?`` may be missing; ``word~`` may stand up to four times or be missing; ``...`` is up to three words of any
+kind. ``^`` is the beginning of the reply; ``$``, alone or as the last of several words, a pause or the end. Words are
+written without accents and apostrophes, as ``consent.normal`` leaves them. A phrase never crosses a pause.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +14,7 @@ from typing import Final
 from consent.normal import BREAK, MARKS, NEWLINE, QUESTION, tokens
 
 GAP_WORDS_MAX: Final = 3
+REPEATED_WORDS_MAX: Final = 4
 _START: Final = "^"
 _END: Final = "$"
 _GAP: Final = "..."
@@ -34,16 +35,20 @@ class _Word:
         return token in self.whole or (bool(self.beginnings) and token.startswith(self.beginnings))
 
 
-_Gap = None
-_Element = _Word | None
+@dataclass(frozen=True, slots=True)
+class _Skip:
+    """A place that up to so many words may fill, or none; ``words`` of None are any."""
+
+    words: _Word | None
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Phrase:
-    meaning: str
-    elements: tuple[_Element, ...]
-    at_start: bool
-    at_end: bool
+class _End:
+    """The place after the last word: a pause or the end of the reply."""
+
+
+_Element = _Word | _Skip | _End
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,82 +60,115 @@ class Found:
     end: int
 
 
+class _Node:
+    """Where phrases with the same beginning part: the nodes that the next word leads to, and what is meant if none comes."""
+
+    __slots__ = ("beginnings", "children", "ending", "meanings", "skips", "whole")
+
+    def __init__(self) -> None:
+        self.children: dict[_Element, _Node] = {}
+        self.whole: dict[str, list[_Node]] = {}
+        self.beginnings: list[tuple[tuple[str, ...], _Node]] = []
+        self.skips: list[tuple[_Skip, _Node]] = []
+        self.ending: _Node | None = None
+        self.meanings: set[str] = set()
+
+    def child(self, element: _Element) -> "_Node":
+        """The node behind an element, made when it is new."""
+        node = self.children.get(element)
+        if node is None:
+            node = self.children[element] = _Node()
+            match element:
+                case _Word():
+                    for word in element.whole:
+                        self.whole.setdefault(word, []).append(node)
+                    if element.beginnings:
+                        self.beginnings.append((element.beginnings, node))
+                case _Skip():
+                    self.skips.append((element, node))
+                case _End():
+                    self.ending = node
+        return node
+
+
 class Phrases:
     """Phrases by meaning, found in one pass over a reply's words."""
 
+    __slots__ = ("_anywhere", "_at_start")
+
     def __init__(self) -> None:
         """No phrase yet."""
-        self._by_word: dict[str, list[_Phrase]] = {}
-        self._by_beginning: dict[str, list[_Phrase]] = {}
-        self._lengths: list[int] = []
+        self._anywhere = _Node()
+        self._at_start = _Node()
 
     def add(self, meaning: str, texts: Iterable[str], classes: Mapping[str, Iterable[str]]) -> None:
         """File phrases under what they mean; a PhraseError names the one that cannot be read."""
         for text in texts:
-            for phrase in _read(meaning, text, classes):
-                self._file(phrase)
-        self._lengths = sorted({len(beginning) for beginning in self._by_beginning})
-
-    def _file(self, phrase: _Phrase) -> None:
-        first = phrase.elements[0]
-        assert first is not _Gap
-        for word in first.whole:
-            self._by_word.setdefault(word, []).append(phrase)
-        for beginning in first.beginnings:
-            self._by_beginning.setdefault(beginning, []).append(phrase)
+            at_start, variants = _read(text, classes)
+            for elements in variants:
+                node = self._at_start if at_start else self._anywhere
+                for element in elements:
+                    node = node.child(element)
+                node.meanings.add(meaning)
 
     def find(self, words: list[str]) -> list[Found]:
-        """Every phrase in these words, at most one for each place where one can begin and each meaning."""
+        """Every phrase in these words, the longest for each place where one begins and each meaning."""
         found: list[Found] = []
+        anywhere = self._anywhere
+        ends: dict[str, int] = {}
         for start, word in enumerate(words):
-            seen: set[str] = set()
-            for phrase in self._beginning_with(word):
-                if phrase.meaning in seen or (phrase.at_start and not _is_start(words, start)):
-                    continue
-                end = _end_of(phrase.elements, words, start)
-                if end is not None and not (phrase.at_end and not _is_end(words, end)):
-                    found.append(Found(phrase.meaning, start, end))
-                    seen.add(phrase.meaning)
-        return found
-
-    def _beginning_with(self, word: str) -> tuple[_Phrase, ...]:
-        phrases = [*self._by_word.get(word, ())]
-        for length in self._lengths:
-            if length > len(word):
-                break
-            phrases += self._by_beginning.get(word[:length], ())
-        return tuple(phrases)
+            if word not in anywhere.whole and not anywhere.beginnings:
+                continue
+            _walk(anywhere, words, start, ends)
+            if ends:
+                found += [Found(meaning, start, end) for meaning, end in ends.items()]
+                ends = {}
+        start = 0
+        while start < len(words) and words[start] in MARKS:
+            start += 1
+        _walk(self._at_start, words, start, ends)
+        return found + [Found(meaning, start, end) for meaning, end in ends.items()]
 
 
-def _is_start(words: list[str], start: int) -> bool:
-    return all(word in MARKS for word in words[:start])
+def _walk(node: _Node, words: list[str], at: int, ends: dict[str, int]) -> None:
+    """Note in ``ends`` what is meant by phrases that go on from ``node`` with the word at ``at``, and where they end."""
+    for meaning in node.meanings:
+        if ends.get(meaning, 0) < at:
+            ends[meaning] = at
+    at = _word_from(words, at)
+    over = at == len(words) or words[at] == BREAK
+    if node.ending is not None and over:
+        _walk(node.ending, words, at, ends)
+    if not over:
+        word = words[at]
+        for child in node.whole.get(word, ()):
+            _walk(child, words, at + 1, ends)
+        for beginnings, child in node.beginnings:
+            if word.startswith(beginnings):
+                _walk(child, words, at + 1, ends)
+    for skip, child in node.skips:
+        _skip(skip, child, words, at, ends)
 
 
-def _is_end(words: list[str], end: int) -> bool:
-    return end == len(words) or words[end] in (BREAK, NEWLINE)
+def _skip(skip: _Skip, child: _Node, words: list[str], at: int, ends: dict[str, int]) -> None:
+    _walk(child, words, at, ends)
+    for _ in range(skip.most):
+        if at == len(words) or words[at] == BREAK or words[at] == QUESTION:
+            return
+        if skip.words is not None and not skip.words.takes(words[at]):
+            return
+        at = _word_from(words, at + 1)
+        _walk(child, words, at, ends)
 
 
-def _end_of(elements: tuple[_Element, ...], words: list[str], start: int) -> int | None:
-    """Where the phrase ends that begins at ``start``, the shortest of several; None when it does not stand there."""
-    at = start
-    for place, element in enumerate(elements):
-        if element is _Gap:
-            for skipped in range(at, min(at + GAP_WORDS_MAX, len(words)) + 1):
-                end = _end_of(elements[place + 1 :], words, skipped)
-                if end is not None:
-                    return end
-                if skipped < len(words) and words[skipped] in (BREAK, QUESTION):
-                    return None
-            return None
-        while at < len(words) and words[at] == NEWLINE:
-            at += 1
-        if at == len(words) or not element.takes(words[at]):
-            return None
+def _word_from(words: list[str], at: int) -> int:
+    while at < len(words) and words[at] == NEWLINE:
         at += 1
     return at
 
 
-def _read(meaning: str, text: str, classes: Mapping[str, Iterable[str]]) -> list[_Phrase]:
+def _read(text: str, classes: Mapping[str, Iterable[str]]) -> tuple[bool, list[list[_Element]]]:
+    """Whether the phrase begins the reply, and its elements, once for each choice of what may be missing."""
     parts = text.split(" ")
     at_start = parts[0] == _START
     parts = parts[at_start:]
@@ -138,18 +176,28 @@ def _read(meaning: str, text: str, classes: Mapping[str, Iterable[str]]) -> list
         raise PhraseError(f"not a phrase: {text!r}")
     *inner, last = parts
     choices = [((), (part[:-1],)) if part.endswith("?") else ((part,),) for part in inner]
-    ends = [part for part in last.removesuffix("?").split("|") if part != _END]
-    lasts = ([("|".join(ends),)] if ends else []) + ([(_END,)] if _END in last else []) + [()] * last.endswith("?")
-    phrases = []
+    others = "|".join(part for part in last.removesuffix("?").split("|") if part != _END)
+    lasts = [(others,)] * bool(others) + [(_END,)] * (_END in last) + [()] * last.endswith("?")
+    read = {part: _element(part, text, classes) for choice in (*choices, lasts) for some in choice for part in some}
+    variants = []
     for variant in product(*choices, lasts):
-        chosen = [part for choice in variant for part in choice]
-        at_end = chosen[-1:] == [_END]
-        chosen = chosen[: len(chosen) - at_end]
-        if not chosen or _GAP in (chosen[0], chosen[-1]):
-            raise PhraseError(f"nothing in it is required, or a gap stands at its edge: {text!r}")
-        elements = tuple(_Gap if part == _GAP else _word(part, text, classes) for part in chosen)
-        phrases.append(_Phrase(meaning, elements, at_start, at_end))
-    return phrases
+        elements = [read[part] for choice in variant for part in choice]
+        while elements and isinstance(elements[-1], _Skip):
+            elements.pop()
+        if not elements or not isinstance(elements[0], _Word):
+            raise PhraseError(f"nothing in it is required, or it begins with a gap: {text!r}")
+        variants.append(elements)
+    return at_start, variants
+
+
+def _element(part: str, text: str, classes: Mapping[str, Iterable[str]]) -> _Element:
+    if part == _GAP:
+        return _Skip(None, GAP_WORDS_MAX)
+    if part == _END:
+        return _End()
+    if part.endswith("~"):
+        return _Skip(_word(part[:-1], text, classes), REPEATED_WORDS_MAX)
+    return _word(part, text, classes)
 
 
 def _word(part: str, text: str, classes: Mapping[str, Iterable[str]]) -> _Word:
