@@ -119,11 +119,7 @@ class Database:
         else:
             return result
         finally:
-            if not done and not connection.is_closed():
-                # A session with an open transaction is never handed on: whatever cut this one short may have left an
-                # answer on the wire.
-                connection.terminate()
-            await self._pool.release(connection)
+            await self._hand_back(connection, whole=done)
 
     async def read(self, job: Callable[[Connection], Awaitable[T]]) -> T:
         """Run ``job`` without a transaction of its own, for reads. Raises ``DatabaseAway``."""
@@ -137,12 +133,21 @@ class Database:
         else:
             return result
         finally:
-            if not done and not connection.is_closed():
-                connection.terminate()
-            await self._pool.release(connection)
+            await self._hand_back(connection, whole=done)
 
     async def _acquire(self) -> Any:
         try:
             return await self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX)
         except _AWAY as error:
             raise DatabaseAway(str(error)) from error
+
+    async def _hand_back(self, connection: Any, *, whole: bool) -> None:
+        try:
+            if not whole and not connection.is_closed():
+                # A session with an open transaction is never handed on: whatever cut this one short may have left an
+                # answer on the wire.
+                connection.terminate()
+            await self._pool.release(connection)
+        except asyncpg.InterfaceError:
+            # The server ended it, and the pool has taken it back by itself.
+            return
