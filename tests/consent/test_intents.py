@@ -115,6 +115,13 @@ def test_a_keyword_is_told_from_words_because_it_reaches_less_far(text: str, bar
     assert read(text).bare is bare
 
 
+@pytest.mark.parametrize(
+    "text", ["Ya pagué. ¿Baja?", "stop? what does that mean", "What is this, stop?", "sair? como assim"]
+)
+def test_a_stop_word_that_is_asked_about_is_no_stop(text: str) -> None:
+    assert classify(text) not in STOPS
+
+
 def test_quoted_originals_say_nothing() -> None:
     quoted = "\n\nOn Mon, 3 Nov 2026, Acme <a@b.example> wrote:\n> Reply STOP to opt out"
     assert classify("I pay on Friday" + quoted) is Intent.OTHER

@@ -73,6 +73,12 @@ def test_baja_is_baja_in_any_dress(text: str) -> None:
     assert classify(text) is Intent.STOP_ALL
 
 
+@pytest.mark.parametrize("text", ["UΝSUBSCRIBE", "ΕΝD", "QUІT", "uпsubscribe"], ids=ascii)
+def test_a_letter_is_what_it_looks_like_in_its_own_case(text: str) -> None:
+    """A capital Greek nu looks like N, a small one like v."""
+    assert classify(text) is Intent.STOP_ALL
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
