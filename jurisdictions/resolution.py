@@ -15,7 +15,7 @@ PACK_OF: Final[Mapping[str, str]] = {"GB": "UK"}
 
 #: Places for which there is a pack of law in force; a fact that points elsewhere adds none.
 PLACES: Final = frozenset(
-    [
+    {
         "AR",
         "AU",
         "BR",
@@ -48,7 +48,7 @@ PLACES: Final = frozenset(
         "US-WA",
         "US-WV",
         "ZA",
-    ]
+    }
 )
 
 #: Numbers that belong to no place: where they are called from says nothing about where she is.

@@ -1,25 +1,31 @@
 """Standing, exemptions and permissions: what a person's last word is, and what proves an exemption."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from consent.content import says
 from consent.exemption import lifted_until
 from consent.permission import needs_consent, needs_inbound, needs_notice, register, status
 from consent.standing import Word, extra_calls, in_status, last_word
 from jurisdictions.facts import Facts, facts_of
+from jurisdictions.library import speaks_to
 from jurisdictions.localtime import NEVER, PAST
 from jurisdictions.rule import (
+    Applies,
     Exemption,
     InStatus,
+    Key,
     Lift,
     NeedsConsent,
     NeedsInbound,
     NeedsNotice,
     OnRegister,
+    Says,
 )
 from jurisdictions.words import words
-from vocabulary.channel import Channel, Purpose, Role
+from vocabulary.channel import Channel, Purpose, Role, Sector
 from vocabulary.event import (
     Consented,
     ConsentState,
@@ -261,6 +267,59 @@ def test_she_wrote_within_a_day():
     assert needs_inbound(day, facts())[0].begins == PAST
     assert needs_inbound(NeedsInbound(), facts(reply(5000))) == []
     assert needs_inbound(NeedsInbound(), facts(reply(1, channel=Channel.EMAIL)))
+
+
+def test_an_address_of_somebody_else_carries_no_yes():
+    wrong = StatusSet(at=ago(days=2), status=StatusKind.WRONG_PARTY, address="N1", person="P1")
+    right = StatusSet(at=ago(days=1), status=StatusKind.WRONG_PARTY, address="N1", ended=True, person="P1")
+    assert last_word(facts(said(YES), wrong)).word is Word.SILENT
+    assert last_word(facts(said(YES), wrong, right)).word is Word.YES
+    assert len(facts(sent(72, address="N1"), wrong).contacts) == 0
+    assert len(facts(sent(72, address="N1"), wrong, right).contacts) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (Content(lawful=True), None),
+        (Content(lawful=True, opt_out_notice=False), "no opt-out notice"),
+        (Content(text="Pay. Reply stop to end."), None),
+        (Content(text="Pay."), "no opt-out notice"),
+        (Content(text="Pay.", opt_out_notice=True), None),
+        (Content(text="Reply stop to end.", opt_out_notice=False), None),
+    ],
+)
+def test_how_a_notice_is_known(content: Content, fault: str | None):
+    rule = Says(opt_out_notice=True, always=(words("notice", ("reply stop",)),))
+    assert [hold.observed for hold in says(rule, facts(content=content))] == ([fault] if fault else [])
+
+
+def test_words_that_must_be_there():
+    rule = Says(always=(words("who collects", ("agency",)),))
+    assert says(rule, facts(content=Content(text="The agency writes."))) == []
+    assert says(rule, facts(content=Content(lawful=True))) == []
+    (hold,) = says(rule, facts(content=Content(text="Hello.")))
+    assert hold.observed == "lacks: who collects"
+
+
+def test_what_a_first_contact_states():
+    rule = Says(states=("creditor", "amount"), first_by=(Key.DEBT, Key.COLLECTOR))
+    lacking = Content(text="Hello.", states=("creditor",))
+    (hold,) = says(rule, facts(content=lacking))
+    assert hold.observed == "does not state: amount"
+    assert says(rule, facts(content=Content(text="Hello."))), "a text alone proves nothing"
+    earlier = sent(72, debts=("D1",), collector="A1", creditor="C1")
+    assert says(rule, facts(earlier, content=lacking)) == []
+    assert says(rule, facts(sent(72, debts=("D2",), collector="A1"), content=lacking))
+    assert says(rule, facts(sent(72, debts=("D1",), collector="A2"), content=lacking))
+
+
+def test_a_sector_that_is_not_known_is_every_sector():
+    applies = Applies(sectors=(Sector.BANK,))
+    question = facts().question
+    assert speaks_to(applies, question)
+    assert speaks_to(applies, replace(question, sender=replace(question.sender, sector=Sector.BANK)))
+    assert not speaks_to(applies, replace(question, sender=replace(question.sender, sector=Sector.RETAIL)))
 
 
 def test_an_entry_in_a_register():

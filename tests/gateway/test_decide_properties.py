@@ -34,7 +34,7 @@ from vocabulary.verdict import Answer
 
 LAW = load()
 ZONES = ("America/Bogota", "America/New_York", "America/Santiago", "Europe/Madrid", "Pacific/Easter", "Asia/Kolkata")
-CODES = sorted(code for code, pack in LAW.packs.items() if pack.binds)
+CODES = sorted(code for code, pack in LAW.packs.items() if pack.binds and pack.table.kind == "jurisdiction")
 #: Where a rule binds the first contact alone, one more contact does open it.
 STEADY = sorted(
     code
@@ -253,7 +253,7 @@ def open_there(hours: Hours, at: datetime, zone: str) -> bool:
     """The rule read by a wall clock and a calendar, without the engine's intervals."""
     there = at.astimezone(ZoneInfo(zone))
     windows = hours.days[there.weekday()]
-    if hours.calendar is not None and hours.calendar.holiday(there.date()) is not None:
+    if hours.holidays != "ignored" and hours.calendar is not None and hours.calendar.holiday(there.date()) is not None:
         windows = () if hours.holidays == "closed" else None
     if windows is None:
         return True
