@@ -6,13 +6,33 @@ checks it finds the line that was changed, by its index.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Final, Protocol
 
-from gateway.seal import Broken, Sealer
+from gateway.seal import Broken
 from storage import chain
-from storage.chain import PAGE, TraceRow
+from storage.chain import TraceRow
 from storage.database import Connection, Database
 from tracelog.export import Writer
-from tracelog.head import SignedHead
+from tracelog.head import SignedHead, Signer
+
+#: Entries read at a time: no session of the database is held while a slow reader takes them.
+PAGE: Final = 1_000
+
+
+class Sealer(Protocol):
+    """Signs what stands in a tenant's trace."""
+
+    async def seal(self, tenant: str, /) -> SignedHead:
+        """Seal everything committed so far; the head over all of it. Raises ``gateway.seal.Broken``."""
+        ...
+
+    async def last(self, tenant: str, /) -> SignedHead | None:
+        """The last head that was signed, or None."""
+        ...
+
+    def signer(self, tenant: str, /) -> Signer:
+        """Whoever signs this tenant's heads and exports."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from gateway.asks import ContactAsk, DebtAsk, DecisionAsk, EventAsk, MessageAsk
+from gateway.exports import Sealer
 from gateway.keys import Keyring
 from gateway.metrics import Metrics
 from storage.clock import LegalClock
 from storage.database import Connection, Database
-from tracelog.head import SignedHead, Signer
 
 
 class Accepted(Protocol):
@@ -102,18 +102,6 @@ class Policies(Protocol):
 
     async def put(self, tenant: str, body: dict[str, Any], /) -> dict[str, Any]:
         """The next version, in force. Raises Refused."""
-        ...
-
-
-class Sealer(Protocol):
-    """Signs what stands in a tenant's trace."""
-
-    async def seal(self, tenant: str, /) -> SignedHead:
-        """Seal everything committed so far; the head over all of it. Raises ``gateway.seal.Broken``."""
-        ...
-
-    def signer(self, tenant: str, /) -> Signer:
-        """Whoever signs this tenant's heads and exports."""
         ...
 
 

@@ -1,7 +1,6 @@
 """The trace: pages of it, all of it as an export that proves itself, and its signed head."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -15,18 +14,16 @@ from gateway.api.requests import REQUEST_ID, dress
 from gateway.api.routes import Call, Page, Route, answer
 from gateway.api.shapes import HeadShown, ListOf, TraceEntry
 from gateway.asks import Id
+from gateway.exports import lines, prepared
 from gateway.keys import Scope
 from gateway.seal import Broken
 from storage import chain, people
 from storage.chain import TraceRow
 from storage.database import Connection
 from tracelog.entry import read_header
-from tracelog.export import Writer
 from tracelog.head import verifier_key
 from vocabulary.ids import parsed, shown
 
-#: Entries read at a time by an export: no session of the database is held while a slow reader takes them.
-PAGE: Final = 1_000
 #: How long a reader may take for what was handed to it before the export is cut.
 WRITE_SECONDS_MAX: Final = 30.0
 
@@ -88,36 +85,19 @@ async def head(call: Call) -> web.StreamResponse:
 
 async def export(call: Call) -> web.StreamResponse:
     """Every entry on a line, the signed head last."""
-    signed = await call.desk.sealer.seal(call.tenant)
-    writer = Writer(call.tenant)
+    export_ = await prepared(call.desk.database, call.desk.sealer, call.tenant)
     response = web.StreamResponse(
         headers={
             "Content-Type": "application/x-ndjson",
-            "Content-Disposition": f'attachment; filename="trace-{call.tenant}-{signed.head.size}.ndjson"',
+            "Content-Disposition": f'attachment; filename="trace-{call.tenant}-{export_.head.head.size}.ndjson"',
         }
     )
     dress(response, call.request[REQUEST_ID])
     await response.prepare(call.request)
     try:
-        async for rows in _pages(call, signed.head.size):
-            lines = b"".join(
-                writer.line(
-                    row.idx,
-                    kind=row.kind,
-                    at=row.at,
-                    subject=row.subject,
-                    message=row.message,
-                    header=row.header,
-                    payload_digest=row.payload_digest,
-                    leaf=row.leaf,
-                    nonce=row.nonce,
-                    ciphertext=row.ciphertext,
-                )
-                for row in rows
-            )
+        async for piece in lines(call.desk.database, call.desk.sealer, export_):
             async with asyncio.timeout(WRITE_SECONDS_MAX):
-                await response.write(lines)
-        await response.write(writer.last_line(signed, call.desk.sealer.signer(call.tenant)))
+                await response.write(piece)
         await response.write_eof()
     except BaseException:
         # The status has gone out: what is left to say is that this is not the end. No last line, no closing chunk.
@@ -125,16 +105,6 @@ async def export(call: Call) -> web.StreamResponse:
             call.request.transport.abort()
         raise
     return response
-
-
-async def _pages(call: Call, size: int) -> AsyncIterator[list[TraceRow]]:
-    for start in range(0, size, PAGE):
-        end = min(size, start + PAGE)
-
-        async def read(connection: Connection, start: int = start, end: int = end) -> list[TraceRow]:
-            return [row async for row in chain.rows(connection, call.tenant, start, end)]
-
-        yield await call.desk.database.read(read)
 
 
 def _entry(row: TraceRow) -> dict[str, Any]:

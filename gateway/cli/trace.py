@@ -72,13 +72,9 @@ def export_command(
     from gateway.cli.environment import settings
 
     here = settings()
-    try:
-        stream = nullcontext(sys.stdout.buffer) if to == "-" else Path(to).open("wb")
-    except OSError as error:
-        raise typer.BadParameter(f"{to}: {error.strerror}", param_hint="--to") from None
-    with stream as opened:
-        written = asyncio.run(_exported(here, tenant, opened))
-        opened.flush()
+    with _written(to) as stream:
+        written = asyncio.run(_exported(here, tenant, stream))
+        stream.flush()
     if not written:
         raise typer.Exit(1)
 
@@ -102,6 +98,15 @@ async def _exported(here: "Settings", tenant: str, stream: BinaryIO) -> bool:
         typer.echo(f"tregua: {error}", err=True)
         return False
     return True
+
+
+def _written(to: str) -> AbstractContextManager[BinaryIO]:
+    if to == "-":
+        return nullcontext(sys.stdout.buffer)
+    try:
+        return Path(to).open("wb")
+    except OSError as error:
+        raise typer.BadParameter(f"{to}: {error.strerror}", param_hint="--to") from None
 
 
 def _opened(export: str) -> AbstractContextManager[BinaryIO]:
