@@ -21,7 +21,7 @@ from adapters.kit.port import Adapter
 from adapters.kit.signing import status_url
 from gateway import answers
 from gateway.accept import choice_facts
-from gateway.asks import StoredAsk
+from gateway.asks import ContentAsk, StoredAsk
 from gateway.entries import Scribe
 from gateway.events import crm_event
 from gateway.failpoints import reach
@@ -63,7 +63,7 @@ class Flight:
 
     attempt: AttemptRow
     way: Adapter = field(repr=False)
-    text: str = field(repr=False)
+    content: ContentAsk = field(repr=False)
     reserved_at: float
 
 
@@ -264,7 +264,7 @@ class Dispatcher:
         batch.reservations.append(reserved)
         batch.decisions.append(self._decision(row, case, choice, Status.DISPATCHING, now))
         batch.entries[row.tenant].append(self._reserved_entry(row, case, choice, attempt, reserved, now))
-        batch.flights.append(Flight(attempt=attempt, way=way, text=case.ask.content.text, reserved_at=mono))
+        batch.flights.append(Flight(attempt=attempt, way=way, content=case.ask.content, reserved_at=mono))
         return event
 
     def _hold(self, batch: _Batch, row: MessageRow, case: Case, choice: Choice, now: datetime) -> None:
@@ -363,7 +363,9 @@ class Dispatcher:
             attempt=attempt.id,
             channel=Channel(attempt.channel),
             to=attempt.address,
-            text=flight.text,
+            text=flight.content.text or "",
+            subject=flight.content.subject,
+            html=flight.content.html,
             validity_seconds=attempt.validity_seconds,
             status_url=status_url(self._public_url, attempt.provider, self._mark_secret, attempt.id),
         )

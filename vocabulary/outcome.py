@@ -65,6 +65,8 @@ class Parcel:
     channel: Channel
     to: str = field(repr=False)
     text: str = field(repr=False)
+    subject: str | None = field(default=None, repr=False)
+    html: str | None = field(default=None, repr=False)
     validity_seconds: int
     status_url: str = field(repr=False)
 
