@@ -87,5 +87,4 @@ async def consents(
 
 
 def _known(columns: dict[str, Any]) -> dict[str, Any]:
-    """What is there to say; our own name for the person is for the trace alone."""
-    return {name: value for name, value in columns.items() if value is not None and name != "subject"}
+    return {name: value for name, value in columns.items() if value is not None}

@@ -82,6 +82,18 @@ class Surface:
         headers = {"Idempotency-Key": idempotency or uuid4().hex}
         return await self.ask("POST", "/v1/messages", body, key=key, headers=headers)
 
+    async def pages(self, path: str, *, key: str = "admin") -> list[list[dict[str, Any]]]:
+        """Every page of a list, by following ``next``."""
+        found: list[list[dict[str, Any]]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            assert len(found) < 500, "a list without end"
+            joint = "&" if "?" in path else "?"
+            page = (await self.ask("GET", path + (f"{joint}cursor={cursor}" if cursor else ""), key=key)).document
+            found.append(page["items"])
+            cursor = page["next"]
+        return found
+
     async def stored(self) -> dict[str, int]:
         """How many rows each table holds: what is the same afterwards was not written to."""
         tables = await self.town.rows(

@@ -103,15 +103,9 @@ async def test_keys_may_be_any_printable_text(surface: Surface, key: str) -> Non
 
 async def test_a_list_is_paged_newest_first_without_gap_or_double(surface: Surface) -> None:
     sent = [(await surface.send(about("m-paged"))).document["id"] for _ in range(7)]
-    found: list[str] = []
-    path = "/v1/messages?contact=m-paged&limit=3"
-    cursor: str | None = ""
-    pages = 0
-    while cursor is not None:
-        page = (await surface.ask("GET", path + (f"&cursor={cursor}" if cursor else ""), key="read")).document
-        found += [item["id"] for item in page["items"]]
-        cursor, pages = page["next"], pages + 1
-    assert (found, pages) == (list(reversed(sent)), 3)
+    pages = await surface.pages("/v1/messages?contact=m-paged&limit=3", key="read")
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert [item["id"] for page in pages for item in page] == list(reversed(sent))
 
 
 async def test_a_page_that_ends_the_list_says_so(surface: Surface) -> None:

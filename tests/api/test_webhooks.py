@@ -64,13 +64,8 @@ async def test_endpoints_are_paged_oldest_first(surface: Surface, endpoint: dict
     made = [endpoint["id"]]
     for n in range(4):
         made.append((await surface.ask("POST", "/v1/webhooks", {"url": f"{URL}/{n}"})).document["id"])
-    found: list[str] = []
-    cursor: str | None = ""
-    while cursor is not None:
-        page = (await surface.ask("GET", "/v1/webhooks?limit=2" + (f"&cursor={cursor}" if cursor else ""))).document
-        found += [item["id"] for item in page["items"]]
-        cursor = page["next"]
-    assert found == made
+    pages = await surface.pages("/v1/webhooks?limit=2")
+    assert [item["id"] for page in pages for item in page] == made
 
 
 async def test_a_tenant_has_only_so_many(
@@ -99,14 +94,9 @@ async def test_an_endpoint_gets_what_it_asked_for_from_now_on(surface: Surface, 
 
 async def test_deliveries_are_paged_newest_first(surface: Surface, endpoint: dict[str, Any]) -> None:
     told = await happen(surface, count=5)
-    found: list[str] = []
-    cursor: str | None = ""
-    while cursor is not None:
-        path = f"/v1/webhooks/{endpoint['id']}/deliveries?limit=2" + (f"&cursor={cursor}" if cursor else "")
-        page = (await surface.ask("GET", path)).document
-        found += [item["id"] for item in page["items"]]
-        cursor = page["next"]
-    assert found == list(reversed(told))
+    pages = await surface.pages(f"/v1/webhooks/{endpoint['id']}/deliveries?limit=2")
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [item["id"] for page in pages for item in page] == list(reversed(told))
 
 
 async def test_a_parked_delivery_is_tried_again_when_asked(surface: Surface, endpoint: dict[str, Any]) -> None:
