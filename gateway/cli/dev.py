@@ -291,8 +291,8 @@ Key of the tenant {TENANT} (also in {FOLDER}/sandbox.key):
 
 Send a message on a Tuesday morning in Bogotá (with the clock of {{"real": true}} the law asks what time it is now):
 
-  curl -sS {url}/sandbox/clock -d '{{"now": "2026-11-24T10:00:00-05:00"}}' -H "Content-Type: application/json"
-  curl -sS {url}/v1/messages -H "Authorization: Bearer $(cat {FOLDER}/sandbox.key)" \\
+  curl -sSw '\\n' {url}/sandbox/clock -d '{{"now": "2026-11-24T10:00:00-05:00"}}' -H "Content-Type: application/json"
+  curl -sSw '\\n' {url}/v1/messages -H "Authorization: Bearer $(cat {FOLDER}/sandbox.key)" \\
     -H "Idempotency-Key: $(date +%s)" -H "Content-Type: application/json" -d '{json.dumps(body, ensure_ascii=False)}'
 """
     )
