@@ -46,7 +46,7 @@ NO_ZONE: Final = "HOUSE-NOZONE"
 NO_PACK: Final = "HOUSE-NOPACK"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # made several times in every decision, where freezing would cost as much as asking
 class Asked:
     """One clause asked about one question: the hours it keeps, or how long it holds the message (empty: it lets it pass).
 

@@ -23,7 +23,7 @@ _WORD: Final = re.compile(r"[0-9a-z]+\*?")
 _GAP: Final = rf"(?:[0-9a-z]+ ){{0,{GAP_WORDS_MAX}}}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Folded:
     """A text as phrases see it: its words between single spaces, with a space at either end, and the set of them."""
 
