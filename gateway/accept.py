@@ -180,6 +180,7 @@ class Acceptor:
         verdict = choice.verdict
         zones = zones_of(case, choice.address)
         zone = answers.zone_of(zones)
+        decision, decisions = answers.decided(verdict, choice.all, zone)
         expires = item.ask.expires_at or now + EXPIRY_DEFAULT
         due = now
         if verdict.answer is Answer.DEFER:
@@ -192,10 +193,8 @@ class Acceptor:
             channels=tuple(case.ask.channels),
             channel=choice.channel,
             ask=msgspec.json.encode(case.ask).decode(),
-            decision=json.dumps(answers.decision(verdict, zone)),
-            decisions=json.dumps(
-                [{"channel": channel.value, **answers.decision(each, zone)} for channel, each in choice.all]
-            ),
+            decision=decision,
+            decisions=decisions,
             due_at=min(due, expires),
             expires_at=expires,
             created_at=now,

@@ -3,15 +3,34 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from storage.messages import AttemptRow, MessageRow
+from vocabulary.channel import Channel
 from vocabulary.ids import shown
 from vocabulary.verdict import Reason, Verdict
 
 #: What attempts are called outside: an attempt in the air has no outcome yet.
 _OUTCOMES = {"dispatching": None, "absent": "unknown"}
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What of an ask is told again with every answer and event."""
+
+    purpose: str
+    metadata: dict[str, str] = {}
+
+
+_TOLD: Final = msgspec.json.Decoder(Told)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def told_of(row: MessageRow) -> Told:
+    """Read it, passing over the rest."""
+    return _TOLD.decode(row.ask)
 
 
 def instant(at: datetime | None, zone: tzinfo) -> str | None:
@@ -42,23 +61,28 @@ def decision(verdict: Verdict, zone: tzinfo) -> dict[str, Any]:
     }
 
 
+def decided(verdict: Verdict, asked: Sequence[tuple[Channel, Verdict]], zone: tzinfo) -> tuple[str, str]:
+    """The decision that stands, and those of every channel when several were asked, as they are kept."""
+    each = [{"channel": channel.value, **decision(one, zone)} for channel, one in asked] if len(asked) > 1 else []
+    return _ENCODER.encode(decision(verdict, zone)).decode(), _ENCODER.encode(each).decode()
+
+
 def message(row: MessageRow, attempts: Sequence[AttemptRow], cost: dict[str, Any] | None) -> dict[str, Any]:
     """A message as the contract writes it."""
-    ask = json.loads(row.ask)
-    decided = json.loads(row.decision)
+    ask = told_of(row)
     answered = {
         "id": shown("msg", row.id),
         "contact": row.contact,
         "channel": row.channel,
         "status": row.status,
-        "purpose": ask["purpose"],
+        "purpose": ask.purpose,
         "created_at": _utc(row.created_at),
         "expires_at": _utc(row.expires_at),
         "updated_at": _utc(row.updated_at),
-        "decision": decided,
+        "decision": json.loads(row.decision),
         "attempts": [_attempt(attempt) for attempt in attempts],
         "cost": cost,
-        "metadata": ask.get("metadata") or {},
+        "metadata": ask.metadata,
     }
     if len(row.channels) > 1:
         answered["channels"] = list(row.channels)

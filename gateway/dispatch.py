@@ -307,15 +307,8 @@ class Dispatcher:
 
     def _decision(self, row: MessageRow, case: Case, choice: Choice, status: Status, due: datetime) -> tuple[Any, ...]:
         zone = answers.zone_of(zones_of(case, choice.address))
-        each = [{"channel": c.value, **answers.decision(v, zone)} for c, v in choice.all]
-        return (
-            row.id,
-            status,
-            choice.channel,
-            json.dumps(answers.decision(choice.verdict, zone)),
-            json.dumps(each),
-            due,
-        )
+        decision, decisions = answers.decided(choice.verdict, choice.all, zone)
+        return row.id, status, choice.channel, decision, decisions, due
 
     def _reserved_entry(
         self, row: MessageRow, case: Case, choice: Choice, attempt: AttemptRow, reserved: EventRow, now: datetime

@@ -1,9 +1,11 @@
 """What the CRM is told, as it is put into the outbox."""
 
-import json
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
+from gateway.answers import told_of
 from storage.messages import MessageRow
 from storage.outbox import EventOut
 from vocabulary.ids import new_uuid, shown
@@ -11,13 +13,12 @@ from vocabulary.ids import new_uuid, shown
 
 def crm_event(kind: str, row: MessageRow, at: datetime, **more: Any) -> EventOut:
     """An event about a message. ``more`` goes into ``data`` beside what every such event says."""
-    ask = json.loads(row.ask)
     data = {
         "message": shown("msg", row.id),
         "contact": row.contact,
         "channel": row.channel,
         "status": kind.removeprefix("message."),
-        "metadata": ask.get("metadata") or {},
+        "metadata": told_of(row).metadata,
         **more,
     }
     return event(kind, row.tenant, row.contact, at, data)
@@ -25,4 +26,11 @@ def crm_event(kind: str, row: MessageRow, at: datetime, **more: Any) -> EventOut
 
 def event(kind: str, tenant: str, contact: str, at: datetime, data: dict[str, Any]) -> EventOut:
     """Any event about a person."""
-    return EventOut(id=new_uuid(), tenant=tenant, contact=contact, type=kind, body=json.dumps(data), occurred_at=at)
+    return EventOut(
+        id=new_uuid(),
+        tenant=tenant,
+        contact=contact,
+        type=kind,
+        body=msgspec.json.encode(data).decode(),
+        occurred_at=at,
+    )
