@@ -73,6 +73,10 @@ class DebtAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     kind: Short | None = None
     contacts: Annotated[list[DebtContactAsk], Meta(max_length=50)] | UnsetType = UNSET
 
+    def __post_init__(self) -> None:
+        if self.contacts is not UNSET and len({tie.contact for tie in self.contacts}) != len(self.contacts):
+            raise ValueError("A person stands in `contacts` twice")
+
 
 class SenderAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who collects, for whom; what is left out is the tenant's."""

@@ -53,7 +53,9 @@ async def put(call: Call) -> web.StreamResponse:
     """The next version, in force."""
     if len(msgspec.json.encode(call.raw)) > POLICY_BYTES_MAX:
         raise Refused([Flaw("", f"A policy is at most {POLICY_BYTES_MAX} bytes.")])
-    return answer(await call.desk.policies.put(call.tenant, call.raw))
+    # Null says the same as leaving it out, and is kept the same.
+    body = {name: value for name, value in call.raw.items() if value is not None}
+    return answer(await call.desk.policies.put(call.tenant, body))
 
 
 ROUTES: Final = (

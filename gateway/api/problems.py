@@ -201,7 +201,7 @@ class Problem(Exception):
             "type": f"/problems/{self.slug}",
             "title": kind.title,
             "status": kind.status,
-            "detail": self.detail or kind.remedy.replace("``", ""),
+            "detail": self.detail or _flaws_in_short(self.flaws) or kind.remedy.replace("``", ""),
             "instance": request_id,
         }
         if self.flaws:
@@ -225,6 +225,13 @@ class Problem(Exception):
             # The rest of that body is nobody's: the connection cannot be used for a next request.
             response.force_close()
         return response
+
+
+def _flaws_in_short(flaws: Sequence[Flaw]) -> str:
+    if not flaws:
+        return ""
+    first = f"{flaws[0].pointer}: {flaws[0].detail}" if flaws[0].pointer else flaws[0].detail
+    return first if len(flaws) == 1 else f"{first} (and {len(flaws) - 1} more)"
 
 
 _BY_STATUS: Final[Mapping[int, Slug]] = {

@@ -158,6 +158,12 @@ ROWS: dict[str, Row] = {
     ),
     "a debt's day that is none": put("/v1/debts/bad-d", {"due": "2026-02-30"}, "/due"),
     "a debt's far day": put("/v1/debts/bad-d", {"due": "9999-01-01"}, "/due"),
+    "a person twice in a debt": put(
+        "/v1/debts/bad-d", {"contacts": [{"contact": "c", "role": r} for r in ("debtor", "spouse")]}, ""
+    ),
+    "a person twice in a message's debt": send(
+        message(debts=[{"id": "d", "contacts": [{"contact": "c", "role": "debtor"}] * 2}]), 422, "invalid", "/debts/0"
+    ),
     "a debt's unknown field": put("/v1/debts/bad-d", {"amount": "5"}, "/amount"),
     # Events.
     "an event of nobody": Row(
@@ -207,6 +213,8 @@ async def test_a_problem_names_the_flaw_and_nothing_is_stored(known: Surface, ro
     shown = answered.document
     assert shown["title"]
     assert shown["detail"]
+    if len(row.pointers) == 1:
+        assert row.pointers[0] in shown["detail"]
     assert await known.stored() == before
 
 
