@@ -112,7 +112,9 @@ async def house(
             database=database,
             clock=clock,
             law=law,
-            judge=Judge(law),
+            judge=Judge(
+                law, {channel: _kind(settings, names) for channel, names in settings.channels.items() if names}
+            ),
             scribe=scribe,
             policies=Policies(database=database, clock=clock, law=law, scribe=scribe),
             costs=Costs(ways),
@@ -236,6 +238,12 @@ def _adapters(settings: Settings, mark_secret: bytes) -> dict[str, Adapter]:
             if built[name].channel is not channel:
                 raise Wrong(f"[channels] {channel.value} names {name}, which sends {built[name].channel.value}")
     return built
+
+
+def _kind(settings: Settings, names: tuple[str, ...]) -> str:
+    kind = settings.providers[names[0]]["kind"]
+    assert isinstance(kind, str)
+    return kind
 
 
 def _derived(settings: Settings, purpose: str) -> bytes:

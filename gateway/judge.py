@@ -15,7 +15,7 @@ from gateway.asks import StoredAsk
 from gateway.decide import decide, open_until, taken_late
 from jurisdictions.house import Policy
 from jurisdictions.library import Library
-from jurisdictions.resolution import packs_for, zones_for
+from jurisdictions.resolution import packs_for, platforms_for, zones_for
 from storage.people import AddressRow, ContactRow, DebtRow
 from vocabulary.channel import AddressKind, AddressSource, Channel, Role
 from vocabulary.event import Contacted, History
@@ -65,10 +65,11 @@ class Choice:
 
 
 class Judge:
-    """Asks the law. Pure but for what it was made of."""
+    """Asks the law. Pure but for what it was made of. ``ways``: the kind of the way that is tried first on each channel."""
 
-    def __init__(self, law: Library) -> None:
+    def __init__(self, law: Library, ways: Mapping[Channel, str] | None = None) -> None:
         self._law = law
+        self._ways = ways or {}
 
     @property
     def law(self) -> Library:
@@ -158,7 +159,10 @@ class Judge:
             },
             history=case.history,
             now=now,
-            packs=packs_for(given=contact.jurisdictions, countries=countries),
+            packs={
+                **packs_for(given=contact.jurisdictions, countries=countries),
+                **platforms_for(channel=channel, way=self._ways.get(channel), countries=countries),
+            },
             readings={},
         )
 

@@ -7,6 +7,8 @@ import phonenumbers
 from phonenumbers import PhoneNumberType
 from phonenumbers import timezone as phone_zones
 
+from vocabulary.channel import Channel
+
 #: Why a jurisdiction binds that the CRM named.
 GIVEN: Final = "jurisdictions given"
 
@@ -123,3 +125,20 @@ def _zones_of(number: str) -> tuple[str, ...]:
     if phonenumbers.number_type(parsed) in _PLACELESS:
         return ()
     return tuple(name for name in phone_zones.time_zones_for_number(parsed) if name != _UNKNOWN_ZONE)
+
+
+#: Twilio's own rule about collection binds messages to these countries.
+_TWILIO_BANS_IN: Final = frozenset({"US", "CA"})
+
+
+def platforms_for(*, channel: Channel, way: str | None, countries: Iterable[str] = ()) -> dict[str, str]:
+    """The platform packs that bind by the way a message would take. ``way``: the kind of that way (``twilio``), None unknown."""
+    packs: dict[str, str] = {}
+    if channel is Channel.WHATSAPP:
+        packs["WHATSAPP"] = "the message would go by WhatsApp"
+    if channel is Channel.TELEGRAM:
+        packs["TELEGRAM"] = "the message would go by Telegram"
+    banned = sorted(_TWILIO_BANS_IN.intersection(countries))
+    if way == "twilio" and channel is Channel.SMS and banned:
+        packs["TWILIO"] = f"the message would go by Twilio to a number of {banned[0]}"
+    return packs

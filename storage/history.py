@@ -69,7 +69,7 @@ async def histories(
     *,
     known_until: datetime | None = None,
 ) -> dict[Key, tuple[Event, ...]]:
-    """Per person: her own events, oldest first, and what was said of an address she shares by others who use it.
+    """Per person: her own events, oldest first, what was said of an address she shares, and what her household and debts share.
 
     ``known_until`` leaves out single contacts later than that: for a clock that may be set back, and questions about the past.
     Without it a contact in the future counts, which is what protects her when a server's clock steps back.
@@ -88,7 +88,7 @@ async def histories(
     )
     found: dict[Key, list[Event]] = {key: [] for key in keys}
     for row in rows:
-        found[(row["tenant"], row["asked"])].append(event_of(row, row["asked"]))
+        found[(row["tenant"], row["asked"])].append(event_of(row, row["who"]))
     return {key: tuple(events) for key, events in found.items()}
 
 

@@ -55,6 +55,8 @@ CREATE TABLE contact (
   PRIMARY KEY (tenant, id)
 );
 
+CREATE INDEX contact_household ON contact (tenant, household) WHERE household IS NOT NULL;
+
 -- The key that her words in the trace are sealed with; erasure deletes it. In a schema of its own, so that who may
 -- destroy keys is granted apart from who may write messages.
 CREATE TABLE vault.person_key (
