@@ -18,7 +18,7 @@ from vocabulary.verdict import Force
 #: The pack that house rules are said to stand in.
 HOUSE: Final = "HOUSE"
 #: Names that the gateway itself uses.
-RESERVED: Final = frozenset({"HOUSE-EDGE", "HOUSE-LAG", "HOUSE-NOZONE", "HOUSE-NOPACK"})
+RESERVED: Final = frozenset({"HOUSE-EDGE", "HOUSE-LAG", "HOUSE-SENDAT", "HOUSE-NOZONE", "HOUSE-NOPACK"})
 HOUSE_RULES_MAX: Final = 100
 OVERRIDES_MAX: Final = 100
 
