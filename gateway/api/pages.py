@@ -21,6 +21,7 @@ CSP: Final = (
 
 _CODE = re.compile(r"``?([^`]+)``?")
 _REF = re.compile(r"#/components/schemas/(.+)")
+_GENERIC = re.compile(r"^(\w+?)_(\w+)_$")
 
 
 def docs_page(document: Mapping[str, Any]) -> bytes:
@@ -53,7 +54,7 @@ def docs_page(document: Mapping[str, Any]) -> bytes:
 def problems_page() -> bytes:
     """All problems, by status."""
     rows = "".join(
-        f'<tr><td class="status">{kind.status}</td><td><a href="/problems/{slug}"><code>{slug}</code></a></td>'
+        f'<tr><td><span class="status">{kind.status}</span></td><td><a href="/problems/{slug}"><code>{slug}</code></a></td>'
         f"<td>{escape(kind.title)}</td></tr>"
         for slug, kind in sorted(KINDS.items(), key=lambda pair: (pair[1].status, pair[0]))
     )
@@ -77,7 +78,7 @@ def problem_page(slug: Slug, kind: Kind) -> bytes:
 
 def _nav(tag: str, operations: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
     links = "".join(
-        f'<li><a href="#{operation["operationId"]}"><b class="{method}">{method.upper()}</b> {_path(path)}</a></li>'
+        f'<li><a href="#{operation["operationId"]}"><b class="{method}">{method.upper()}</b> <span>{_path(path)}</span></a></li>'
         for path, method, operation in operations
     )
     return f'<p class="group"><a href="#tag-{escape(tag)}">{escape(tag)}</a></p><ul>{links}</ul>'
@@ -106,7 +107,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
             parts.append(_fields(content["schema"]))
         if "example" in content:
             shown = json.dumps(content["example"], indent=2, ensure_ascii=False)
-            parts.append(f'<pre tabindex="0">{escape(shown)}</pre>')
+            parts.append(f"<pre>{escape(shown)}</pre>")
     parts.append(_answers(operation["responses"]))
     return "".join(parts) + "</article>"
 
@@ -144,7 +145,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
     if "$ref" in schema:
         match = _REF.fullmatch(schema["$ref"])
         name = match[1] if match else schema["$ref"]
-        return f'<a href="#type-{escape(name)}">{escape(name)}</a>'
+        return f'<a href="#type-{escape(name)}">{escape(_GENERIC.sub(r"\1[\2]", name))}</a>'
     if "anyOf" in schema:
         return " | ".join(_kind(choice) for choice in schema["anyOf"])
     if "const" in schema:
@@ -170,7 +171,11 @@ def _notes(schema: Mapping[str, Any]) -> str:
         "maximum": "to {}",
     }
     notes = [_words(schema["description"])] if "description" in schema else []
-    notes += [text.format(schema[name]) for name, text in bounds.items() if name in schema]
+    notes += [text.format(schema[name]) for name, text in bounds.items() if schema.get(name, 1) != 1]
+    if 1 in (schema.get("minLength"), schema.get("minItems")):
+        notes.append("not empty")
+    if schema.get("minimum") == 1:
+        notes.append("from 1")
     if schema.get("default") is not None:
         notes.append(f"left out: <code>{escape(json.dumps(schema['default']))}</code>")
     return "; ".join(note.rstrip(".") for note in notes)
@@ -186,7 +191,7 @@ def _table(heads: Iterable[str], rows: str) -> str:
 
 
 def _path(path: str) -> str:
-    return re.sub(r"\{(\w+)\}", r"<i>{\1}</i>", escape(path))
+    return re.sub(r"\{(\w+)\}", r"<i>{\1}</i>", escape(path)).replace("}</i>/", "}</i><wbr>/")
 
 
 def _words(text: str) -> str:
