@@ -145,7 +145,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
     if "$ref" in schema:
         match = _REF.fullmatch(schema["$ref"])
         name = match[1] if match else schema["$ref"]
-        return f'<a href="#type-{escape(name)}">{escape(_GENERIC.sub(r"\1[\2]", name))}</a>'
+        shown = _GENERIC.sub(r"\1[\2]", name)
+        return f'<a href="#type-{escape(name)}">{escape(shown)}</a>'
     if "anyOf" in schema:
         return " | ".join(_kind(choice) for choice in schema["anyOf"])
     if "const" in schema:
