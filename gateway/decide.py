@@ -39,7 +39,7 @@ from jurisdictions.rule import (
 from throttling import frequency, hours
 from vocabulary.event import Contacted
 from vocabulary.message import Question
-from vocabulary.verdict import Answer, Force, Obligation, PackUsed, Reason, Verdict
+from vocabulary.verdict import Answer, Force, Obligation, PackUsed, Reason, SetAside, Verdict
 
 HOUSE: Final = "HOUSE"
 NO_ZONE: Final = "HOUSE-NOZONE"
@@ -90,8 +90,11 @@ def decide(question: Question, law: Library, policy: Policy | None = None) -> Ve
         PackUsed(pack=plan.labels.get(code, code), because=because) for code, because in question.packs.items()
     )
     duties = _duties(plan, facts) if plan.duties else ()
+    set_aside = _set_aside(plan, facts, policy) if policy is not None and policy.overridden else ()
     if not blocking and not house:
-        return Verdict(answer=Answer.ALLOW, decided_at=question.now, packs=packs, obligations=duties)
+        return Verdict(
+            answer=Answer.ALLOW, decided_at=question.now, packs=packs, obligations=duties, set_aside=set_aside
+        )
     opens, last = _fixpoint(asked, now)
     unnamed = any(not each.clause.head.names_hour for each in last)
     reasons = house + _reasons(blocking, asked, facts)
@@ -108,6 +111,7 @@ def decide(question: Question, law: Library, policy: Policy | None = None) -> Ve
         packs=packs,
         reasons=reasons,
         obligations=duties,
+        set_aside=set_aside,
     )
 
 
@@ -253,6 +257,28 @@ def _asked(clause: Clause, begins: datetime, ends: datetime, facts: Facts, polic
             if hold.begins < ends and begins < hold.ends
         ]
     return Asked(clause, clock, holds, begins, ends)
+
+
+def _set_aside(plan: Plan, facts: Facts, policy: Policy) -> tuple[SetAside, ...]:
+    """Rules that would block now and do not, because the tenant overrode them."""
+    now = facts.now
+    found: dict[tuple[str, str], SetAside] = {}
+    for clause, (begins, ends) in zip(plan.clauses, plan.spans(facts.zones), strict=True):
+        head = clause.head
+        if ends > now and policy.overridden.get(head.rule, PAST) > now:
+            each = _asked(clause, begins, ends, facts, None)
+            if each is not None and each.after(now) > now:
+                authority, _ = override_of(policy, head.rule)
+                found.setdefault((head.code, head.rule), SetAside(rule=head.rule, pack=head.pack, authority=authority))
+    return tuple(found.values())
+
+
+def override_of(policy: Policy, rule: str) -> tuple[str, str]:
+    """Who overrode a rule and why, in the policy's own words; the last override of a rule is the one that holds."""
+    for each in reversed(policy.document.get("overrides") or []):
+        if each["rule"] == rule:
+            return each["authority"], each["reason"]
+    return "", ""
 
 
 def _past_due(days: int, facts: Facts) -> datetime:

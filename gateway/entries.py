@@ -52,8 +52,8 @@ class Scribe:
 
 
 def verdict_facts(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as facts of an entry."""
-    return {
+    """A verdict as facts of an entry; ``overridden`` only where a rule that would have blocked was set aside."""
+    facts: dict[str, Any] = {
         "outcome": verdict.answer.value,
         "until": None if verdict.until is None else instant(verdict.until),
         "packs": [used.pack for used in verdict.packs],
@@ -71,3 +71,8 @@ def verdict_facts(verdict: Verdict) -> dict[str, Any]:
             for reason in verdict.reasons
         ],
     }
+    if verdict.set_aside:
+        facts["overridden"] = [
+            {"rule": each.rule, "pack": each.pack, "authority": each.authority} for each in verdict.set_aside
+        ]
+    return facts

@@ -7,7 +7,7 @@ house rules that only the moment of sending knows, HOUSE-EDGE and HOUSE-LAG.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
-from typing import Final
+from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 from gateway.addresses import PHONE_CHANNELS, country_of
@@ -75,6 +75,10 @@ class Judge:
     def law(self) -> Library:
         """The packs in this process."""
         return self._law
+
+    def under(self, law: Library) -> Self:
+        """The same judge under other packs."""
+        return type(self)(law, self._ways)
 
     def advise(self, case: Case, now: datetime) -> Choice:
         """What the law says now, without the rules of dispatch."""

@@ -57,6 +57,15 @@ class Obligation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """A rule that would have blocked now and was overridden, and by whose authority."""
+
+    rule: str
+    pack: str
+    authority: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The whole answer. ``until`` is the least instant that satisfies every rule together; None on allow and on deny."""
 
@@ -66,3 +75,4 @@ class Verdict:
     packs: tuple[PackUsed, ...] = ()
     reasons: tuple[Reason, ...] = ()
     obligations: tuple[Obligation, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()

@@ -149,7 +149,7 @@ def explain_command(
             typer.echo(json.dumps({"id": case.id, **asdict(explanation)}, ensure_ascii=False, default=_plain))
         else:
             typer.echo(f"{case.id}: {case.title}")
-            for sentence in sentences(explanation, language):
+            for sentence in sentences(explanation):
                 typer.echo(f"  {sentence}")
 
 

@@ -103,7 +103,7 @@ def test_explain_tells_rule_count_window_reading_and_instant():
     told = tregua("explain", CASES / "co.yaml", "--case", "CO-T10").stdout
     for part in (
         "CO-FREQ-3e",
-        "whatsapp 2026-03-10 09:00 America/Bogota",
+        "WhatsApp 2026-03-10 09:00 America/Bogota",
         "co.week=iso",
         "07:00-19:00",
         "2026-03-16T07:00:00-05:00",
