@@ -35,6 +35,7 @@ from gateway.worker import Job, Worker
 from jurisdictions.library import Library, load
 from storage.clock import DatabaseClock, LegalClock, SandboxClock
 from storage.database import Database
+from throttling.pacing import Pacer
 from vocabulary.channel import Channel
 from vocabulary.ids import new_uuid
 from webhooks.intake import routes as hook_routes
@@ -190,6 +191,7 @@ def dispatcher(made: House) -> Dispatcher:
         policies=made.policies,
         settler=made.settler,
         ways=made.ways,
+        pacer=Pacer(made.redis, made.settings.paces),
         public_url=made.settings.public_url,
         mark_secret=made.mark_secret,
         abandoned_after=made.pace.abandoned_after,

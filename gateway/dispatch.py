@@ -36,6 +36,7 @@ from storage.history import EventRow
 from storage.messages import AttemptRow, MessageRow
 from storage.outbox import EventOut
 from storage.people import AddressRow, Key
+from throttling.pacing import Pacer
 from tracelog.entry import instant
 from vocabulary.channel import AddressKind, Channel
 from vocabulary.event import Contacted, ContactOutcome
@@ -69,8 +70,9 @@ class Flight:
 
 @dataclass(slots=True)
 class _Batch:
-    """What one round writes."""
+    """What one round writes. ``grants``: sends that each way may still take."""
 
+    grants: dict[str, int] = field(default_factory=dict)
     attempts: list[AttemptRow] = field(default_factory=list)
     reservations: list[EventRow] = field(default_factory=list)
     decisions: list[tuple[Any, ...]] = field(default_factory=list)
@@ -93,6 +95,7 @@ class Dispatcher:
         policies: Policies,
         settler: Settler,
         ways: Mapping[Channel, tuple[Adapter, ...]],
+        pacer: Pacer,
         public_url: str,
         mark_secret: bytes,
         abandoned_after: timedelta = ABANDONED,
@@ -104,6 +107,8 @@ class Dispatcher:
         self._policies = policies
         self._settler = settler
         self._ways = ways
+        self._pacer = pacer
+        self._rests_until: dict[str, float] = {}
         self._public_url = public_url
         self._mark_secret = mark_secret
         self._abandoned_after = abandoned_after
@@ -115,12 +120,13 @@ class Dispatcher:
         if room <= 0:
             await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
             return limit
-        batch = _Batch()
+        grants = await self._grants(room)
+        batch = _Batch(grants=dict(grants))
         claimed = 0
 
         async def job(connection: Connection) -> int:
             nonlocal batch
-            batch = _Batch()
+            batch = _Batch(grants=dict(grants))
             return await self._reserve(connection, batch, room)
 
         try:
@@ -130,11 +136,41 @@ class Dispatcher:
             for flight in batch.flights:
                 self._start(self._give_back(flight))
             raise
+        for name, unused in batch.grants.items():
+            await self._pacer.give(name, unused)
         await reach("dispatch.after_commit")
         # No transaction is open from here on: what follows speaks with the world.
         for flight in batch.flights:
             self._start(self._fly(flight))
         return claimed
+
+    @property
+    def rest_seconds(self) -> float | None:
+        """Seconds until a way that rests may be used again, None when none rests."""
+        now = time.monotonic()
+        return min((until - now for until in self._rests_until.values() if until > now), default=None)
+
+    def resting(self) -> list[str]:
+        """The channels all of whose ways rest: used as fast as their providers want."""
+        now = time.monotonic()
+        return [
+            channel.value
+            for channel, ways in self._ways.items()
+            if ways and all(self._rests_until.get(way.name, 0.0) > now for way in ways)
+        ]
+
+    async def _grants(self, wanted: int) -> dict[str, int]:
+        """How many sends each way may take now; taken before anything is reserved, so that no reservation waits for a pace."""
+        granted: dict[str, int] = {}
+        for way in {way.name: way for ways in self._ways.values() for way in ways}.values():
+            if self._rests_until.get(way.name, 0.0) > time.monotonic():
+                granted[way.name] = 0
+                continue
+            grant = await self._pacer.take(way.name, wanted)
+            granted[way.name] = grant.count
+            if grant.count < wanted:
+                self._rests_until[way.name] = time.monotonic() + grant.wait_seconds
+        return granted
 
     @property
     def flying(self) -> int:
@@ -153,7 +189,8 @@ class Dispatcher:
 
     async def _reserve(self, connection: Connection, batch: _Batch, limit: int) -> int:
         before, _ = await self._clock.now(connection)
-        rows = await messages.claim_due(connection, before, limit)
+        idle = [c for c, ways in self._ways.items() if ways and not any(batch.grants[way.name] for way in ways)]
+        rows = await messages.claim_due(connection, before, limit, idle)
         if not rows:
             return 0
         keys: set[Key] = {(row.tenant, row.contact) for row in rows}
@@ -226,8 +263,11 @@ class Dispatcher:
         mono: float,
     ) -> Contacted | None:
         """Reserve: the contact counts from here on, whatever becomes of us."""
-        way = self._way(choice.channel, tried)
+        way = self._way(choice.channel, tried, batch.grants)
         address = choice.address
+        if way is not None and not batch.grants[way.name]:
+            # Every way is at its pace: the message stays where it is, and nothing is reserved.
+            return None
         if way is None or address is None or case.ask.content.text is None:
             batch.moves.append((row.id, Status.FAILED, None, None))
             batch.events.append(crm_event("message.failed", row, now, reason="no way is left"))
@@ -260,6 +300,7 @@ class Dispatcher:
         )
         event = _reservation(case, choice, address, now)
         reserved = EventRow(id=new_uuid(), tenant=row.tenant, contact=row.contact, event=event, attempt=attempt.id)
+        batch.grants[way.name] -= 1
         batch.attempts.append(attempt)
         batch.reservations.append(reserved)
         batch.decisions.append(self._decision(row, case, choice, Status.DISPATCHING, now))
@@ -339,13 +380,13 @@ class Dispatcher:
             },
         )
 
-    def _way(self, channel: Channel, tried: Sequence[AttemptRow]) -> Adapter | None:
-        """The next way of a channel: those that did not take the message go to the end of the line."""
+    def _way(self, channel: Channel, tried: Sequence[AttemptRow], grants: Mapping[str, int]) -> Adapter | None:
+        """The next way of a channel: those that rest, and those that did not take the message, go to the end of the line."""
         ways = self._ways.get(channel, ())
         if not ways or len(tried) >= TRIES_MAX:
             return None
         used = [attempt.provider for attempt in tried if attempt.state == "not_sent"]
-        return min(ways, key=lambda way: used.count(way.name))
+        return min(ways, key=lambda way: (not grants[way.name], used.count(way.name)))
 
     async def _fly(self, flight: Flight) -> None:
         attempt = flight.attempt

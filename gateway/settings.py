@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from throttling.pacing import Pace
 from vocabulary.channel import SENDABLE, Channel
 
 FILE: Final = "tregua.toml"
@@ -24,7 +25,7 @@ NAMES: Final = (
     "TREGUA_PORT",
     "TREGUA_LOG_LEVEL",
 )
-TABLES: Final = ("providers", "channels", "webhooks", "sandbox")
+TABLES: Final = ("providers", "channels", "pace", "webhooks", "sandbox")
 
 
 class Wrong(ValueError):
@@ -44,6 +45,7 @@ class Settings:
     log_level: str = "INFO"
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     channels: Mapping[Channel, tuple[str, ...]] = field(default_factory=dict)
+    paces: Mapping[str, Pace] = field(default_factory=dict)
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     sandbox_url: str | None = None
 
@@ -82,6 +84,7 @@ def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
         log_level=_log_level(values.get("log_level", "INFO")),
         providers=_providers(table.get("providers", {})),
         channels=_channels(table.get("channels", {}), table.get("providers", {})),
+        paces=_paces(table.get("pace", {}), table.get("providers", {})),
         allow_networks=_networks(table.get("webhooks", {})),
         sandbox_url=_sandbox(table.get("sandbox", {})),
     )
@@ -133,6 +136,28 @@ def _channels(table: object, providers: Mapping[str, Any]) -> dict[Channel, tupl
             if way not in providers:
                 raise Wrong(f"[channels] {name} names {way}, and there is no [providers.{way}]")
         found[Channel(name)] = tuple(dict.fromkeys(ways))
+    return found
+
+
+def _paces(table: object, providers: Mapping[str, Any]) -> dict[str, Pace]:
+    if not isinstance(table, dict):
+        raise Wrong("[pace] must be a table of providers")
+    found: dict[str, Pace] = {}
+    for name, pace in table.items():
+        if name not in providers:
+            raise Wrong(f"[pace] names {name}, and there is no [providers.{name}]")
+        if not isinstance(pace, dict) or set(pace) - {"per_second", "burst"}:
+            raise Wrong(f"[pace] {name} must look like {{ per_second = 50, burst = 50 }}")
+        per_second, burst = pace.get("per_second"), pace.get("burst", 1)
+        if (
+            isinstance(per_second, bool)
+            or not isinstance(per_second, int | float)
+            or not 0.001 <= per_second <= 100_000
+        ):
+            raise Wrong(f"[pace] {name}: per_second must be a number from 0.001 to 100000")
+        if isinstance(burst, bool) or not isinstance(burst, int) or not 1 <= burst <= 100_000:
+            raise Wrong(f"[pace] {name}: burst must be a whole number from 1 to 100000")
+        found[name] = Pace(per_second=float(per_second), burst=burst)
     return found
 
 

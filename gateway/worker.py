@@ -134,14 +134,14 @@ class Worker:
         """How long nothing is due, at most the net's second."""
 
         async def ask(connection: Connection) -> tuple[datetime | None, datetime]:
-            at = await messages.next_due(connection)
+            at = await messages.next_due(connection, self._dispatcher.resting())
             legal, _ = await self._clock.now(connection)
             return at, legal
 
         at, legal = await self._database.read(ask)
-        if at is None:
-            return POLL_SECONDS
-        return min(POLL_SECONDS, max(0.0, (at - legal).total_seconds()))
+        due = POLL_SECONDS if at is None else max(0.0, (at - legal).total_seconds())
+        rest = self._dispatcher.rest_seconds
+        return min(POLL_SECONDS, due, POLL_SECONDS if rest is None else rest)
 
     async def _notify(self) -> None:
         while not self._stopping.is_set():

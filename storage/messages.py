@@ -134,14 +134,20 @@ async def ring(connection: Connection) -> None:
     await connection.execute(queries(_SQL)["ring"])
 
 
-async def claim_due(connection: Connection, now: datetime, limit: int) -> list[MessageRow]:
-    """Lock up to ``limit`` waiting messages that are due or past their end, skipping what somebody else holds."""
-    return [_message(row) for row in await connection.fetch(queries(_SQL)["claim_due"], now, limit)]
+async def claim_due(
+    connection: Connection, now: datetime, limit: int, resting: Iterable[str] = ()
+) -> list[MessageRow]:
+    """Lock up to ``limit`` waiting messages that are due or past their end, skipping what somebody else holds.
+
+    ``resting``: channels whose ways have to rest; what waits for them is left where it is.
+    """
+    rows = await connection.fetch(queries(_SQL)["claim_due"], now, limit, list(resting))
+    return [_message(row) for row in rows]
 
 
-async def next_due(connection: Connection) -> datetime | None:
-    """When the next waiting message is due (or ends), by the law's clock."""
-    at: datetime | None = await connection.fetchval(queries(_SQL)["next_due"])
+async def next_due(connection: Connection, resting: Iterable[str] = ()) -> datetime | None:
+    """When the next waiting message is due (or ends), by the law's clock, resting channels aside."""
+    at: datetime | None = await connection.fetchval(queries(_SQL)["next_due"], list(resting))
     return at
 
 

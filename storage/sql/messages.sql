@@ -27,14 +27,14 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 SELECT pg_notify('tregua_due', '')
 
 -- name: claim_due
--- Waiting messages that are due, or past their end, oldest due first; what another worker holds is skipped.
+-- Waiting messages that are due, or past their end, oldest due first; what another worker holds is skipped, and resting channels ($3).
 SELECT * FROM message
-WHERE status IN ('queued', 'deferred') AND due_at <= $1
+WHERE status IN ('queued', 'deferred') AND due_at <= $1 AND NOT channel = ANY($3::text[])
 ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
 
 -- name: next_due
 -- The earliest instant at which a waiting message wants attention.
-SELECT min(due_at) FROM message WHERE status IN ('queued', 'deferred')
+SELECT min(due_at) FROM message WHERE status IN ('queued', 'deferred') AND NOT channel = ANY($1::text[])
 
 -- name: decide
 -- Fresh decisions; $7 is the law's instant. The first one is kept for whoever repeats the request.

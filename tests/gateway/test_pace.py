@@ -1,0 +1,54 @@
+"""Many due at once leave at the pace of their way; nothing is reserved that has to wait for it."""
+
+import asyncio
+import dataclasses
+import time
+from pathlib import Path
+
+from gateway.compose import dispatcher
+from tests.conftest import NewDatabase
+from tests.gateway.town import PROVIDER, message, number, person, town
+from throttling.pacing import Pace
+
+
+async def test_a_crowd_leaves_at_the_pace_of_its_way(
+    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    async with town(await new_database(like=template_url), redis_url, tmp_path) as found:
+        paced = dataclasses.replace(found.house.settings, paces={PROVIDER: Pace(per_second=20, burst=5)})
+        found.house = dataclasses.replace(found.house, settings=paced)
+        await found.house.redis.flushall()
+        await asyncio.gather(*(found.send(message(person(f"p{n}", number(n)))) for n in range(25)))
+        started = time.monotonic()
+        found.start_worker()
+        seen = []
+        for _ in range(200):
+            rows = await found.rows("SELECT count(*) AS n FROM attempt")
+            seen.append((time.monotonic() - started, rows[0]["n"]))
+            if rows[0]["n"] == 25:
+                break
+            await asyncio.sleep(0.02)
+        took, sent = seen[-1]
+        assert sent == 25
+        # Five at once and twenty more at twenty a second: one second, never less.
+        assert 0.9 <= took < 4
+        for at, count in seen:
+            assert count <= 5 + 20 * at + 2, (at, count)
+
+
+async def test_two_workers_share_the_pace(
+    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    async with town(await new_database(like=template_url), redis_url, tmp_path) as found:
+        paced = dataclasses.replace(found.house.settings, paces={PROVIDER: Pace(per_second=0.01, burst=3)})
+        found.house = dataclasses.replace(found.house, settings=paced)
+        await found.house.redis.flushall()
+        ids = [(await found.send(message(person(f"p{n}", number(n)))))["id"] for n in range(8)]
+        senders = [dispatcher(found.house) for _ in range(2)]
+        for _ in range(3):
+            await asyncio.gather(*(sender.round() for sender in senders))
+        for sender in senders:
+            await sender.drain()
+        statuses = [(await found.get(identity))["status"] for identity in ids]
+        assert statuses.count("queued") == 5, statuses
+        assert senders[0].resting() == ["sms"]
