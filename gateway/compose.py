@@ -177,7 +177,9 @@ def api(made: House) -> web.Application:
         public_url=made.settings.public_url,
         allow_networks=made.settings.allow_networks,
     )
-    hooks = hook_routes(made.adapters, receiver, made.settings.public_url, _Counter(made.metrics))
+    known = specs()
+    kinds = {name: known[table["kind"]].hooks for name, table in made.settings.providers.items()}
+    hooks = hook_routes(made.adapters, receiver, made.settings.public_url, _Counter(made.metrics), kinds)
     return make_app(desk, hooks)
 
 

@@ -1,7 +1,7 @@
 """Routes for providers' hooks: bounded reading, verification by the adapter, and a 200 only after the commit."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,39 +21,62 @@ AWAY_SECONDS: Final = 5
 #: https://www.twilio.com/docs/messaging/twiml: do nothing, say nothing. Also right for a status call, which ignores it.
 NOTHING_TO_SAY: Final = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
+#: The kind of hook that comes to ``/hooks/{provider}`` itself, where a field or nothing at all tells what it is.
+ANY: Final = "any"
+
+#: What a provider calls whose adapter does not say otherwise.
+USUAL: Final = frozenset({"status", "inbound"})
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def routes(adapters: Mapping[str, Adapter], inbox: Inbox, public_url: str, counter: Counter) -> list[web.RouteDef]:
+def routes(
+    adapters: Mapping[str, Adapter],
+    inbox: Inbox,
+    public_url: str,
+    counter: Counter,
+    kinds: Mapping[str, Set[str]] | None = None,
+) -> list[web.RouteDef]:
     """The routes to mount at the root. ``adapters`` is by the operator's name, which stands in the path.
 
+    ``kinds`` are the kinds of hook that each of them takes (``SPEC.hooks``); whatever is not there takes ``USUAL``.
     ``public_url`` is what providers were given and what they sign; neither ``Host`` nor any ``X-Forwarded`` header is
     looked at. Raises ``ValueError`` when it is not an http address without query.
     """
     base = urlsplit(public_url)
     if base.scheme not in ("http", "https") or not base.hostname or base.query or base.fragment:
         raise ValueError("the public address must look like https://host or https://host/path")
-    intake = _Intake(adapters, inbox, public_url.rstrip("/"), counter)
+    intake = _Intake(adapters, inbox, public_url.rstrip("/"), counter, kinds or {})
     return [
-        web.post("/hooks/{provider}/status", intake.taking("status", NOTHING_TO_SAY, "text/xml")),
-        web.post("/hooks/{provider}/inbound", intake.taking("inbound", NOTHING_TO_SAY, "text/xml")),
+        web.post("/hooks/{provider}/status", intake.taking("status")),
+        web.post("/hooks/{provider}/inbound", intake.taking("inbound")),
+        web.post("/hooks/{provider}", intake.taking(ANY)),
     ]
 
 
 class _Intake:
-    def __init__(self, adapters: Mapping[str, Adapter], inbox: Inbox, public_url: str, counter: Counter) -> None:
+    def __init__(
+        self,
+        adapters: Mapping[str, Adapter],
+        inbox: Inbox,
+        public_url: str,
+        counter: Counter,
+        kinds: Mapping[str, Set[str]],
+    ) -> None:
         self._adapters = adapters
         self._inbox = inbox
         self._public_url = public_url
         self._counter = counter
+        self._kinds = kinds
 
-    def taking(self, kind: str, thanks: bytes, thanks_type: str) -> Handler:
-        """A handler for hooks of one kind; ``thanks`` is the body of the 200."""
+    def taking(self, kind: str) -> Handler:
+        """A handler for hooks of one kind."""
 
         async def take(request: web.Request) -> web.StreamResponse:
             provider = request.match_info["provider"]
             adapter = self._adapters.get(provider)
-            if adapter is None or not request.raw_path.startswith("/"):
+            kinds = self._kinds.get(provider, USUAL)
+            if adapter is None or kind not in kinds or not request.raw_path.startswith("/"):
                 return _left_unread(404)
             # Unfolding a body is work that a stranger could make us do before any signature is checked.
             if request.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -69,12 +92,14 @@ class _Intake:
                 kind=kind,
                 headers=request.headers,
                 body=body,
+                # The socket's other end. What X-Forwarded-For says, anybody can say.
+                remote=request.remote,
             )
             ending = await self._kept(provider, adapter, hook)
             self._counter.count(provider, ending)
             match ending:
                 case Ending.KEPT | Ending.UNREADABLE:
-                    return web.Response(body=thanks, content_type=thanks_type)
+                    return _thanks(kinds)
                 case Ending.FORGED | Ending.REFUSED:
                     return web.Response(status=403)
                 case Ending.AWAY:
@@ -119,6 +144,13 @@ async def _body(request: web.Request) -> bytes | int:
         # Whoever hangs up in the middle reads no answer; what matters is that it is no error of ours.
         return 400
     return b"".join(parts)
+
+
+def _thanks(kinds: Set[str]) -> web.Response:
+    """The 200. Some gateways send the body of it to the person as an answer, so only Twilio, who would miss it, gets one."""
+    if ANY in kinds:
+        return web.Response()
+    return web.Response(body=NOTHING_TO_SAY, content_type="text/xml")
 
 
 def _left_unread(status: int) -> web.Response:

@@ -18,13 +18,17 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
-    """One call of a provider, as it came: ``url`` is the public one that the provider signed, never taken from ``Host``."""
+    """One call of a provider, as it came: ``url`` is the public one that the provider signed, never taken from ``Host``.
+
+    ``remote`` is the address at the other end of the socket, never what a header says: behind a proxy it is the proxy's.
+    """
 
     method: str
     url: str
     kind: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    remote: str | None = field(default=None, repr=False)
 
 
 class Adapter(Protocol):

@@ -3,7 +3,8 @@
 That precision is what keeps a person from being written to twice: only a call of which nothing left may be made again.
 aiohttp announces ``on_request_headers_sent`` just before the first byte is handed to the socket; before it come the wait
 for a free connection, DNS, TCP and TLS. There are no retries, redirects, cookies or proxies from the environment here;
-aiohttp itself repeats a GET whose kept connection turns out to be dead, and never a POST.
+aiohttp itself repeats a GET or PUT on which the other side hung up, and never a POST: a call that makes a provider send is
+made ``once``, whatever its method is.
 """
 
 from collections.abc import Mapping
@@ -70,6 +71,21 @@ async def _leaves(
     flight.left = True
 
 
+class _Once:
+    """Stands in each try that aiohttp makes of one call (``client_middlewares``), and lets the first one through only."""
+
+    def __init__(self) -> None:
+        self._tried = False
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if self._tried:
+            raise aiohttp.ClientError("would be made twice")
+        self._tried = True
+        return await handler(request)
+
+
 class Transport:
     """A pool of connections to one provider. Safe for concurrent calls; belongs to the event loop of its first call."""
 
@@ -90,9 +106,9 @@ class Transport:
         self._closed = False
 
     async def exchange(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, once: bool = False
     ) -> Exchange:
-        """Make one call, once.
+        """Make one call; with ``once``, never a second time by any method.
 
         A cancelled call raises ``CancelledError``: whoever cancels a send must take it for ``MayHaveLeft``.
         """
@@ -110,6 +126,7 @@ class Transport:
                 headers=sent,
                 allow_redirects=False,
                 trace_request_ctx=flight,
+                middlewares=(_Once(),) if once else (),
             ) as response:
                 return Answered(status=response.status, headers=response.headers, body=await _body(response))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
