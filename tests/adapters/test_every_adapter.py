@@ -15,6 +15,7 @@ from adapters.kit.port import Adapter, Forged, Hook
 from adapters.kit.settings import SettingsError
 from adapters.kit.signing import inbound_url, status_url
 from adapters.kit.testing import Babbles, Bench, Demands, HangsUp, NeverAnswers, Resets, Says, Step, refusing
+from tests.adapters.test_every_mail_adapter import demands_of
 from vocabulary.outcome import (
     Absent,
     CannotTell,
@@ -40,6 +41,8 @@ ADAPTERS = [
     (name, spec)
     for name in discovery.modules()
     if isinstance(spec := getattr(importlib.import_module(name), "SPEC", None), Spec)
+    # Those that speak SMTP are tried in test_every_mail_adapter.py.
+    and demands_of(name) is None
 ]
 
 
