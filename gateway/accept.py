@@ -34,7 +34,7 @@ from vocabulary.status import Status
 from vocabulary.verdict import Answer
 
 EXPIRY_DEFAULT: Final = timedelta(days=30)
-LANES: Final = 2
+LANES: Final = 1
 
 FIRST_STATUS: Final = {Answer.ALLOW: Status.QUEUED, Answer.DEFER: Status.DEFERRED, Answer.DENY: Status.BLOCKED}
 

@@ -24,6 +24,9 @@ from vocabulary.ids import shown
 
 BATCH_MAX: Final = 100
 AT_ONCE: Final = 32
+#: Among how many due deliveries the heads of lines are looked for, to begin with and at the most.
+REACH: Final = 4 * BATCH_MAX
+REACH_MAX: Final = 20_000
 TIMEOUT_SECONDS: Final = 15.0
 #: A delivery is leased for longer than it can take, so that no second process repeats it meanwhile.
 LEASE_SECONDS: Final = 60.0
@@ -42,6 +45,7 @@ class Notifier:
         self._database = database
         self._clock = clock
         self._egress = Egress(allow_networks)
+        self._reach = REACH
         self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def close(self) -> None:
@@ -53,9 +57,11 @@ class Notifier:
 
         async def lease(connection: Connection) -> tuple[list[Delivery], datetime]:
             _, real = await self._clock.now(connection)
-            return await outbox.lease(connection, real, BATCH_MAX, LEASE_SECONDS), real
+            return await outbox.lease(connection, real, BATCH_MAX, LEASE_SECONDS, self._reach), real
 
         leased, sent_at = await self._database.run(lease)
+        # One contact with a long line must not hide the heads of others: look further while few are found.
+        self._reach = REACH if len(leased) >= BATCH_MAX // 4 else min(self._reach * 4, REACH_MAX)
         if not leased:
             return 0
         # The leases are committed; no transaction is open while the world is spoken to.

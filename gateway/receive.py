@@ -87,7 +87,7 @@ class Receiver:
         self._database = database
         self._clock = clock
         self._scribe = scribe
-        self._committer: Committer[_Heard, None] = Committer(self._flush, lanes=2)
+        self._committer: Committer[_Heard, None] = Committer(self._flush)
 
     async def put(self, provider: str, received: Sequence[Receipt | Reply], raw: bytes, /) -> None:
         """Keep everything that one hook said. Raises InboxAwayError when it could not be committed."""

@@ -98,7 +98,7 @@ class Settler:
         self._clock = clock
         self._scribe = scribe
         self._lookups = tuple(lookups)
-        self._committer: Committer[Ending, None] = Committer(self._flush, lanes=2)
+        self._committer: Committer[Ending, None] = Committer(self._flush)
 
     async def settle(self, ending: Ending) -> None:
         """Store one ending. Raises DatabaseAway; then it may be told again."""

@@ -134,9 +134,7 @@ async def ring(connection: Connection) -> None:
     await connection.execute(queries(_SQL)["ring"])
 
 
-async def claim_due(
-    connection: Connection, now: datetime, limit: int, resting: Iterable[str] = ()
-) -> list[MessageRow]:
+async def claim_due(connection: Connection, now: datetime, limit: int, resting: Iterable[str] = ()) -> list[MessageRow]:
     """Lock up to ``limit`` waiting messages that are due or past their end, skipping what somebody else holds.
 
     ``resting``: channels whose ways have to rest; what waits for them is left where it is.

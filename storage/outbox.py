@@ -67,9 +67,12 @@ async def add(connection: Connection, events: Sequence[EventOut], real: datetime
         )
 
 
-async def lease(connection: Connection, real: datetime, limit: int, seconds: float) -> list[Delivery]:
-    """Deliveries that are due and first in their contact's line, leased for ``seconds`` of real time."""
-    rows = await connection.fetch(queries(_SQL)["lease"], real, limit, seconds)
+async def lease(connection: Connection, real: datetime, limit: int, seconds: float, reach: int) -> list[Delivery]:
+    """Deliveries that are due and first in their contact's line, leased for ``seconds`` of real time.
+
+    ``reach``: among how many due ones they are looked for; those that wait behind another of their contact are passed over.
+    """
+    rows = await connection.fetch(queries(_SQL)["lease"], real, limit, seconds, reach)
     return [
         Delivery(
             endpoint=row["endpoint"],

@@ -56,7 +56,7 @@ UPDATE contact_event SET superseded_by = $3 WHERE tenant = $1 AND id = $2 AND su
 -- What became of reserved contacts. A latest of null is left as it stands.
 UPDATE contact_event e SET outcome = t.outcome, latest = coalesce(t.latest, e.latest)
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(attempt, outcome, latest)
-WHERE e.attempt = t.attempt AND e.type = 'contact'
+WHERE e.attempt = t.attempt AND e.attempt = ANY($1::uuid[]) AND e.type = 'contact'
 
 -- name: reply_of
 -- The channel of one reply of this person's.

@@ -41,13 +41,13 @@ SELECT min(due_at) FROM message WHERE status IN ('queued', 'deferred') AND NOT c
 UPDATE message m SET first = coalesce(m.first, json_build_object('channel', m.channel, 'decision', m.decision, 'decisions', m.decisions)), status = t.status, channel = t.channel, decision = t.decision::json, decisions = t.decisions::json,
   due_at = t.due_at, updated_at = $7
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) AS t(id, status, channel, decision, decisions, due_at)
-WHERE m.id = t.id
+WHERE m.id = t.id AND m.id = ANY($1::uuid[])
 
 -- name: move
 -- New statuses; $5 is the law's instant.
 UPDATE message m SET status = t.status, resolution = coalesce(t.resolution, m.resolution), due_at = coalesce(t.due_at, m.due_at), updated_at = $5
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS t(id, status, resolution, due_at)
-WHERE m.id = t.id
+WHERE m.id = t.id AND m.id = ANY($1::uuid[])
 
 -- name: lock
 -- These messages, in id order, until the transaction ends.
@@ -92,7 +92,7 @@ UPDATE attempt a SET state = t.state, provider_id = coalesce(t.provider_id, a.pr
   segments = coalesce(t.segments, a.segments), lookup_at = t.lookup_at, settled_at = $8
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::timestamptz[])
   AS t(id, state, provider_id, provider_status, reason, segments, lookup_at)
-WHERE a.id = t.id
+WHERE a.id = t.id AND a.id = ANY($1::uuid[])
 
 -- name: overdue_attempts
 -- Attempts that nobody can still be sending.

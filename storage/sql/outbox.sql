@@ -15,15 +15,22 @@ WITH given AS (
 SELECT pg_notify('tregua_outbox', '') WHERE EXISTS (SELECT FROM lined)
 
 -- name: lease
--- Due deliveries that are the first waiting one of their contact at their endpoint; moving next_at leases them.
-WITH due AS (
+-- Due deliveries that are the first waiting one of their contact at their endpoint; moving next_at leases them. Whoever stands
+-- behind a delivery that failed is due no earlier than it (see told), so heads are found among the first $4 that are due.
+WITH ripe AS MATERIALIZED (
+  SELECT endpoint, event, contact FROM crm_delivery
+  WHERE state = 'waiting' AND next_at <= $1 ORDER BY next_at, seq LIMIT $4
+), heads AS MATERIALIZED (
+  SELECT r.endpoint, r.event FROM ripe r
+  WHERE r.event = (
+    SELECT line.event FROM crm_delivery line
+    WHERE line.endpoint = r.endpoint AND line.contact = r.contact AND line.state = 'waiting' ORDER BY line.seq LIMIT 1
+  )
+  LIMIT $2
+), due AS MATERIALIZED (
   SELECT d.endpoint, d.event FROM crm_delivery d
-  WHERE d.state = 'waiting' AND d.next_at <= $1
-    AND NOT EXISTS (
-      SELECT FROM crm_delivery earlier
-      WHERE earlier.endpoint = d.endpoint AND earlier.contact = d.contact AND earlier.state = 'waiting' AND earlier.seq < d.seq
-    )
-  ORDER BY d.next_at LIMIT $2 FOR UPDATE SKIP LOCKED
+  WHERE (d.endpoint, d.event) IN (SELECT endpoint, event FROM heads) AND d.state = 'waiting' AND d.next_at <= $1
+  FOR UPDATE SKIP LOCKED
 )
 UPDATE crm_delivery d SET next_at = $1 + make_interval(secs => $3), tries = d.tries + 1
 FROM due, crm_event e, crm_endpoint p
@@ -31,10 +38,18 @@ WHERE d.endpoint = due.endpoint AND d.event = due.event AND e.id = d.event AND p
 RETURNING d.endpoint, p.url, p.secrets, d.event, d.tenant, e.type, e.body::text AS body, e.occurred_at, d.tries, d.first_at, d.seq
 
 -- name: told
--- How deliveries went.
-UPDATE crm_delivery d SET state = t.state, next_at = t.next_at, last_status = t.status, last_error = t.error
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::integer[], $6::text[]) AS t(endpoint, event, state, next_at, status, error)
-WHERE d.endpoint = t.endpoint AND d.event = t.event
+-- How deliveries went; who stands in line behind one that failed waits as long as it does.
+WITH given AS (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::integer[], $6::text[])
+    AS t(endpoint, event, state, next_at, status, error)
+), went AS (
+  UPDATE crm_delivery d SET state = t.state, next_at = t.next_at, last_status = t.status, last_error = t.error
+  FROM given t WHERE d.endpoint = t.endpoint AND d.event = t.event AND d.event = ANY($2::uuid[])
+  RETURNING d.endpoint, d.contact, d.seq, d.state, d.next_at
+)
+UPDATE crm_delivery behind SET next_at = went.next_at FROM went
+WHERE went.state = 'waiting' AND behind.endpoint = went.endpoint AND behind.contact = went.contact AND behind.state = 'waiting'
+  AND behind.seq > went.seq AND behind.next_at < went.next_at
 
 -- name: next_due
 -- When the next delivery is due, among those that are first in their line.
@@ -50,7 +65,9 @@ SELECT * FROM crm_endpoint WHERE tenant = $1 ORDER BY created_at, id
 
 -- name: drop_endpoint
 -- Remove an endpoint with its deliveries.
-DELETE FROM crm_endpoint WHERE tenant = $1 AND id = $2 RETURNING true
+WITH gone AS (DELETE FROM crm_endpoint WHERE tenant = $1 AND id = $2 RETURNING id),
+lines AS (DELETE FROM crm_delivery d USING gone WHERE d.endpoint = gone.id)
+SELECT true FROM gone
 
 -- name: deliveries
 -- The last deliveries to an endpoint.

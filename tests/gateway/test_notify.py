@@ -113,3 +113,28 @@ async def test_a_name_that_resolves_inside_is_refused_at_the_connection() -> Non
             await egress.post("https://localhost/hook", b"{}", {}, 1024)
     finally:
         await egress.close()
+
+
+async def test_a_long_line_of_one_person_does_not_hold_up_another(busy: Town, crm: tuple[Crm, str]) -> None:
+    found, url = crm
+    made = await _register(busy, url)
+    await busy.rows(
+        """
+        WITH told AS (
+          INSERT INTO crm_event (id, tenant, contact, type, body, occurred_at)
+          SELECT gen_random_uuid(), 't1', CASE WHEN n <= 2000 THEN 'long' ELSE 'short' END, 'reply.received',
+            json_build_object('n', n), now() FROM generate_series(1, 2001) n RETURNING id, contact, seq
+        )
+        INSERT INTO crm_delivery (endpoint, event, tenant, contact, seq, state, next_at, first_at)
+        SELECT $1::uuid, id, 't1', contact, seq, 'waiting', now(), now() FROM told
+        """,
+        made["id"].removeprefix("whk_"),
+    )
+    for _ in range(400):
+        numbers = [json.loads(body)["data"]["n"] for _, body in found.got]
+        if 2001 in numbers:
+            break
+        await asyncio.sleep(0.02)
+    assert 2001 in numbers
+    assert len(numbers) < 1000, "the short line waited for the long one"
+    assert [n for n in numbers if n <= 2000] == sorted(n for n in numbers if n <= 2000)
