@@ -137,10 +137,11 @@ class MessageAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class DecisionAsk(MessageAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The same question without sending: at an instant, and written to the trace only if wanted."""
+    """The same question without sending: at an instant, written to the trace only if wanted, explained in a language if wanted."""
 
     at: Instant | None = None
     record: bool = False
+    explain: Literal["en", "es", "pt"] | None = None
 
 
 class StoredAsk(Struct, frozen=True, kw_only=True):

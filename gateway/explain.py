@@ -315,7 +315,7 @@ def _spans(clause: Clause, facts: Facts, language: str) -> Iterator[str]:
             return
     for there in facts.zones:
         begins, ends = _edges(period, facts.now, there)
-        yield part("from_to", language, begins=_when(begins, there, language), ends=_when(ends, there, language))
+        yield part("from_to", language, begins=when(begins, there, language), ends=when(ends, there, language))
 
 
 def _edges(period: Period, now: datetime, there: str) -> tuple[datetime, datetime]:
@@ -408,7 +408,7 @@ def _since(rule: Since, facts: Facts, language: str) -> Iterator[str]:
                         yield _event(at, contact, debt, facts, language)
             for at, call in facts.calls:
                 if call.person == person and call.outcome is ContactOutcome.CONVERSATION and counts(at):
-                    yield part("inbound_call", language, when=_when(at, _home(facts), language))
+                    yield part("inbound_call", language, when=when(at, _home(facts), language))
         case Happening.STATUS:
             for at, status in facts.statuses:
                 if status.status is rule.status and (status.person == person or rule.of_anyone) and counts(at):
@@ -432,7 +432,7 @@ def _consent(rule: NeedsConsent, facts: Facts, language: str) -> Iterator[str]:
         yield part(
             "consent_profile" if profile else "consent",
             language,
-            when="" if profile else _when(found.at, _home(facts), language),
+            when="" if profile else when(found.at, _home(facts), language),
         )
 
 
@@ -446,7 +446,7 @@ def _her_messages(facts: Facts, language: str) -> Iterator[str]:
     if wrote:
         at, reply = wrote[-1]
         channel = name("channel", reply.channel, language)
-        yield part("reply", language, channel=channel, when=_when(at, _home(facts), language))
+        yield part("reply", language, channel=channel, when=when(at, _home(facts), language))
 
 
 def _event(at: datetime, contact: Contacted, debt: str | None, facts: Facts, language: str) -> str:
@@ -454,7 +454,7 @@ def _event(at: datetime, contact: Contacted, debt: str | None, facts: Facts, lan
         "event",
         language,
         channel=name("channel", contact.channel, language),
-        when=_when(at, _home(facts), language),
+        when=when(at, _home(facts), language),
         outcome=name("outcome", contact.outcome, language),
     )
     if debt is not None:
@@ -465,11 +465,11 @@ def _event(at: datetime, contact: Contacted, debt: str | None, facts: Facts, lan
 
 
 def _notice(kind: str, at: datetime, facts: Facts, language: str) -> str:
-    return part("notice", language, notice=name("notice", kind, language), when=_when(at, _home(facts), language))
+    return part("notice", language, notice=name("notice", kind, language), when=when(at, _home(facts), language))
 
 
 def _status(kind: str, at: datetime, facts: Facts, language: str) -> str:
-    return part("status", language, status=name("status", kind, language), when=_when(at, _home(facts), language))
+    return part("status", language, status=name("status", kind, language), when=when(at, _home(facts), language))
 
 
 def _debts(what: Counted, facts: Facts) -> Sequence[str | None]:
@@ -481,7 +481,7 @@ def _home(facts: Facts) -> str | None:
     return facts.zones[0] if facts.zones else None
 
 
-def _when(at: datetime, zone_name: str | None, language: str) -> str:
+def when(at: datetime, zone_name: str | None, language: str) -> str:
     """``2026-03-10 09:00 America/Bogota (Tuesday)``: the date as every reader of every country reads it."""
     there = zone_name or "UTC"
     if not PAST + _DAY < at < NEVER - _DAY:
@@ -507,13 +507,13 @@ def sentences(explanation: Explanation) -> Iterator[str]:
     zones = explanation.zones
     yield say(
         "asked",
-        when=_when(verdict.decided_at, zones[0] if zones else None, language),
+        when=when(verdict.decided_at, zones[0] if zones else None, language),
         channel=name("channel", explanation.channel, language),
         purpose=name("purpose", explanation.purpose, language),
         role=name("role", explanation.role, language),
     )
     if explanation.asked_for != verdict.decided_at:
-        yield say("asked_for", when=_when(explanation.asked_for, zones[0] if zones else None, language))
+        yield say("asked_for", when=when(explanation.asked_for, zones[0] if zones else None, language))
     if zones:
         yield say("zones", zones=", ".join(zones))
     for used in verdict.packs:

@@ -1,5 +1,6 @@
 """Answers what would be decided, without sending: the same facts and the same law, at an instant of the caller's choice."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,13 +10,16 @@ from gateway.asks import DecisionAsk
 from gateway.cases import Draft, Drafter, references
 from gateway.costs import Costs
 from gateway.entries import Scribe
-from gateway.judge import Case, Choice, Judge, zones_of
+from gateway.explain import explain, sentences
+from gateway.judge import Case, Choice, Judge, address_for, zones_of
 from gateway.policies import Policies
 from storage import chain, history, people
 from storage.clock import LegalClock
 from storage.database import Connection, Database
 from storage.people import ContactRow, DebtRow
+from vocabulary.channel import Channel
 from vocabulary.event import Event
+from vocabulary.verdict import Verdict
 
 
 class Adviser:
@@ -61,7 +65,9 @@ class Adviser:
                     "asked", tenant=tenant, at=now, subject=contact.subject, facts=choice_facts(choice)
                 )
                 await chain.append(connection, {tenant: [entry]})
-            return _document(case, choice)
+            wanted = case.ask.send_at
+            asked_for = ask.at or (wanted if wanted is not None and wanted > now else now)
+            return self._document(case, choice, asked_for, ask.explain)
 
         return await self._database.run(job) if ask.record else await self._database.read(job)
 
@@ -86,10 +92,19 @@ class Adviser:
         kept = await people.debts(connection, [(tenant, debt) for debt in draft.ask.debts])
         return {debt: row for (_, debt), row in kept.items()} | {row.id: row for row in draft.debts}
 
+    def _document(self, case: Case, choice: Choice, asked_for: datetime, language: str | None) -> dict[str, Any]:
+        zone = answers.zone_of(zones_of(case, choice.address))
 
-def _document(case: Case, choice: Choice) -> dict[str, Any]:
-    zone = answers.zone_of(zones_of(case, choice.address))
-    document: dict[str, Any] = {"channel": choice.channel.value, **answers.decision(choice.verdict, zone)}
-    if len(choice.all) > 1:
-        document["decisions"] = [{"channel": c.value, **answers.decision(v, zone)} for c, v in choice.all]
-    return document
+        def told(channel: Channel, verdict: Verdict) -> dict[str, Any]:
+            document: dict[str, Any] = {"channel": channel.value, **answers.decision(verdict, zone)}
+            if language is not None:
+                question = self._judge.question(case, channel, address_for(case, channel), asked_for)
+                asked = replace(verdict, decided_at=choice.verdict.decided_at)
+                explanation = explain(question, self._judge.law, case.policy, language, asked)
+                document["explanation"] = list(sentences(explanation))
+            return document
+
+        document = told(choice.channel, choice.verdict)
+        if len(choice.all) > 1:
+            document["decisions"] = [told(channel, verdict) for channel, verdict in choice.all]
+        return document

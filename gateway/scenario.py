@@ -87,7 +87,7 @@ def load(path: Path) -> list[Case]:
     if len(source) > FILE_BYTES_MAX:
         raise ScenarioError(f"{path}: larger than {FILE_BYTES_MAX} bytes")
     try:
-        cases = yaml.load(source, Loader=_Strict)  # noqa: S506 - a SafeLoader that also refuses doubled keys
+        cases = strict_yaml(source)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path}: no YAML: {error}") from error
     if not isinstance(cases, list):
@@ -111,6 +111,11 @@ class _Strict(yaml.SafeLoader):
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"key “{key}” is there twice", node.start_mark)
         return super().construct_mapping(node, deep)
+
+
+def strict_yaml(text: str | bytes) -> object:
+    """YAML of one document, a doubled key refused. Raises ``yaml.YAMLError``."""
+    return yaml.load(text, Loader=_Strict)  # noqa: S506 - a SafeLoader that also refuses doubled keys
 
 
 class _Table:

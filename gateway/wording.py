@@ -25,6 +25,26 @@ FRAMES: Final[Mapping[str, _Three]] = {
         "Em {when} consultou-se se uma mensagem por {channel} com o propósito de “{purpose}” pode sair para uma pessoa "
         "que é {role}.",
     ),
+    "as_it_stands": (
+        "What follows explains {message} as it stands now.",
+        "Lo que sigue explica {message} tal como está ahora.",
+        "O que segue explica {message} tal como está agora.",
+    ),
+    "as_of": (
+        "What follows explains {message} as the law and the facts stood on {when}.",
+        "Lo que sigue explica {message} tal como estaban las normas y los hechos el {when}.",
+        "O que segue explica {message} tal como estavam as normas e os fatos em {when}.",
+    ),
+    "as_decided": (
+        "What follows explains {message} as it was decided on {when}; the trace keeps that decision as entry {index}.",
+        "Lo que sigue explica {message} tal como se decidió el {when}; la traza guarda esa decisión como asiento {index}.",
+        "O que segue explica {message} tal como se decidiu em {when}; o registro guarda essa decisão como entrada {index}.",
+    ),
+    "unlike_trace": (
+        "The trace says “{outcome}”: what has become known since makes it come out otherwise today.",
+        "La traza dice “{outcome}”: lo que se supo después hace que hoy resulte distinto.",
+        "O registro diz “{outcome}”: o que se soube depois faz com que hoje resulte diferente.",
+    ),
     "asked_for": (
         "The rules were asked about the instant for which the message is wanted, {when}.",
         "Las normas se consultaron para el instante en que se quiere el mensaje, {when}.",

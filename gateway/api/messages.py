@@ -157,7 +157,7 @@ ROUTES: Final = (
         tag="Messages",
         summary="Ask what would be decided",
         description="The body of a message, and optionally `at`. Nothing is sent, and nothing is stored but the trace of the "
-        "question when `record` is true.",
+        "question when `record` is true. With `explain` (`en`, `es` or `pt`) the decision is told in sentences too.",
         scope=Scope.READ,
         body=DecisionAsk,
         example={**_MESSAGE, "at": "2026-11-22T15:04:00-05:00"},

@@ -70,6 +70,16 @@ class DecisionShown(Struct, frozen=True):
     reasons: Annotated[list[ReasonShown], Meta(description="Every rule that blocks, not the first.")]
     obligations: list[ObligationShown]
     channel: str | UnsetType = UNSET
+    explanation: (
+        Annotated[
+            list[str],
+            Meta(
+                description="With `explain`: whole sentences that can be filed. Every rule asked, what it counted, its limit and "
+                "window, the reading chosen and the next allowed instant; no address, no text, no name."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     decisions: list["DecisionShown"] | UnsetType = UNSET
 
 

@@ -1,22 +1,30 @@
-"""``tregua policy``: the law as it is shipped, tested with worked cases, shown and explained; no database, no network."""
+"""``tregua policy``: the law as it is shipped, tested with worked cases, shown and explained; tenants' policies; the past asked again.
+
+Only ``set``, ``backtest`` and ``explain`` of a message need settings and a database.
+"""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
 from gateway.decide import decide
 from gateway.explain import explain as explained
 from gateway.explain import sentences
+from gateway.lawbook import markdown
 from gateway.scenario import Case, ScenarioError, load
 from jurisdictions.compile import PackError
 from jurisdictions.library import PACKS, Library
 from jurisdictions.library import load as load_packs
+from vocabulary.ids import parsed
 from vocabulary.verdict import Verdict
 
-app = typer.Typer(no_args_is_help=True, help="The law: test it, list it, show it, have it explained.")
+app = typer.Typer(
+    no_args_is_help=True, help="The law: test it, list it, show it, set it, have it explained, ask the past again."
+)
 
 #: What a shell is told: it does not hold; it was asked wrongly.
 DOES_NOT_HOLD: Final = 1
@@ -28,7 +36,7 @@ Packs = Annotated[Path, typer.Option("--packs", metavar="DIR", help="Packs to us
 
 @app.callback()
 def policy() -> None:
-    """The law: test it, list it, show it, have it explained."""
+    """The law: test it, list it, show it, set it, have it explained, ask the past again."""
 
 
 @app.command("test")
@@ -60,11 +68,18 @@ def run_cases(
 
 
 @app.command("list")
-def list_command(as_json: Json = False, packs: Packs = PACKS) -> None:
+def list_command(
+    as_json: Json = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/jurisdictions.md.")] = False,
+    packs: Packs = PACKS,
+) -> None:
     """Every pack with its status, dates and digest.
 
     Example: tregua policy list --json
     """
+    if as_markdown:
+        typer.echo(markdown(_law(packs)), nl=False)
+        return
     for pack in _law(packs).packs.values():
         table = pack.table
         if as_json:
@@ -124,25 +139,44 @@ def show_command(
 
 @app.command("explain")
 def explain_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A scenario file.")],
+    what: Annotated[str, typer.Argument(metavar="MESSAGE|FILE", help="A message's id (msg_…), or a scenario file.")],
     case_id: Annotated[str | None, typer.Option("--case", metavar="ID", help="One case of it; else every one.")] = None,
     language: Annotated[str, typer.Option("--lang", metavar="en|es|pt", help="Language of the sentences.")] = "en",
+    as_of: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="Explain it as of then, with the packs then in force.")
+    ] = None,
     as_json: Json = False,
     packs: Packs = PACKS,
 ) -> None:
     """Say why: every rule asked, what was counted, the limit, the window, the reading, the next allowed instant.
 
-    Example: tregua policy explain tests/conformance/cases/co.yaml --case CO-T10
+    A message is explained as it stands now and as each of its attempts was decided; that needs settings and the database.
+
+    Example: tregua policy explain tests/conformance/cases/co.yaml --case CO-T10 --lang es
     """
     if language not in ("en", "es", "pt"):
         _wrong(f"no language {language}; languages: en, es, pt")
+    at = _instant(as_of, "--as-of") if as_of is not None else None
+    message = parsed("msg", what)
+    if message is not None:
+        if packs != PACKS or case_id is not None:
+            _wrong("a message is explained with the packs of this release, and has no cases")
+        from gateway.cli.policy_past import explain_message
+
+        explain_message(message, language, at, as_json=as_json)
+        return
+    file = Path(what)
     law = _law(packs)
     cases = [case for case in _cases(file) if case_id in (None, case.id)]
     if not cases:
         _wrong(f"{file}: no case {case_id}")
     for case in cases:
+        question = case.question
+        if at is not None:
+            known = tuple(event for event in question.history if event.at <= at)
+            question = replace(question, now=at, history=known)
         try:
-            explanation = explained(case.question, law, language=language)
+            explanation = explained(question, law, language=language)
         except ValueError as error:
             _wrong(f"{file}: case {case.id}: {error}")
         if as_json:
@@ -153,11 +187,73 @@ def explain_command(
                 typer.echo(f"  {sentence}")
 
 
+Tenant = Annotated[str | None, typer.Option(metavar="TENANT", help="Whose; may be left out where there is one tenant.")]
+
+
+@app.command("set")
+def set_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The body of PUT /v1/policy as JSON, YAML or TOML.")],
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Put a tenant's policy: readings, house rules, overrides. The next version, in force at once, and traced.
+
+    Exit 0: in force. Exit 1: it does not fit, each flaw named by its pointer. Exit 2: wrong use.
+
+    Example: tregua policy set policy.yaml --tenant acme
+    """
+    from gateway.cli.policy_past import put_policy
+
+    put_policy(file, tenant, as_json=as_json)
+
+
+@app.command("backtest")
+def backtest_command(
+    since: Annotated[str, typer.Option(metavar="INSTANT", help="From then on (RFC 3339, or a date in UTC).")],
+    until: Annotated[str | None, typer.Option(metavar="INSTANT", help="Before then; else until now.")] = None,
+    pack: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[CODE=]FILE", help="A pack to put in the place of the one of that code; repeatable."),
+    ] = None,
+    reading: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A reading to choose instead; repeatable.")
+    ] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Decide the past again under another pack or reading, and report what would differ, rule by rule.
+
+    Asks again about every reserved attempt and every decision that held a message back. Changes nothing.
+
+    Example: tregua policy backtest --reading co.week=rolling --since 2026-11-01
+    """
+    if not pack and not reading:
+        _wrong("name what is to differ: --pack or --reading")
+    begins = _instant(since, "--since")
+    ends = _instant(until, "--until") if until is not None else None
+    from gateway.cli.policy_past import backtest
+
+    backtest(packs=pack or [], readings=reading or [], since=begins, until=ends, tenant=tenant, as_json=as_json)
+
+
+def _instant(text: str, option: str) -> datetime:
+    """An instant with an offset, or the beginning of a date in UTC."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        _wrong(f"{option} {text}: is no instant (RFC 3339)")
+    if at.tzinfo is None:
+        if len(text) > len("2026-11-01"):
+            _wrong(f"{option} {text}: needs an offset, such as -05:00")
+        at = at.replace(tzinfo=UTC)
+    return at
+
+
 def _plain(value: Any) -> str:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def _wrong(why: str) -> None:
+def _wrong(why: str) -> NoReturn:
     typer.echo(why, err=True)
     raise typer.Exit(WRONG_USE)
 
