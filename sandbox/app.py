@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aiohttp import web
 
 from sandbox import problem
+from sandbox.aggregator import AggregatorCarrier
 from sandbox.clock import CarriersClock
 from sandbox.door import Door
 from sandbox.faults import COUNT_MAX, REFUSED_SECONDS_EACH, SECONDS_MAX, Fault, Faults
@@ -69,6 +70,33 @@ def make_app(settings: Settings, *, clock: Clock | None = None, set_clock: SetCl
     return app
 
 
+class Carrier(Protocol):
+    """What the telephone asks of a simulated carrier."""
+
+    @property
+    def provider(self) -> str:
+        """The operator's name for the account there."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """The kind of the adapter that speaks to it."""
+        ...
+
+    @property
+    def channel(self) -> str:
+        """The channel it carries."""
+        ...
+
+    def is_address(self, text: str) -> bool:
+        """Whether a person can write from there."""
+        ...
+
+    async def reply(self, sender: str, text: str) -> dict[str, Any]:
+        """The person writes; what the gateway answered."""
+        ...
+
+
 class _Sandbox:
     def __init__(self, settings: Settings, clock: Clock | None, set_clock: SetClock | None) -> None:
         self._settings = settings
@@ -78,7 +106,8 @@ class _Sandbox:
         self._truth: Truth
         self._hooks: Hooks
         self._door: Door
-        self._carriers: dict[str, TwilioCarrier]
+        self._carriers: dict[str, Carrier]
+        self._aggregators: list[AggregatorCarrier]
 
     async def running(self, app: web.Application) -> AsyncIterator[None]:
         """Opens the memory and the door, tells what was left untold, and closes all of it."""
@@ -87,12 +116,20 @@ class _Sandbox:
         self._hooks = Hooks(settings.retry_seconds)
         twilio = TwilioCarrier(settings, self._truth, self._faults, self._hooks, self._clock.now)
         self._carriers = {twilio.channel: twilio}
+        self._aggregators = [
+            AggregatorCarrier(account, settings, self._truth, self._faults, self._hooks, self._clock.now)
+            for account in settings.aggregators
+        ]
         carriers = web.Application(client_max_size=problem.BODY_BYTES_MAX)
         carriers.add_routes(twilio.routes())
+        for aggregator in self._aggregators:
+            carriers.add_routes(aggregator.routes())
         self._door = Door(carriers, settings.host, settings.carrier_port)
         await self._door.open()
         app[DOOR] = self._door
         twilio.resume()
+        for aggregator in self._aggregators:
+            aggregator.resume()
         yield
         await self._door.close()
         await self._hooks.close()
@@ -130,7 +167,7 @@ class _Sandbox:
         if not carrier.is_address(sender):
             raise problem.wrong("/from", "must be a number in E.164, such as +573001234567")
         words = problem.text(read, "text", TEXT_CHARACTERS_MAX)
-        return web.json_response(await carrier.reply(sender, words))
+        return web.json_response(await self._latest(carrier, sender).reply(sender, words))
 
     async def armed(self, _request: web.Request) -> web.Response:
         """The faults that still wait."""
@@ -188,11 +225,21 @@ class _Sandbox:
             raise Problem(404, "not-found", "There is no such thing")
         return _served(name, _FILES[name])
 
+    def _latest(self, carrier: Carrier, sender: str) -> Carrier:
+        """An answer goes back the way of the last message; who has none writes to the carrier of the channel."""
+        others = {other.provider: other for other in self._aggregators if other.channel == carrier.channel}
+        last = carrier
+        for line in self._truth.with_person(sender):
+            if line["type"] == "arrived" and line["channel"] == carrier.channel:
+                last = others.get(line["provider"], carrier)
+        return last
+
     def _provider(self, word: str) -> str:
-        for carrier in self._carriers.values():
+        simulated = [*self._carriers.values(), *self._aggregators]
+        for carrier in simulated:
             if word in (carrier.provider, carrier.kind):
                 return carrier.provider
-        known = ", ".join(carrier.provider for carrier in self._carriers.values())
+        known = ", ".join(carrier.provider for carrier in simulated)
         raise problem.wrong("/provider", f"is not simulated here; known: {known}")
 
     def _bubble(self, line: Line) -> dict[str, Any]:

@@ -18,6 +18,25 @@ class TwilioAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AggregatorAccount:
+    """An account at a simulated aggregator, which stands at ``/<provider>`` behind the carriers' door.
+
+    ``dialect`` is ``faro`` or ``vereda`` (docs/channels/sms-http.md); ``secret`` signs the gateway in, ``hook_key`` proves
+    hooks. ``hook_url`` is where people's words go, and for ``vereda`` its receipts too; it knows national numbers only, so
+    ``country_prefix`` is put before them.
+    """
+
+    provider: str
+    dialect: str
+    secret: str = field(repr=False)
+    hook_key: str = field(repr=False)
+    hook_url: str
+    sender: str
+    user: str = ""
+    country_prefix: str = "+57"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``carrier_port`` 0 lets the system choose. All ``seconds`` are real time.
 
@@ -28,6 +47,7 @@ class Settings:
 
     directory: Path
     twilio: TwilioAccount
+    aggregators: tuple[AggregatorAccount, ...] = ()
     host: str = "127.0.0.1"
     carrier_port: int = 0
     answer_seconds: float = 0.005
