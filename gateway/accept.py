@@ -11,7 +11,7 @@ import msgspec
 
 from gateway import answers
 from gateway.asks import MessageAsk
-from gateway.cases import Draft, Drafter, references
+from gateway.cases import Draft, Drafter, Known, references
 from gateway.committer import Committer
 from gateway.costs import Costs
 from gateway.entries import Scribe, verdict_facts
@@ -125,7 +125,7 @@ class Acceptor:
         for tenant, written in (await put_profiles(connection, self._scribe, profiles, now)).items():
             entries[tenant].extend(written)
         await people.put_debts(connection, [row for i in standing for row in drafts[i.id].debts], now)
-        cases = await self._cases(connection, standing, drafts, policies, now)
+        cases = await self._cases(connection, standing, drafts, known, policies, now)
 
         rows: list[MessageRow] = []
         events: list[EventOut] = []
@@ -151,14 +151,17 @@ class Acceptor:
         connection: Connection,
         items: Sequence[_Item],
         drafts: Mapping[UUID, Draft],
+        known: Known,
         policies: Mapping[str, Policy],
         now: datetime,
     ) -> dict[UUID, Case]:
         keys = {item.id: (item.tenant, drafts[item.id].contact) for item in items}
-        contacts = await people.contacts(connection, keys.values())
-        debts = await people.debts(
-            connection, [(item.tenant, debt) for item in items for debt in drafts[item.id].ask.debts]
-        )
+        # What came along whole was just written, and is read again with everything that stands beside it.
+        written = [keys[item.id] for item in items if drafts[item.id].profile is not None]
+        contacts = {**known.contacts, **await people.contacts(connection, written)}
+        contacts = {key: contacts[key] for key in keys.values()}
+        put = [(item.tenant, row.id) for item in items for row in drafts[item.id].debts]
+        debts = {**known.debts, **await people.debts(connection, put)}
         histories = await history.histories(
             connection,
             {key: [a.endpoint for a in row.addresses] for key, row in contacts.items()},

@@ -6,7 +6,7 @@ its ASCII form.
 
 import hmac
 import unicodedata
-from hashlib import sha256
+from functools import lru_cache
 from typing import Final
 
 import phonenumbers
@@ -46,13 +46,16 @@ def canonical(channel: Channel, address: str, *, contact: str | None = None) -> 
 def endpoint(secret: bytes, tenant: str, channel: Channel, address: str) -> str:
     """The keyed digest by which an address is locked and counted: the same for every channel of one phone number."""
     family = "phone" if channel in PHONE_CHANNELS else channel.value
-    return hmac.new(secret, f"{tenant}\n{family}\n{address}".encode(), sha256).hexdigest()[:32]
+    return hmac.digest(secret, f"{tenant}\n{family}\n{address}".encode(), "sha256").hex()[:32]
 
 
 def country_of(channel: Channel, address: str) -> str | None:
     """The region of a phone number (ISO 3166-1 alpha-2), None for anything else."""
-    if channel not in PHONE_CHANNELS:
-        return None
+    return _region(address) if channel in PHONE_CHANNELS else None
+
+
+@lru_cache(maxsize=4096)  # one message asks several times
+def _region(address: str) -> str | None:
     return phonenumbers.region_code_for_number(phonenumbers.parse(address))
 
 

@@ -421,9 +421,15 @@ class Dispatcher:
     async def _give_back(self, flight: Flight) -> None:
         await self._tell(Ending(flight.attempt.id, NotSent(reason="held too long before the call")))
 
-    @retry(retry=retry_if_exception_type(DatabaseAway), wait=wait_exponential_jitter(multiplier=0.05, max=5))
     async def _tell(self, ending: Ending) -> None:
         """Store an ending, for as long as it takes: it is idempotent, and only this process knows it."""
+        try:
+            await self._settler.settle(ending)
+        except DatabaseAway:
+            await self._tell_again(ending)
+
+    @retry(retry=retry_if_exception_type(DatabaseAway), wait=wait_exponential_jitter(multiplier=0.05, max=5))
+    async def _tell_again(self, ending: Ending) -> None:
         await self._settler.settle(ending)
 
 

@@ -2,7 +2,6 @@
 
 import hmac
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -48,7 +47,7 @@ class Scribe:
 
     def token(self, tenant: str, reference: str) -> str:
         """A CRM's reference as a keyed digest: equal where it is equal, and nothing else."""
-        return hmac.new(self._secret, f"{tenant}\n{reference}".encode(), sha256).hexdigest()[:16]
+        return hmac.digest(self._secret, f"{tenant}\n{reference}".encode(), "sha256").hex()[:16]
 
 
 def verdict_facts(verdict: Verdict) -> dict[str, Any]:

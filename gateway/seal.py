@@ -73,7 +73,7 @@ class Sealer:
         if stop == size and note is not None:
             return opened(note, self.signer(tenant).public_key), False
         index = size
-        async for row in chain.rows(connection, tenant, size, stop):
+        async for row in chain.written(connection, tenant, size, stop):
             if row.idx != index:
                 raise Broken(f"entry {index} is missing")
             whole = agrees(

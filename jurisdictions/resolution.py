@@ -1,6 +1,7 @@
 """Which packs bind and which clocks count: from what was given and what the facts say, each with the fact that chose it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import phonenumbers
@@ -117,6 +118,7 @@ def zones_for(*, given: Sequence[str], number: str | None = None, stated: Sequen
     return tuple(dict.fromkeys([*given, *(_zones_of(number) if number is not None else ())]))
 
 
+@lru_cache(maxsize=4096)  # one message asks several times, and reading a number costs more than deciding
 def _zones_of(number: str) -> tuple[str, ...]:
     try:
         parsed = phonenumbers.parse(number)

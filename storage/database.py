@@ -78,7 +78,17 @@ class Database:
                 max_size=connections_max,
                 command_timeout=COMMAND_SECONDS_MAX,
                 max_inactive_connection_lifetime=0,
-                server_settings={"search_path": "tregua", "role": "tregua_app", "timezone": "UTC"},
+                server_settings={
+                    "search_path": "tregua",
+                    "role": "tregua_app",
+                    "timezone": "UTC",
+                    # Every statement of a session is kept prepared, and its plan is settled while tables may be nearly empty:
+                    # a join by hashing or a whole scan that was cheap then would stay when they hold millions of rows.
+                    # Each statement here asks by keys; what reads whole tables switches these on for its own transaction.
+                    "enable_seqscan": "off",
+                    "enable_hashjoin": "off",
+                    "enable_mergejoin": "off",
+                },
             )
         except _AWAY as error:
             raise DatabaseAway(str(error)) from error

@@ -23,6 +23,11 @@ SELECT t.idx, t.kind, t.at, t.subject, t.message, t.header, t.payload_digest, t.
 FROM trace t LEFT JOIN trace_payload p ON p.tenant = t.tenant AND p.idx = t.idx
 WHERE t.tenant = $1 AND t.idx >= $2 AND t.idx < $3 ORDER BY t.idx
 
+-- name: written
+-- A range of entries, their words left where they are.
+SELECT idx, kind, at, subject, message, header, payload_digest, leaf FROM trace
+WHERE tenant = $1 AND idx >= $2 AND idx < $3 ORDER BY idx
+
 -- name: page
 -- Entries after an index, of one person, one message or one kind if named.
 SELECT t.idx, t.kind, t.at, t.subject, t.message, t.header, t.payload_digest, t.leaf, p.nonce, p.ciphertext
