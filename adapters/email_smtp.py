@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from adapters.kit.discovery import Spec
 from adapters.kit.mail_marks import LOCAL_PART_OCTETS_MAX, Box, Marks, PostOffice
-from adapters.kit.mail_transport import Host, Letter, MailTransport, Refused, Stage, Taken, Tls
+from adapters.kit.mail_transport import ADDRESS_INVALID, Host, Letter, MailTransport, Refused, Stage, Taken, Tls
 from adapters.kit.port import Forged, Hook
 from adapters.kit.settings import Table
 from adapters.kit.transport import MayHaveLeft, NothingLeft
@@ -33,10 +33,6 @@ from vocabulary.outcome import (
     Traced,
     Unknown,
 )
-
-#: Enhanced codes (RFC 3463 section 3.2, RFC 7505) by which a host says that there is no such address, now or ever: bad mailbox,
-#: bad system, bad syntax, moved without a trace, a domain that takes no mail. 5.2.x (full, disabled) are of a mailbox that exists.
-ADDRESS_INVALID: Final = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
 
 #: RFC 4954 section 6: the host wants us to log in (differently). That is about us and not about the mail.
 _LOGIN: Final = frozenset({530, 534, 535, 538})

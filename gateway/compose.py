@@ -1,7 +1,7 @@
 """Puts the house together: the only file that makes concrete things, all of them inside one exit stack."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -11,6 +11,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from adapters.kit.discovery import specs
+from adapters.kit.mail_marks import ReceivesMail
 from adapters.kit.port import Adapter
 from gateway.accept import Acceptor
 from gateway.api.app import make_app
@@ -39,6 +40,7 @@ from throttling.pacing import Pacer
 from vocabulary.channel import Channel
 from vocabulary.ids import new_uuid
 from webhooks.intake import routes as hook_routes
+from webhooks.mail import MailListener
 from webhooks.port import Ending
 
 REDIS_SECONDS_MAX = 1.0
@@ -179,8 +181,30 @@ def api(made: House) -> web.Application:
     )
     known = specs()
     kinds = {name: known[table["kind"]].hooks for name, table in made.settings.providers.items()}
-    hooks = hook_routes(made.adapters, receiver, made.settings.public_url, _Counter(made.metrics), kinds)
-    return make_app(desk, hooks)
+    counter = _Counter(made.metrics)
+    hooks = hook_routes(made.adapters, receiver, made.settings.public_url, counter, kinds)
+    app = make_app(desk, hooks)
+    app.cleanup_ctx.append(_mail_doors(made, receiver, counter))
+    return app
+
+
+def _mail_doors(
+    made: House, receiver: Receiver, counter: "_Counter"
+) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Listens for mail beside the API, for every way that asks for it."""
+    offices = {
+        name: adapter.post_office for name, adapter in made.adapters.items() if isinstance(adapter, ReceivesMail)
+    }
+    doors = [MailListener(name, office, receiver, counter) for name, office in offices.items() if office is not None]
+
+    async def listening(_app: web.Application) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            for door in doors:
+                await door.start()
+                stack.push_async_callback(door.close)
+            yield
+
+    return listening
 
 
 def dispatcher(made: House) -> Dispatcher:

@@ -129,6 +129,7 @@ class Receiver:
             if isinstance(h.item, Reply) and (h.provider, h.item.key) in fresh:
                 fresh.discard((h.provider, h.item.key))
                 replies.append(h)
+        replies = await self._answering(connection, replies)
         attempts = await self._attempts(connection, receipts)
         parties = await self._parties(connection, replies)
         waiting = await messages.waiting_of(connection, {(t, c) for found in parties.values() for t, c in found})
@@ -160,6 +161,20 @@ class Receiver:
         for provider, ids in by_provider.items():
             named |= set((await messages.attempts_by_provider_id(connection, provider, ids)).values())
         return await messages.attempts(connection, named) if named else {}
+
+    async def _answering(self, connection: Connection, replies: Sequence[_Heard]) -> list[_Heard]:
+        """Who answers a message of ours by its mark speaks as the address that it went to, whatever stands in the mail's head."""
+        named = {h.item.attempt for h in replies if isinstance(h.item, Reply) and h.item.attempt is not None}
+        known = await messages.attempts(connection, named) if named else {}
+        told: list[_Heard] = []
+        for h in replies:
+            assert isinstance(h.item, Reply)
+            attempt = known.get(h.item.attempt) if h.item.attempt is not None else None
+            if attempt is None or attempt.provider != h.provider:
+                told.append(replace(h, item=replace(h.item, attempt=None)))
+            else:
+                told.append(replace(h, item=replace(h.item, sender=attempt.address)))
+        return told
 
     async def _parties(self, connection: Connection, replies: Sequence[_Heard]) -> dict[str, list[Key]]:
         """Who uses the address that a reply came from, per reply."""
@@ -274,7 +289,9 @@ class Receiver:
             addressed = key == next(iter(spoken_to), parties[0])
             if addressed:
                 self._told(todo, contact, used, reply, said, now)
-            if stops or (addressed and said.intent is Intent.START):
+            # Anybody may write a mail in her name: what stops her messages is heard, what starts them again needs our mark.
+            proven = reply.channel is not Channel.EMAIL or reply.attempt is not None
+            if stops or (addressed and proven and said.intent is Intent.START):
                 self._stated(todo, contact, used, said, stops, now)
 
     async def _stranger(self, connection: Connection, reply: Reply, now: datetime) -> None:

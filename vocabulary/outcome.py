@@ -87,7 +87,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """Something a person wrote or said to one of our addresses."""
+    """Something a person wrote or said to one of our addresses. ``attempt``: by our own mark she answers that one, so it is she."""
 
     key: str
     channel: Channel
@@ -97,6 +97,7 @@ class Reply:
     provider_id: str | None = None
     media: tuple[str, ...] = field(default=(), repr=False)
     carrier_opt_out: bool = False
+    attempt: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,10 @@ FLUSH_STEP_SECONDS: Final = 0.005
 SEND_BUFFER_BYTES: Final = 64 * 1024
 REPLY_CHARACTERS_MAX: Final = 500
 
+#: Enhanced codes (RFC 3463 section 3.2, RFC 7505) by which a host says that there is no such address, now or ever: bad mailbox,
+#: bad system, bad syntax, moved without a trace, a domain that takes no mail. 5.2.x (full, disabled) are of a mailbox that exists.
+ADDRESS_INVALID: Final = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
+
 _LINE_ENDS: Final = re.compile(rb"\r\n|\n|\r")
 _DOT_FIRST: Final = re.compile(rb"(?m)^\.")
 
