@@ -12,6 +12,7 @@ from sandbox.clock import CarriersClock
 from sandbox.door import Door
 from sandbox.faults import COUNT_MAX, REFUSED_SECONDS_EACH, SECONDS_MAX, Fault, Faults
 from sandbox.hooks import Hooks
+from sandbox.mail import MailCarrier
 from sandbox.problem import Problem
 from sandbox.settings import Settings
 from sandbox.truth import Line, Truth
@@ -41,6 +42,8 @@ _FILES: Final = {
 
 #: Where the carriers listen, once the application has started.
 DOOR: Final = web.AppKey("door", Door)
+#: Where the mail host listens, once the application has started.
+MAIL_PORT: Final = web.AppKey("mail_port", int)
 
 
 def make_app(settings: Settings, *, clock: Clock | None = None, set_clock: SetClock | None = None) -> web.Application:
@@ -108,6 +111,7 @@ class _Sandbox:
         self._door: Door
         self._carriers: dict[str, Carrier]
         self._aggregators: list[AggregatorCarrier]
+        self._mail: MailCarrier | None = None
 
     async def running(self, app: web.Application) -> AsyncIterator[None]:
         """Opens the memory and the door, tells what was left untold, and closes all of it."""
@@ -127,11 +131,18 @@ class _Sandbox:
         self._door = Door(carriers, settings.host, settings.carrier_port)
         await self._door.open()
         app[DOOR] = self._door
+        if settings.mail is not None:
+            self._mail = MailCarrier(settings.mail, settings, self._truth, self._faults, self._hooks, self._clock.now)
+            self._carriers[self._mail.channel] = self._mail
+            await self._mail.open()
+            app[MAIL_PORT] = self._mail.port
         twilio.resume()
         for aggregator in self._aggregators:
             aggregator.resume()
         yield
         await self._door.close()
+        if self._mail is not None:
+            await self._mail.close()
         await self._hooks.close()
         self._truth.close()
 
@@ -165,7 +176,8 @@ class _Sandbox:
             raise problem.wrong("/channel", f"nobody can answer there in this sandbox; known: {known}")
         sender = problem.text(read, "from", ADDRESS_CHARACTERS_MAX)
         if not carrier.is_address(sender):
-            raise problem.wrong("/from", "must be a number in E.164, such as +573001234567")
+            known = "a mail address" if carrier is self._mail else "a number in E.164, such as +573001234567"
+            raise problem.wrong("/from", f"must be {known}")
         words = problem.text(read, "text", TEXT_CHARACTERS_MAX)
         return web.json_response(await self._latest(carrier, sender).reply(sender, words))
 
@@ -186,13 +198,20 @@ class _Sandbox:
         seconds = problem.seconds_or_none(read, "seconds", SECONDS_MAX)
         armed = self._faults.arm(provider, Fault(word), count, seconds)
         if armed.fault is Fault.REFUSE_CONNECTION:
-            await self._door.shut(seconds if seconds is not None else (count or 1) * REFUSED_SECONDS_EACH)
+            refused_seconds = seconds if seconds is not None else (count or 1) * REFUSED_SECONDS_EACH
+            by_mail = self._mail is not None and provider == self._mail.provider
+            if self._mail is not None and (provider is None or by_mail):
+                await self._mail.shut(refused_seconds)
+            if not by_mail:
+                await self._door.shut(refused_seconds)
         return web.json_response({"provider": provider, "fault": word, "count": armed.left, "seconds": seconds})
 
     async def disarm(self, _request: web.Request) -> web.Response:
         """Take every fault back."""
         self._faults.clear()
         await self._door.reopen()
+        if self._mail is not None:
+            await self._mail.reopen()
         return web.json_response([])
 
     async def clock_shown(self, _request: web.Request) -> web.Response:

@@ -37,6 +37,21 @@ class AggregatorAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MailAccount:
+    """A simulated mail host at ``host:port`` (0: the system chooses).
+
+    ``inbound_host`` and ``inbound_port`` are the gateway's door for mail; ``sender`` is the address that people see there.
+    """
+
+    provider: str
+    sender: str
+    inbound_host: str
+    inbound_port: int
+    host: str = "127.0.0.1"
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``carrier_port`` 0 lets the system choose. All ``seconds`` are real time.
 
@@ -48,6 +63,7 @@ class Settings:
     directory: Path
     twilio: TwilioAccount
     aggregators: tuple[AggregatorAccount, ...] = ()
+    mail: MailAccount | None = None
     host: str = "127.0.0.1"
     carrier_port: int = 0
     answer_seconds: float = 0.005
