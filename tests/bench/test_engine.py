@@ -1,0 +1,22 @@
+"""W3 measures what it says: different cases, the same for a seed, each with its contacts, answered in every way."""
+
+from bench import engine
+from vocabulary.event import Contacted
+
+
+def test_cases_are_the_same_for_a_seed_and_no_two_alike() -> None:
+    first, again, other = list(engine.cases(64)), list(engine.cases(64)), list(engine.cases(64, seed=7))
+    assert first == again != other
+    assert len({question.message.address for question in first}) == 64
+    for question in first:
+        contacts = [event for event in question.history if isinstance(event, Contacted)]
+        assert len(contacts) == engine.CONTACTS
+        assert all(event.at < question.now for event in question.history)
+
+
+def test_every_case_is_decided_and_some_are_held_back() -> None:
+    found = engine.measure(number=1_500, rounds=2)
+    assert sum(found["answers"].values()) == found["cases"] == 1_500
+    assert 0 < found["answers"]["defer"] < found["answers"]["allow"]
+    assert 0 < found["decisions_per_second_lowest"] <= found["decisions_per_second"]
+    assert found["holds"] is (found["decisions_per_second"] >= engine.DECISIONS_PER_SECOND_MIN)
