@@ -15,10 +15,11 @@ from typing import Any
 
 import uvloop
 
-from gateway import failpoints
+from gateway import compose, failpoints
 from gateway.compose import Pace
 from gateway.logs import configure
 from gateway.processes import work
+from jurisdictions.library import load
 from tests.gateway.town import settings_for
 
 PACE = Pace(
@@ -31,6 +32,8 @@ PACE = Pace(
 
 def main() -> None:
     """Serve orders until standard input ends."""
+    law = load()
+    compose.load = lambda: law
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
