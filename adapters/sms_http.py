@@ -121,8 +121,9 @@ class HttpSms:
         if ending is None and declared not in (None, Ending.BY_CODE):
             ending = declared
         if ending is None and success:
-            # Neither a word that we know nor one that says no. Without any word a 2xx says that it was taken.
-            ending = Ending.UNKNOWN if code is not None and answer.codes else Ending.SENT
+            # A 2xx is the word that it was taken, unless there is another word for that, and this is not it.
+            worded = code is not None or Ending.SENT in answer.codes.values()
+            ending = Ending.UNKNOWN if worded else Ending.SENT
         if ending is None:
             ending = Ending.THROTTLED if status == 429 else Ending.UNKNOWN
         match ending:

@@ -213,7 +213,7 @@ def _encodings(asked: Section) -> Mapping[Encoding, str] | None:
 
 def _format(section: Section) -> tuple[Format, str | None]:
     form = section.one_of("format", Format)
-    separator = section.text_or_none("separator")
+    separator = section.mark_or_none("separator")
     if separator is not None and form is not Format.TEXT:
         raise section.wrong("separator", 'is for format = "text"')
     return form, separator
@@ -303,11 +303,15 @@ def _guard(section: Section, secrets: Mapping[str, str]) -> Guard:
     if len([way for way in (signature, header, query) if way is not None]) != 1:
         raise section.wrong("signature_header", "or secret_header or secret_query is needed, exactly one of them")
     if signature is not None:
+        if section.given("networks"):
+            raise section.wrong(
+                "networks", "goes with secret_header or secret_query: a signature is good from anywhere"
+            )
         return Signed(
             header=signature,
             algorithm=section.one_of("algorithm", Algorithm, Algorithm.SHA256),
             digits=section.one_of("digits", Digits, Digits.HEX),
-            prefix=section.text_or_none("prefix") or "",
+            prefix=section.mark_or_none("prefix") or "",
             keys=keys,
         )
     if query in _MARKS:

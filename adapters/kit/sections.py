@@ -10,6 +10,7 @@ from adapters.kit.settings import SettingsError, Table
 from adapters.kit.templates import Template, TemplateError
 
 ENTRIES_MAX: Final = 500
+MARK_CHARACTERS_MAX: Final = 16
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -82,6 +83,16 @@ class Section(Table):
         if not all(isinstance(entry, str) and (empty or entry) for entry in value):
             raise self.wrong(name, "must be a list of texts that are not empty")
         return tuple(value)
+
+    def mark_or_none(self, name: str) -> str | None:
+        """A short text in which a space counts, such as what stands between two others; it may be left out."""
+        self._known.append(name)
+        if not self.given(name):
+            return None
+        value = self._left.pop(name)
+        if not isinstance(value, str) or not 0 < len(value) <= MARK_CHARACTERS_MAX:
+            raise self.wrong(name, f"must be a text of 1 to {MARK_CHARACTERS_MAX} characters")
+        return value
 
     def named(self, name: str) -> Mapping[str, str]:
         """A table of texts by names of the operator's own."""

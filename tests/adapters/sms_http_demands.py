@@ -56,7 +56,6 @@ def table(base_url: str) -> dict[str, Any]:
                 "2003": "address_invalid",
                 "2004": "throttled",
                 "2005": "not_sent",
-                "2006": "sent",
             },
             "http": {"500": "by_code", "503": "unknown"},
         },

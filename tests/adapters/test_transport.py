@@ -153,3 +153,26 @@ async def test_connections_are_kept():
         # The bench has one task a connection.
         assert len(bench._connections) == 1
         await transport.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+@pytest.mark.parametrize("step", [HangsUp(), Resets()], ids=lambda step: type(step).__name__)
+@pytest.mark.parametrize("kept", [False, True])
+async def test_what_is_made_once_is_made_once_by_any_method(method: str, step: Step, kept: bool):
+    transport = Transport(call_seconds=2)
+    async with Bench() as bench:
+        if kept:
+            bench.script(Says(status=200))
+            assert isinstance(await transport.exchange(method, bench.base_url, headers={}, once=True), Answered)
+        bench.script(step)
+        assert isinstance(await transport.exchange(method, bench.base_url, headers={}, once=True), MayHaveLeft)
+        await asyncio.sleep(0.05)
+        assert len(bench.seen) == 1 + kept
+    await transport.close()
+
+
+async def test_what_is_made_once_and_never_leaves_lets_nothing_leave():
+    with refusing() as nobody:
+        transport = Transport(call_seconds=2)
+        assert isinstance(await transport.exchange("GET", nobody, headers={}, once=True), NothingLeft)
+        await transport.close()
