@@ -20,7 +20,8 @@ from gateway.api.policy import POLICY_BYTES_MAX, PolicyAsk
 from gateway.backtest import Backtest, Difference, Report, under
 from gateway.cli.environment import settings
 from gateway.compose import House, house
-from gateway.explain import Explanation, explain, sentences, when
+from gateway.evidence import when
+from gateway.explain import Explanation, explain, sentences
 from gateway.judge import Choice, address_for
 from gateway.past import Facts, Moment, Policies, Unfit, choose, facts_of, moment_of
 from gateway.refusals import Refused
