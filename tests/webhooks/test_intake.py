@@ -14,7 +14,9 @@ from twilio.request_validator import RequestValidator
 
 from adapters.kit.port import Hook
 from adapters.kit.signing import inbound_url, status_url
+from adapters.sms_http import SPEC as HTTP
 from adapters.sms_twilio import SPEC
+from tests.adapters import sms_http_demands as described
 from tests.adapters.sms_twilio_demands import SID, hook, inbound_form, status_form, table
 from vocabulary.outcome import Receipt, Reply
 from webhooks import intake
@@ -320,3 +322,99 @@ async def test_a_broken_request_leaves_nothing(house: House, caplog: pytest.LogC
     assert house.empty
     if how.startswith("cut off"):
         assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+# One address for both kinds, and where a call came from
+
+
+@pytest.fixture
+async def plain() -> AsyncIterator[House]:
+    """Beside Twilio, one way that is authenticated by a signature and one by a secret and its address."""
+    signed, shared = described.table("http://127.0.0.1:1"), described.table("http://127.0.0.1:1")
+    where = {"secret_header": "X-Key", "networks": ["127.0.0.0/30"]}
+    shared["hooks"] = {**shared["hooks"], **where}
+    del shared["hooks"]["signature_header"], shared["hooks"]["prefix"]
+    elsewhere = {**shared, "hooks": {**shared["hooks"], "networks": ["203.0.113.0/24"]}}
+    ways = {
+        "twilio-main": SPEC.build("twilio-main", table("http://127.0.0.1:1"), SECRET),
+        "signed": HTTP.build("signed", signed, SECRET),
+        "shared": HTTP.build("shared", shared, SECRET),
+        "elsewhere": HTTP.build("elsewhere", elsewhere, SECRET),
+    }
+    inbox, counter = Remembering(), Counting()
+    app = web.Application()
+    kinds = {name: SPEC.hooks if name == "twilio-main" else HTTP.hooks for name in ways}
+    inner = web.Application()
+    inner.add_routes(routes(ways, inbox, "https://tregua.example", counter, kinds))
+    app.add_subapp("/base", inner)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with ClientSession() as client:
+        yield House(inbox, counter, client, runner.addresses[0][1])
+    await runner.cleanup()
+    for way in ways.values():
+        await way.close()
+
+
+def to(name: str, body: bytes, place: str = "", **headers: str) -> Hook:
+    genuine = described.signed("any", f"{PUBLIC}/hooks/{name}{place}", body)
+    return Hook(method="POST", url=genuine.url, kind="any", headers={**genuine.headers, **headers}, body=body)
+
+
+@pytest.mark.parametrize(
+    ("place", "body", "kind"),
+    [
+        ("", described.status_body("delivered"), Receipt),
+        ("", described.inbound_body("BAJA"), Reply),
+        ("/status", described.status_body("delivered"), Receipt),
+        ("/inbound", described.inbound_body("BAJA"), Reply),
+    ],
+)
+async def test_one_address_takes_both_kinds_and_each_has_its_own(plain: House, place: str, body: bytes, kind: type):
+    """And answers with nothing: some gateways send the body of a 200 on to the person."""
+    assert (await plain.call(to("signed", body, place)))[:2] == (200, "")
+    ((provider, (received,), raw),) = plain.inbox.put_in
+    assert (provider, raw) == ("signed", body)
+    assert isinstance(received, kind)
+    assert plain.counter.counted == [("signed", Ending.KEPT)]
+
+
+async def test_at_one_address_too_forged_is_refused_and_unreadable_is_kept(plain: House):
+    body = described.inbound_body("BAJA")
+    assert (await plain.call(to("signed", body, **{"X-Signature": "sha256=" + "0" * 64})))[0] == 403
+    assert plain.empty
+    odd = b'{"event": "invoice"}'
+    assert (await plain.call(to("signed", odd)))[0] == 200
+    assert plain.inbox.unreadable == [("signed", "any", odd)]
+    assert plain.counter.counted == [("signed", Ending.FORGED), ("signed", Ending.UNREADABLE)]
+
+
+async def test_who_has_two_addresses_is_not_found_at_the_one(plain: House):
+    assert (await plain.call(to("twilio-main", b"x")))[0] == 404
+    async with plain.client.get(f"http://127.0.0.1:{plain.port}/base/hooks/signed") as answer:
+        assert answer.status == 405
+    assert plain.empty
+    assert plain.counter.counted == []
+
+
+CLAIMS = {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7", "X-Real-IP": "203.0.113.7"}
+
+
+async def test_where_a_call_came_from_is_the_sockets_other_end(plain: House):
+    body, key = described.inbound_body("BAJA"), {"X-Key": described.HOOK_KEY}
+    assert (await plain.call(to("shared", body, **key)))[0] == 200
+    assert len(plain.inbox.put_in) == 1
+
+
+async def test_what_a_header_says_of_where_it_came_from_lets_nobody_in_and_keeps_nobody_out(plain: House):
+    body, key = described.inbound_body("BAJA"), {"X-Key": described.HOOK_KEY}
+    assert (await plain.call(to("elsewhere", body, **key, **CLAIMS)))[0] == 403
+    assert plain.empty
+    assert (await plain.call(to("shared", body, **key, **CLAIMS)))[0] == 200
+    assert plain.counter.counted == [("elsewhere", Ending.FORGED), ("shared", Ending.KEPT)]
+
+
+async def test_the_right_place_without_the_secret_is_forged(plain: House):
+    assert (await plain.call(to("shared", described.inbound_body("BAJA"))))[0] == 403
+    assert plain.empty
