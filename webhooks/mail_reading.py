@@ -72,9 +72,9 @@ def read(raw: bytes, sender: str, recipients: Sequence[str], office: PostOffice)
     if reports:
         return tuple(_told(reports[0], attempt or _returned(parts, office), office))
     if attempt is None:
-        attempt = office.marks.named_in(_header(mail, "In-Reply-To")) or office.marks.named_in(
-            _header(mail, "References")
-        )
+        # Some programs take an identifier that is longer than a line for words, and encode it.
+        named = (office.marks.named_in(_decoded(_header(mail, name))) for name in ("In-Reply-To", "References"))
+        attempt = next(filter(None, named), None)
     machine = _machine(mail, sender)
     if machine is not None:
         return (_by_machine(mail, machine, box, attempt),)

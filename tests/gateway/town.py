@@ -5,7 +5,7 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -23,13 +23,14 @@ from gateway.settings import Settings
 from gateway.tenants import create_key, create_tenant
 from gateway.worker import Worker
 from sandbox.app import DOOR, make_app
+from sandbox.settings import MailAccount, TwilioAccount
 from sandbox.settings import Settings as CarrierSettings
-from sandbox.settings import TwilioAccount
 from storage.clock import SandboxClock
 from storage.database import Connection
 from vocabulary.channel import Channel
 
 PROVIDER = "twilio-test"
+MAIL_PROVIDER = "mail-test"
 TENANT = "t1"
 NUMBER = "+15005550006"
 ANA = "+573001234567"
@@ -142,15 +143,15 @@ class Town:
             assert isinstance(found, list)
             return found
 
-    async def reply(self, text: str, sender: str = ANA) -> None:
-        """The person answers by SMS; returns when our hook has answered."""
-        body = {"channel": "sms", "from": sender, "text": text}
+    async def reply(self, text: str, sender: str = ANA, channel: str = "sms") -> None:
+        """The person answers; returns when our hook has answered."""
+        body = {"channel": channel, "from": sender, "text": text}
         async with self.session.post(f"{self.carrier_url}/sandbox/reply", json=body) as answer:
             assert answer.status == 200, await answer.text()
 
     async def fault(self, name: str, **more: Any) -> None:
         """Arm a fault at the carrier."""
-        body = {"provider": PROVIDER, "fault": name, **more}
+        body = {"provider": PROVIDER, "fault": name} | more
         async with self.session.post(f"{self.carrier_url}/sandbox/faults", json=body) as answer:
             assert answer.status == 200, await answer.text()
 
@@ -184,9 +185,11 @@ def free_port() -> int:
         return port
 
 
-def settings_for(database_url: str, redis_url: str, port: int, carrier_port: int) -> Settings:
-    """Settings of a gateway whose only way is the simulated carrier."""
-    return Settings(
+def settings_for(
+    database_url: str, redis_url: str, port: int, carrier_port: int, mail_ports: tuple[int, int] | None = None
+) -> Settings:
+    """Settings of a gateway whose ways are the simulated carrier and, where its port and our door's are given, a mail host."""
+    found = Settings(
         database_url=database_url,
         redis_url=redis_url,
         public_url=f"http://127.0.0.1:{port}",
@@ -206,13 +209,39 @@ def settings_for(database_url: str, redis_url: str, port: int, carrier_port: int
         allow_networks=(ip_network("127.0.0.0/8"),),
         sandbox_url="http://127.0.0.1:1",
     )
+    if mail_ports is None:
+        return found
+    mail = {
+        "kind": "smtp",
+        "server": f"127.0.0.1:{mail_ports[0]}",
+        "tls": "none",
+        "from": "Cobranza C1 <avisos@cobranza.test>",
+        "domain": "mail.cobranza.test",
+        "receipts": "delivery and read",
+        "listen": f"127.0.0.1:{mail_ports[1]}",
+    }
+    return replace(
+        found,
+        providers={**found.providers, MAIL_PROVIDER: mail},
+        channels={**found.channels, Channel.EMAIL: (MAIL_PROVIDER,)},
+    )
 
 
-def carrier_for(settings: Settings, folder: Path, carrier_port: int) -> CarrierSettings:
+def carrier_for(
+    settings: Settings, folder: Path, carrier_port: int, mail_ports: tuple[int, int] | None = None
+) -> CarrierSettings:
     """The carrier that those settings speak to."""
     provider = settings.providers[PROVIDER]
+    mail = mail_ports and MailAccount(
+        provider=MAIL_PROVIDER,
+        sender="avisos@cobranza.test",
+        port=mail_ports[0],
+        inbound_host="127.0.0.1",
+        inbound_port=mail_ports[1],
+    )
     return CarrierSettings(
         directory=folder,
+        mail=mail or None,
         twilio=TwilioAccount(
             provider=PROVIDER,
             account_sid=provider["account_sid"],
@@ -234,10 +263,13 @@ class _LawClock:
 
 
 @contextlib.asynccontextmanager
-async def town(database_url: str, redis_url: str, folder: Path, *, pace: Pace | None = None) -> AsyncIterator[Town]:
+async def town(
+    database_url: str, redis_url: str, folder: Path, *, pace: Pace | None = None, mail: bool = False
+) -> AsyncIterator[Town]:
     """A gateway on a migrated database, its API, its carrier, and no worker yet; the clock stands on a Tuesday at ten."""
     port, carrier_port = free_port(), free_port()
-    settings = settings_for(database_url, redis_url, port, carrier_port)
+    mail_ports = (free_port(), free_port()) if mail else None
+    settings = settings_for(database_url, redis_url, port, carrier_port, mail_ports)
     async with contextlib.AsyncExitStack() as stack:
         made = await stack.enter_async_context(house(settings, pace=pace))
         await create_tenant(
@@ -248,7 +280,7 @@ async def town(database_url: str, redis_url: str, folder: Path, *, pace: Pace | 
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", port).start()
-        carrier = make_app(carrier_for(settings, folder, carrier_port), clock=_LawClock(made))
+        carrier = make_app(carrier_for(settings, folder, carrier_port, mail_ports), clock=_LawClock(made))
         phone = web.AppRunner(carrier, access_log=None)
         await phone.setup()
         stack.push_async_callback(phone.cleanup)
