@@ -33,6 +33,9 @@ app = typer.Typer()
 TENANT: Final = "sandbox"
 PROVIDER: Final = "twilio-sandbox"
 NUMBER: Final = "+15005550006"
+MAIL_PROVIDER: Final = "mail-sandbox"
+MAIL_SENDER: Final = "avisos@tregua.test"
+MAIL_DOMAIN: Final = "mail.tregua.test"
 SENDER: Final = {"sender": {"role": "creditor", "creditor": "C1", "collector": "A1"}}
 READY_SECONDS_MAX: Final = 60.0
 END_SECONDS_MAX: Final = 40.0
@@ -191,7 +194,7 @@ def _write_settings(file: Path, running: Running, host: str, port: str, level: s
     secret = _kept(FOLDER / "secret", lambda: secrets.token_urlsafe(48))
     token = _kept(FOLDER / "twilio-sandbox.token", lambda: secrets.token_hex(16))
     account = _kept(FOLDER / "twilio-sandbox.account", lambda: "AC" + secrets.token_hex(16))
-    carrier, phone = _free_port(), _free_port()
+    carrier, phone, mail_host, mail_door = _free_port(), _free_port(), _free_port(), _free_port()
     lines = [
         "# Written by `tregua dev` at each start; change TREGUA_HOST, TREGUA_PORT and TREGUA_LOG_LEVEL instead.",
         f"database_url = {json.dumps(running.database_url)}",
@@ -210,8 +213,18 @@ def _write_settings(file: Path, running: Running, host: str, port: str, level: s
         f'base_url = "http://127.0.0.1:{carrier}"',
         'prices = { currency = "USD", default = "0.0500", "+57" = "0.0280", "+1" = "0.0079" }',
         "",
+        f"[providers.{MAIL_PROVIDER}]",
+        'kind = "smtp"',
+        f'server = "127.0.0.1:{mail_host}"',
+        'tls = "none"',
+        f'from = "Cobranza C1 <{MAIL_SENDER}>"',
+        f'domain = "{MAIL_DOMAIN}"',
+        'receipts = "delivery and read"',
+        f'listen = "127.0.0.1:{mail_door}"',
+        "",
         "[channels]",
         f'sms = ["{PROVIDER}"]',
+        f'email = ["{MAIL_PROVIDER}"]',
         "",
         "[webhooks]",
         'allow_networks = ["127.0.0.0/8", "::1/128"]',
@@ -329,12 +342,14 @@ async def _carry(settings: Settings, stop: asyncio.Event) -> None:
 
     from adapters.kit.signing import inbound_url
     from sandbox.app import make_app
+    from sandbox.settings import MailAccount, TwilioAccount
     from sandbox.settings import Settings as SandboxSettings
-    from sandbox.settings import TwilioAccount
 
     assert settings.sandbox_url is not None
     provider = settings.providers[PROVIDER]
     carrier = urlsplit(provider["base_url"])
+    mail = settings.providers[MAIL_PROVIDER]
+    mail_host, mail_door = urlsplit(f"//{mail['server']}"), urlsplit(f"//{mail['listen']}")
     clock = _SandboxTime(await Database.open(settings.database_url, connections_max=2))
     app = make_app(
         SandboxSettings(
@@ -345,6 +360,13 @@ async def _carry(settings: Settings, stop: asyncio.Event) -> None:
                 auth_token=provider["auth_token"],
                 number=provider["from"],
                 inbound_url=inbound_url(settings.public_url, PROVIDER),
+            ),
+            mail=MailAccount(
+                provider=MAIL_PROVIDER,
+                sender=MAIL_SENDER,
+                port=mail_host.port or 0,
+                inbound_host=mail_door.hostname or "127.0.0.1",
+                inbound_port=mail_door.port or 0,
             ),
             host=carrier.hostname or "127.0.0.1",
             carrier_port=carrier.port or 0,

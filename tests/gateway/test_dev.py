@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.gateway.test_mail import by_mail
 from tests.gateway.town import SUNDAY, TUESDAY, free_port, message
 
 
@@ -125,6 +126,12 @@ def test_it_starts_sends_stops_and_goes_on(newcomer: Newcomer) -> None:
     newcomer.until(sent["id"], "delivered")
     arrived = newcomer.call("GET", "/sandbox/messages?to=%2B573001234567")
     assert [line["text"] for line in arrived] == [message()["content"]["text"]]
+    mailed = newcomer.call("POST", "/v1/messages", by_mail("berta"), **{"Idempotency-Key": "mail"})
+    newcomer.until(mailed["id"], "delivered")
+    answer = {"channel": "email", "from": "berta@ejemplo.test", "text": "BAJA"}
+    assert newcomer.call("POST", "/sandbox/reply", answer)["hook"] == {"status": 250, "taken": True}
+    again = newcomer.call("POST", "/v1/messages", by_mail("berta"), **{"Idempotency-Key": "mail two"})
+    assert again["status"] == "blocked"
     newcomer.call("POST", "/sandbox/clock", {"now": SUNDAY})
     waiting = newcomer.call("POST", "/v1/messages", message("ana", debts=["d1"]), **{"Idempotency-Key": "two"})
     assert (waiting["status"], waiting["decision"]["until"]) == ("deferred", "2026-11-23T07:00:00-05:00")
