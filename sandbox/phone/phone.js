@@ -112,7 +112,8 @@ async function press(method, path, told, done) {
 one("answer").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = one("text");
-  const told = { channel: "sms", from: number.value.trim(), text: text.value };
+  const from = number.value.trim();
+  const told = { channel: from.includes("@") ? "email" : "sms", from, text: text.value };
   const taken = (answer) => (answer.hook.taken ? "Sent. The gateway took it." : "Sent, but the gateway did not take it yet.");
   if (await press("POST", "/sandbox/reply", told, taken)) text.value = "";
 });
