@@ -245,7 +245,7 @@ def written(settings: Settings, marks: Marks, parcel: Parcel, recipient: Address
         content = mail.as_bytes()
     except UnicodeEncodeError:
         return Rejected(code="unencodable", reason="the content is not Unicode: it holds half of a surrogate pair")
-    except (MessageError, ValueError):
+    except (MessageError, ValueError, RecursionError):
         # ``verify_generated_headers`` speaks here, should our own check ever have missed something.
         return Rejected(code="header", reason="a header could not be written safely")
     if len(content) > MAIL_BYTES_MAX:
@@ -333,7 +333,8 @@ def _address(text: str) -> Address | None:
         return None
     if not address.username or not address.domain or len(address.username) > LOCAL_PART_OCTETS_MAX:
         return None
-    return address
+    # Comments and spaces, which RFC 5322 allows within an address, would be left out: another spelling, and perhaps another person.
+    return address if address.addr_spec == text else None
 
 
 def _shown(text: str) -> Address | None:

@@ -7,6 +7,7 @@ word, and it counts final dots: each is one mail that a host may deliver.
 import asyncio
 import base64
 import datetime as calendar
+import re
 import socket
 import ssl
 import time
@@ -27,6 +28,9 @@ from cryptography.x509.oid import NameOID
 LINE_BYTES_MAX: Final = 64 * 1024
 #: The receiving socket's buffer: small, so that a host which stops reading is felt in the middle of a body.
 BUFFER_BYTES: Final = 4096
+
+#: RFC 5321 section 4.1.2: a path and its parameters.
+_PATH: Final = re.compile(r'<((?:"(?:[^"\\]|\\.)*"|[^"<>\s])*)>((?: \S+)*)')
 
 
 class Phase(IntEnum):
@@ -307,10 +311,9 @@ class MailBench:
 
 def _path(rest: str, keyword: str) -> tuple[str, list[str]]:
     assert rest.upper().startswith(keyword), rest
-    path, *words = rest[len(keyword) :].split(" ")
-    assert path.startswith("<"), rest
-    assert path.endswith(">"), rest
-    return path[1:-1], words
+    match = _PATH.fullmatch(rest[len(keyword) :])
+    assert match, rest
+    return match[1], match[2].split()
 
 
 def certificate(folder: Path) -> Path:
