@@ -203,6 +203,7 @@ ANSWERS: list[tuple[str, tuple[tuple[str, object], ...], int, object, object]] =
     ("the provider's word that it did not", (), 400, code(2005), NotSent),
     ("a server fault with a code is not believed", (), 502, code(2001), Unknown(reason="answered 502")),
     ("a server fault whose status is declared is", (), 500, code(2001), Rejected),
+    ("a server fault in nobody's words", (("answer/http", ...),), 503, {}, Unknown(reason="answered 503")),
     ("a declared status without a code", (), 500, {}, Unknown(reason="answered 500")),
     ("a request time-out with a code is not believed", (), 408, code(2001), Unknown(reason="answered 408")),
     ("a conflict with a code is not believed", (), 409, code(2001), Unknown(reason="answered 409")),

@@ -174,6 +174,11 @@ def test_json_that_is_none_is_refused_at_start(text: str):
         parsed_json(text, KNOWN, NUMBERS)
 
 
+def test_a_backslash_before_a_name_is_named():
+    with pytest.raises(TemplateError, match="backslash"):
+        parsed_json('{"a": "\\{{text}}"}', KNOWN, NUMBERS)
+
+
 def test_a_number_outside_of_quotes_is_never_anything_else():
     template = parsed_json('{"a": {{validity_seconds}}}', KNOWN, NUMBERS)
     assert filled_json(template, of("") | {"validity_seconds": "007"}) == b'{"a": 7}'
