@@ -204,7 +204,7 @@ class Receiver:
         receipt = h.item
         assert isinstance(receipt, Receipt)
         attempt = attempts.get(receipt.attempt) if receipt.attempt is not None else None
-        if receipt.attempt is None:
+        if receipt.attempt is None and receipt.provider_id is not None:
             attempt = next((a for a in attempts.values() if a.provider_id == receipt.provider_id), None)
         if attempt is None or attempt.provider != h.provider:
             await hooks.keep(connection, new_uuid(), h.provider, "status", "no attempt of ours", h.raw, real)
