@@ -53,6 +53,7 @@ _PRECEDENCES: Final = frozenset({"bulk", "junk", "list", "auto_reply", "auto-rep
 _MACHINE_HEADERS: Final = ("X-Auto-Response-Suppress", "X-Autoreply", "X-Autorespond", "X-Autoresponder")
 
 _STATUS: Final = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_REPLY: Final = re.compile(r"\b[245]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})\b")
 _WORD: Final = re.compile(r"[a-z][a-z_-]{0,31}")
 _ADDRESS: Final = re.compile(r"[^\s<>@\x00-\x1f\x7f]{1,255}@[^\s<>@\x00-\x1f\x7f]{1,255}")
 #: Python's codecs that are no character sets.
@@ -70,7 +71,7 @@ def read(raw: bytes, sender: str, recipients: Sequence[str], office: PostOffice)
     box, attempt = next(filter(None, (office.marks.named_by(one) for one in recipients)), (None, None))
     reports = [part for part in parts if part.get_content_type() in _REPORTS]
     if reports:
-        return tuple(_told(reports[0], attempt or _returned(parts, office), office))
+        return tuple(_told(reports[0], parts, attempt or _returned(parts, office), office))
     if attempt is None:
         # Some programs take an identifier that is longer than a line for words, and encode it.
         named = (office.marks.named_in(_decoded(_header(mail, name))) for name in ("In-Reply-To", "References"))
@@ -84,7 +85,7 @@ def read(raw: bytes, sender: str, recipients: Sequence[str], office: PostOffice)
     return (_reply(mail, parts, sender, recipients, attempt),)
 
 
-def _told(report: Message, attempt: UUID | None, office: PostOffice) -> Iterator[Receipt]:
+def _told(report: Message, parts: Sequence[Message], attempt: UUID | None, office: PostOffice) -> Iterator[Receipt]:
     """What a report says; the first of its parts that is one counts."""
     blocks = list(_blocks(report))
     if attempt is None:
@@ -94,16 +95,19 @@ def _told(report: Message, attempt: UUID | None, office: PostOffice) -> Iterator
                 attempt = attempt or (named[1] if named else office.marks.named_in(_header(block, name)))
     if attempt is None:
         raise NotForUs
-    kind = report.get_content_type()
-    found = {"feedback-report": _complaint, "disposition-notification": _disposition}.get(
-        kind.removeprefix("message/").removeprefix("global-"), _delivery
-    )(attempt, blocks)
+    kind = report.get_content_type().removeprefix("message/").removeprefix("global-")
+    if kind == "feedback-report":
+        found = _complaint(attempt, blocks)
+    elif kind == "disposition-notification":
+        found = _disposition(attempt, blocks)
+    else:
+        found = _delivery(attempt, blocks, parts)
     if not found:
         raise Unreadable("a report that says nothing")
     yield from found
 
 
-def _delivery(attempt: UUID, blocks: Sequence[Message]) -> list[Receipt]:
+def _delivery(attempt: UUID, blocks: Sequence[Message], parts: Sequence[Message]) -> list[Receipt]:
     """RFC 3464: one block a recipient. There was one recipient, so of several blocks each is about her."""
     found: dict[str, Receipt] = {}
     for block in blocks:
@@ -111,6 +115,8 @@ def _delivery(attempt: UUID, blocks: Sequence[Message]) -> list[Receipt]:
         if action is None:
             continue
         code = _enhanced(_header(block, "Status"), _header(block, "Diagnostic-Code"))
+        if code is not None and code.endswith(".0.0"):
+            code = _in_words(code, parts)
         word = action if code is None else f"{action} {code}"
         failed = action == "failed"
         found[word] = _receipt(
@@ -236,7 +242,7 @@ def _parts(mail: Message) -> Iterator[Message]:
         if not waiting:
             return
         part, depth = waiting.pop(0)
-        inner = part.get_payload()
+        inner = _inner(part)
         if part.get_content_maintype() == "multipart" and isinstance(inner, list):
             if depth < DEPTH_MAX:
                 waiting[:0] = [(one, depth + 1) for one in inner if isinstance(one, Message)]
@@ -246,12 +252,12 @@ def _parts(mail: Message) -> Iterator[Message]:
 
 def _blocks(report: Message) -> Iterator[Message]:
     """The groups of fields of a report, however the parser took it to pieces."""
-    inner = report.get_payload()
+    inner = _inner(report)
     for block in inner[:BLOCKS_MAX] if isinstance(inner, list) else ():
         if not isinstance(block, Message):
             continue
         yield block
-        rest = block.get_payload()
+        rest = _inner(block)
         if isinstance(rest, str) and rest.strip():
             for text in re.split(r"(?:\r?\n){2,}", rest)[:BLOCKS_MAX]:
                 yield Parser(policy=compat32).parsestr(text.strip() + "\n\n", headersonly=True)
@@ -262,7 +268,7 @@ def _returned(parts: Sequence[Message], office: PostOffice) -> UUID | None:
     for part in parts:
         kind = part.get_content_type()
         if kind in ("message/rfc822", "message/global"):
-            inner = part.get_payload()
+            inner = _inner(part)
             heads = [one for one in inner if isinstance(one, Message)] if isinstance(inner, list) else []
         elif kind in ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers"):
             heads = [Parser(policy=compat32).parsestr(_text(part), headersonly=True)]
@@ -272,6 +278,14 @@ def _returned(parts: Sequence[Message], office: PostOffice) -> UUID | None:
             if (attempt := office.marks.named_in(_header(head, "Message-ID"))) is not None:
                 return attempt
     return None
+
+
+def _inner(part: Message) -> object:
+    """The parts or the text of a part. The library chokes on character sets that are none (``idna``, ``undefined``)."""
+    try:
+        return part.get_payload()
+    except (LookupError, ValueError):
+        return None
 
 
 def _header(mail: Message, name: str) -> str:
@@ -290,7 +304,7 @@ def _decoded(header: str) -> str:
 def _text(part: Message) -> str:
     content = part.get_payload(decode=True)
     if not isinstance(content, bytes):
-        inner = part.get_payload()
+        inner = _inner(part)
         return str(inner[0]) if isinstance(inner, list) and inner else ""
     content = content[:TEXT_BYTES_MAX]
     for charset in (str(part.get_content_charset() or "utf-8"), "utf-8", "cp1252"):
@@ -315,6 +329,13 @@ def _first_word(header: str) -> str | None:
     """``Auto-Submitted: auto-replied; owner-email="…"`` → ``auto-replied``."""
     match = _WORD.match(re.sub(r"\([^()]*\)", " ", header).strip().lower())
     return match[0] if match else None
+
+
+def _in_words(code: str, parts: Sequence[Message]) -> str:
+    """OpenSMTPD tells what the other host said in the words for people only: ``<address>: 550 5.1.1 …``."""
+    words = next((_text(part) for part in parts if part.get_content_type() == "text/plain"), "")
+    said = _REPLY.search(words[:READ_CHARACTERS_MAX])
+    return said[1] if said and said[1][0] == code[0] else code
 
 
 def _enhanced(status: str, diagnostic: str) -> str | None:

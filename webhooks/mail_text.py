@@ -1,12 +1,13 @@
 """What a person wrote in a mail, without what her mail program quoted below or around it, without signature and without markup."""
 
+import html
 import re
-from html.parser import HTMLParser
 from typing import Final
 
 TEXT_CHARACTERS_MAX: Final = 10_000
 #: Read of a text before it is cut: our own mail is quoted in it, and others before that.
 READ_CHARACTERS_MAX: Final = 128 * 1024
+TAG_CHARACTERS_MAX: Final = 2_000
 ATTRIBUTION_LINES_MAX: Final = 4
 ATTRIBUTION_CHARACTERS_MAX: Final = 500
 
@@ -47,6 +48,8 @@ _QUOTED_CLASSES: Final = frozenset(
 _FROM_HERE_ON: Final = frozenset(
     {"appendonsend", "divrplyfwdmsg", "mail-editor-reference-message-container", "replysplit"}
 )
+_TAG: Final = re.compile(r"(/?)([A-Za-z][A-Za-z0-9:-]{0,40})")
+_ATTRIBUTE: Final = re.compile(r"""\b(id|class)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _BLOCKS: Final = frozenset({"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "table", "ul", "ol", "hr", "section"})
 _VOID: Final = frozenset(
     {"br", "hr", "img", "meta", "link", "input", "area", "base", "col", "embed", "source", "track", "wbr"}
@@ -78,12 +81,27 @@ def her_words(text: str) -> str:
 
 
 def of_html(markup: str) -> str:
-    """The text of a page without what is quoted in it, one line for each block."""
-    reader = _Text()
-    reader.feed(markup[:READ_CHARACTERS_MAX])
-    reader.close()
-    lines = [" ".join(line.split()) for line in "".join(reader.parts).split("\n")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    """The text of a page without what is quoted in it, one line for each block.
+
+    Read in one pass by hand: the library's parser takes time by the square of what never ends, such as a comment.
+    """
+    page = _Page()
+    markup = markup[:READ_CHARACTERS_MAX]
+    at = 0
+    while at < len(markup) and not page.over:
+        begins = markup.find("<", at)
+        if begins < 0:
+            begins = len(markup)
+        page.text(markup[at:begins])
+        ending = "-->" if markup.startswith("<!--", begins) else ">"
+        ends = markup.find(ending, begins)
+        if ends < 0:
+            # What never ends is no markup and no words of hers.
+            break
+        page.tag(markup[begins + 1 : ends][:TAG_CHARACTERS_MAX])
+        at = ends + len(ending)
+    lines = [" ".join(line.split()) for line in "".join(page.parts).split("\n")]
+    return re.sub(r"\n{2,}", "\n", "\n".join(lines)).strip()
 
 
 def clean(text: str) -> str:
@@ -111,38 +129,38 @@ def _headers_begin(lines: list[str], at: int) -> bool:
     return sum(bool(_HEADER_LINE.match(f"{line.strip()} ")) for line in lines[at + 1 : at + 6]) >= 2
 
 
-class _Text(HTMLParser):
+class _Page:
     """Gathers text outside of quotations."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
-        self._over = False
-        #: The open elements below the first one that is passed over; empty: we read.
-        self._inside: list[str] = []
+        self.over = False
+        #: The element that is passed over, and how many of its kind are open in it.
+        self._passed: str | None = None
+        self._depth = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """An element begins."""
-        told = {name: (value or "").lower() for name, value in attrs}
-        self._over = self._over or told.get("id", "").removeprefix("x_") in _FROM_HERE_ON
-        quoted = tag in _PASSED_OVER or not _QUOTED_CLASSES.isdisjoint(told.get("class", "").split())
-        if tag not in _VOID and (self._inside or quoted):
-            self._inside.append(tag)
-        if tag in _BLOCKS:
-            self._add("\n")
+    def text(self, words: str) -> None:
+        """Words between two tags."""
+        if self._passed is None:
+            self.parts.append(html.unescape(words).replace("\n", " "))
 
-    def handle_endtag(self, tag: str) -> None:
-        """An element ends, and with it what was left open in it."""
-        if tag in self._inside:
-            while self._inside.pop() != tag:
-                pass
-        if tag in _BLOCKS:
-            self._add("\n")
-
-    def handle_data(self, data: str) -> None:
-        """Words."""
-        self._add(data.replace("\n", " "))
-
-    def _add(self, text: str) -> None:
-        if not self._inside and not self._over:
-            self.parts.append(text)
+    def tag(self, inside: str) -> None:
+        """What stands between ``<`` and ``>``; anything but a tag says nothing."""
+        match = _TAG.match(inside)
+        if match is None:
+            return
+        closing, name = match[1] == "/", match[2].lower()
+        if self._passed is not None:
+            if name == self._passed and not inside.endswith("/"):
+                self._depth += -1 if closing else 1
+                self._passed = self._passed if self._depth else None
+            return
+        if name in _BLOCKS:
+            self.parts.append("\n")
+        if closing or name in _VOID:
+            return
+        told = {word[1].lower(): (word[2] or word[3] or word[4] or "").lower() for word in _ATTRIBUTE.finditer(inside)}
+        if told.get("id", "").removeprefix("x_") in _FROM_HERE_ON:
+            self.over = True
+        elif name in _PASSED_OVER or not _QUOTED_CLASSES.isdisjoint(told.get("class", "").split()):
+            self._passed, self._depth = name, 1
