@@ -17,7 +17,8 @@ def says(rule: Says, facts: Facts) -> list[Hold]:
     content = facts.question.message.content
     faults: list[str] = []
     if rule.never and (content.text is not None or content.subject is not None):
-        struck = [phrase for words in rule.never if (phrase := words.struck(facts.text)) is not None]
+        text = facts.text
+        struck = [phrase for words in rule.never if (phrase := words.struck(text)) is not None]
         if struck:
             faults.append("words: " + ", ".join(f"“{phrase}”" for phrase in struck))
     if rule.opt_out_notice:

@@ -6,7 +6,7 @@ in between. Phrases match whole words of the folded text (NFKD, lower case, no m
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -23,22 +23,48 @@ _WORD: Final = re.compile(r"[0-9a-z]+\*?")
 _GAP: Final = rf"(?:[0-9a-z]+ ){{0,{GAP_WORDS_MAX}}}"
 
 
-@dataclass(slots=True, eq=False)
 class Folded:
     """A text as phrases see it: its words between single spaces, with a space at either end, and the set of them."""
 
-    text: str = field(repr=False)
-    words: frozenset[bytes] = field(repr=False)
+    __slots__ = ("_pieces", "words")
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+        self.words = frozenset(pieces)
+
+    @property
+    def text(self) -> str:
+        """Put together only when asked: most texts hold no word that a pattern would have to look at."""
+        return f" {b' '.join(self._pieces).decode('ascii')} "
 
 
 def folded(text: str) -> Folded:
     """The text without case, marks and punctuation. Every text of every message passes here, so it works on bytes."""
-    if not text.isascii():
-        if _UNSEEN.search(text):
-            text = _UNSEEN.sub("", text)
-        text = unicodedata.normalize("NFKD", text)
-    pieces = text.encode("utf-8", "replace").translate(_PLAIN, _MARKS).split()
-    return Folded(f" {b' '.join(pieces).decode('ascii')} ", frozenset(pieces))
+    try:
+        # Spanish and Portuguese fit into one byte a character, which need not be taken apart.
+        short = text.encode("latin-1")
+    except UnicodeEncodeError:
+        return Folded(_pieces(text))
+    if short.isascii():
+        return Folded(short.translate(_PLAIN).split())
+    if _FRACTIONS.search(short):
+        return Folded(_pieces(text))
+    return Folded(short.translate(_LATIN, _SOFT_HYPHEN).split())
+
+
+def _pieces(text: str) -> list[bytes]:
+    if _UNSEEN.search(text):
+        text = _UNSEEN.sub("", text)
+    return unicodedata.normalize("NFKD", text).encode("utf-8", "replace").translate(_PLAIN, _MARKS).split()
+
+
+_SOFT_HYPHEN: Final = b"\xad"
+#: The only characters of Latin-1 that fold to several: ¼ to 1 and 4, ½ and ¾ likewise.
+_FRACTIONS: Final = re.compile(b"[\xbc-\xbe]")
+#: What each character of Latin-1 folds to: one letter or digit, or a space.
+_LATIN: Final = bytes(
+    pieces[0][0] if len(pieces := _pieces(chr(code))) == 1 and len(pieces[0]) == 1 else ord(" ") for code in range(256)
+)
 
 
 @lru_cache(maxsize=8192)
