@@ -14,7 +14,7 @@ from consent import content, exemption, permission, standing
 from jurisdictions.facts import Facts, facts_of
 from jurisdictions.hold import Hold, denied
 from jurisdictions.house import Policy
-from jurisdictions.library import Library, Pack, Plan
+from jurisdictions.library import ZONES_MAX, Library, Pack, Plan
 from jurisdictions.localtime import HORIZON, NEVER, PAST, in_utc, local_date, shown, starts_at, where_she_is, zone
 from jurisdictions.rule import (
     Barred,
@@ -22,6 +22,7 @@ from jurisdictions.rule import (
     Count,
     Exemption,
     Gap,
+    Happening,
     HerHours,
     Hours,
     InStatus,
@@ -30,6 +31,7 @@ from jurisdictions.rule import (
     NeedsNotice,
     OnRegister,
     PlaceRefused,
+    Predicate,
     Says,
     Since,
     Sticky,
@@ -37,9 +39,20 @@ from jurisdictions.rule import (
     Withdrawn,
 )
 from throttling import frequency, hours
-from vocabulary.event import Contacted
+from vocabulary.event import (
+    Consented,
+    Contacted,
+    HoursRequested,
+    InboundCall,
+    Inconvenient,
+    Listed,
+    NotAssociated,
+    NoticeGiven,
+    Replied,
+    StatusSet,
+)
 from vocabulary.message import Question
-from vocabulary.verdict import Answer, Force, Obligation, PackUsed, Reason, SetAside, Verdict
+from vocabulary.verdict import Answer, Force, Obligation, Reason, SetAside, Verdict
 
 HOUSE: Final = "HOUSE"
 NO_ZONE: Final = "HOUSE-NOZONE"
@@ -91,10 +104,8 @@ def decide(question: Question, law: Library, policy: Policy | None = None) -> Ve
     facts = facts_of(question, plan.opt_out_words)
     asked, house = _ask(plan, facts, policy)
     now = facts.now
-    blocking = [each for each in asked if each.blocks(now)]
-    packs = tuple(
-        PackUsed(pack=plan.labels.get(code, code), because=because) for code, because in question.packs.items()
-    )
+    blocking = [each for each in asked if each.blocks(now)] if asked else asked
+    packs = plan.used(question.packs)
     duties = _duties(plan, facts) if plan.duties else ()
     set_aside = _set_aside(plan, facts, policy) if policy is not None and policy.overridden else ()
     if not blocking and not house:
@@ -103,7 +114,7 @@ def decide(question: Question, law: Library, policy: Policy | None = None) -> Ve
         )
     opens, last = _fixpoint(asked, now)
     unnamed = any(not each.clause.head.names_hour for each in last)
-    reasons = house + _reasons(blocking, asked, facts)
+    reasons = house + _reasons(blocking, asked, facts, opens)
     if house or opens is None:
         answer, until = Answer.DENY, None
         # What makes waiting useless may begin to block only later.
@@ -190,7 +201,7 @@ def _ask(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[list[Asked], 
     if plan.missing or not plan.in_force(facts.now.date()):
         observed = f"no pack for {', '.join(plan.missing)}" if plan.missing else "no pack of law in force"
         house.append(_house(NO_PACK, observed, "the law that binds must be known"))
-    unknown = [name for name in facts.zones if not _is_zone(name)]
+    unknown = _unknown(facts.zones)
     if unknown or not facts.zones:
         observed = f"unknown zone {', '.join(unknown)}" if unknown else "no zone known"
         house.append(_house(NO_ZONE, observed, "the clock of the person must be known"))
@@ -199,6 +210,10 @@ def _ask(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[list[Asked], 
 
 
 @lru_cache(maxsize=1024)
+def _unknown(zones: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in zones if not _is_zone(name))
+
+
 def _is_zone(name: str) -> bool:
     try:
         zone(name)
@@ -220,15 +235,101 @@ def _house(rule: str, observed: str, limit: str) -> Reason:
     )
 
 
+@dataclass(slots=True, eq=False)
+class _Ask:
+    """One clause as it is asked about everybody in some zones to whom some kinds of thing happened.
+
+    ``always``: what is found whatever the question; else ``find`` finds what holds; else (None) every part of the clause
+    must be looked at.
+    """
+
+    clause: Clause
+    begins: datetime
+    ends: datetime
+    always: Asked | None
+    find: Callable[..., Sequence[Hold]] | None
+
+
 def _asked_all(plan: Plan, facts: Facts, policy: Policy | None) -> list[Asked]:
+    key = (facts.zones, facts.kinds)
+    asks = plan.kept.get(key)
+    if asks is None:
+        if len(plan.kept) >= ZONES_MAX:
+            plan.kept.clear()
+        asks = plan.kept[key] = _asks(plan, facts)
+    overridden = policy is not None and policy.overridden
     asked: list[Asked] = []
     now = facts.now
-    for clause, (begins, ends) in zip(plan.clauses, plan.spans(facts.zones), strict=True):
-        if ends > now:
-            each = _asked(clause, begins, ends, facts, policy)
+    for ask in asks:
+        if ask.ends <= now:
+            continue
+        each: Asked | None
+        if overridden or (ask.always is None and ask.find is None):
+            each = _asked(ask.clause, ask.begins, ask.ends, facts, policy)
             if each is not None:
                 asked.append(each)
+        elif ask.always is not None:
+            asked.append(ask.always)
+        else:
+            assert ask.find is not None
+            holds = ask.find(ask.clause.predicate, facts)
+            if holds:
+                asked.append(_within(ask.clause, None, holds, ask.begins, ask.ends, now))
     return asked
+
+
+def _asks(plan: Plan, facts: Facts) -> tuple[_Ask, ...]:
+    """The clauses of a plan that can block at all where only such things happened, each ready to be asked."""
+    asks: list[_Ask] = []
+    for clause, (begins, ends) in zip(plan.clauses, plan.spans(facts.zones), strict=True):
+        predicate, applies = clause.predicate, clause.applies
+        needs = _needs(predicate)
+        if needs is not None and facts.kinds.isdisjoint(needs):
+            continue
+        always: Asked | None = None
+        find = _HOLDS.get(type(predicate))
+        if (
+            clause.unless
+            or clause.past_due_days_max is not None
+            or applies.debt_kinds is not None
+            or applies.debt_kinds_except is not None
+            or begins >= ends
+        ):
+            find = None
+        elif isinstance(predicate, Hours) and HoursRequested not in facts.kinds:
+            clock = hours.clock(predicate, facts)
+            if clock is None:
+                continue
+            always = Asked(clause, clock, (), begins, ends)
+        asks.append(_Ask(clause, begins, ends, always, find))
+    return tuple(asks)
+
+
+def _needs(predicate: Predicate) -> frozenset[type] | None:
+    """Kinds of event of which one must have happened before a clause can block; None where nothing need have."""
+    if isinstance(predicate, Since):
+        return _SINCE[predicate.happening]
+    if isinstance(predicate, Count) and not predicate.limit:
+        return None  # full before anything happened
+    return _NEEDS.get(type(predicate))
+
+
+_SINCE: Final[Mapping[Happening, frozenset[type]]] = {
+    Happening.CONVERSATION: frozenset({Contacted, InboundCall}),
+    Happening.STATUS: frozenset({StatusSet}),
+    Happening.NOTICE: frozenset({NoticeGiven}),
+}
+_NEEDS: Final[Mapping[type, frozenset[type]]] = {
+    HerHours: frozenset({Inconvenient}),
+    Count: frozenset({Contacted}),
+    Gap: frozenset({Contacted}),
+    Sticky: frozenset({Contacted}),
+    InStatus: frozenset({StatusSet}),
+    OnRegister: frozenset({Listed}),
+    Withdrawn: frozenset({Consented, Replied}),
+    PlaceRefused: frozenset({Inconvenient}),
+    Stranger: frozenset({NotAssociated, StatusSet}),
+}
 
 
 def _asked(clause: Clause, begins: datetime, ends: datetime, facts: Facts, policy: Policy | None) -> Asked | None:
@@ -256,7 +357,14 @@ def _asked(clause: Clause, begins: datetime, ends: datetime, facts: Facts, polic
         begins = max(begins, policy.overridden[clause.head.rule])
     if ends <= facts.now or begins >= ends:
         return None
-    if clock is None and (begins > facts.now or ends is not NEVER):
+    return _within(clause, clock, holds, begins, ends, facts.now)
+
+
+def _within(
+    clause: Clause, clock: hours.Clock | None, holds: Sequence[Hold], begins: datetime, ends: datetime, now: datetime
+) -> Asked:
+    """What was found, cut to the time within which the clause speaks."""
+    if clock is None and (begins > now or ends is not NEVER):
         holds = [
             Hold(min(hold.ends, ends), hold.observed, max(hold.begins, begins))
             for hold in holds
@@ -380,15 +488,20 @@ def _fixpoint(asked: Sequence[Asked], now: datetime) -> tuple[datetime | None, l
     return at, movers
 
 
-def _reasons(blocking: Sequence[Asked], asked: Sequence[Asked], facts: Facts) -> tuple[Reason, ...]:
-    """One reason a rule, in the order of packs and rules; several clauses of one rule are told as one."""
+def _reasons(
+    blocking: Sequence[Asked], asked: Sequence[Asked], facts: Facts, together: datetime | None = None
+) -> tuple[Reason, ...]:
+    """One reason a rule, in the order of packs and rules; several clauses of one rule are told as one.
+
+    ``together``: the least instant that all of ``asked`` allow, where it is known.
+    """
     by_rule: dict[tuple[str, str], list[Asked]] = {}
     for each in blocking:
         by_rule.setdefault((each.clause.head.code, each.clause.head.rule), []).append(each)
-    return tuple(_reason(clauses, asked, facts) for clauses in by_rule.values())
+    return tuple(_reason(clauses, asked, facts, together) for clauses in by_rule.values())
 
 
-def _reason(clauses: Sequence[Asked], asked: Sequence[Asked], facts: Facts) -> Reason:
+def _reason(clauses: Sequence[Asked], asked: Sequence[Asked], facts: Facts, together: datetime | None) -> Reason:
     alone: list[Asked] = list(clauses)
     if any(each.clock is not None for each in clauses):
         # The hours of one pack are one clock, whatever their articles: Sunday's rule reopens on Monday at seven.
@@ -396,7 +509,11 @@ def _reason(clauses: Sequence[Asked], asked: Sequence[Asked], facts: Facts) -> R
         alone += [
             each for each in asked if each.clock is not None and each.clause.head.code == code and each not in alone
         ]
-    opens, last = _fixpoint(alone, facts.now)
+    opens: datetime | None
+    if together is not None and len(alone) == len(asked):
+        opens, last = together, alone  # every clause is this rule's, and the instant that all allow is known
+    else:
+        opens, last = _fixpoint(alone, facts.now)
     worst = next((each for each in clauses if opens is None and each in last), clauses[0])
     head = worst.clause.head
     return Reason(

@@ -1,10 +1,9 @@
 """A question unpacked once: what happened, by kind, oldest first, in UTC, so that no rule does it again."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from jurisdictions.localtime import in_utc
 from jurisdictions.words import Folded, bare, folded
@@ -25,61 +24,150 @@ from vocabulary.event import (
 )
 from vocabulary.message import Question
 
+T = TypeVar("T")
+
 #: A reply longer than this is never a bare word to stop.
 OPT_OUT_CHARS_MAX: Final = 60
 
-_NOTHING: Final[Sequence[tuple[datetime, Channel, str | None]]] = ()
 _FAILED: Final = ContactOutcome.FAILED
 _FIRST: Final = itemgetter(0)
+_NOBODY: Final[frozenset[str]] = frozenset()
+#: Kinds of event that by themselves make nobody a stranger and stop nothing.
+_USUAL: Final = frozenset({Contacted, Consented})
+_NO_STOPS: Final[Sequence[tuple[datetime, Channel, str | None]]] = ()
+#: What may say that an address is not hers.
+_ABOUT_ADDRESSES: Final = frozenset({NotAssociated, StatusSet})
 
 
-@dataclass(slots=True, eq=False)
-class Facts:
-    """What rules look at. Each list holds (instant in UTC, event), oldest first; contacts that never left us are left out.
+class _Once(Generic[T]):
+    """An attribute that is found when it is first asked for, and is a plain one from then on.
 
-    ``strangers``: addresses that turned out not to be hers; what went there is not among ``contacts``.
-    ``opt_outs``: words that take back consent when a reply is nothing else; they come from the packs that bind.
+    Less than ``functools.cached_property``, which takes a lock that facts of one question never need.
     """
 
-    question: Question
-    now: datetime
-    zones: tuple[str, ...]
-    opt_out_words: frozenset[str]
-    contacts: Sequence[tuple[datetime, Contacted]] = ()
-    replies: Sequence[tuple[datetime, Replied]] = ()
-    calls: Sequence[tuple[datetime, InboundCall]] = ()
-    consents: Sequence[tuple[datetime, Consented]] = ()
-    asked: Sequence[tuple[datetime, HoursRequested]] = ()
-    inconvenient: Sequence[tuple[datetime, Inconvenient]] = ()
-    statuses: Sequence[tuple[datetime, StatusSet]] = ()
-    listings: Sequence[tuple[datetime, Listed]] = ()
-    notices: Sequence[tuple[datetime, NoticeGiven]] = ()
-    strangers: frozenset[str] = frozenset()
-    _text: Folded | None = None
-    _opt_outs: Sequence[tuple[datetime, Channel, str | None]] | None = None
+    def __init__(self, find: Callable[[Any], T]) -> None:
+        self.find = find
+        self.__doc__ = find.__doc__
 
-    @property
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, facts: Any, owner: type) -> T:
+        found = self.find(facts)
+        setattr(facts, self.name, found)
+        return found
+
+
+class Facts:
+    """What rules look at. Each list holds (instant in UTC, event), oldest first.
+
+    ``kinds``: the kinds of event that happened at all. Most laws look at few of them, so each list is made when a rule
+    first asks for it.
+    """
+
+    def __init__(self, question: Question, opt_out_words: frozenset[str]) -> None:
+        now = question.now
+        self.question = question
+        self.now = now if now.tzinfo is UTC else now.astimezone(UTC)
+        self.zones = question.person.zones
+        self.opt_out_words = opt_out_words
+        self.kinds: frozenset[type] = frozenset(map(type, question.history))
+        if self.kinds <= _USUAL:  # what the others would say is known at once
+            self.strangers = _NOBODY
+            self.opt_outs = _NO_STOPS
+
+    def _of_kind(self, kind: type) -> list[tuple[datetime, Any]]:
+        if kind not in self.kinds:
+            return []
+        entries = [(in_utc(event.at), event) for event in self.question.history if type(event) is kind]
+        # Nearly always in order already, which a sort sees in one pass.
+        entries.sort(key=_FIRST)
+        return entries
+
+    @_Once
+    def replies(self) -> Sequence[tuple[datetime, Replied]]:
+        """What she wrote."""
+        return self._of_kind(Replied)
+
+    @_Once
+    def calls(self) -> Sequence[tuple[datetime, InboundCall]]:
+        """Her own calls."""
+        return self._of_kind(InboundCall)
+
+    @_Once
+    def consents(self) -> Sequence[tuple[datetime, Consented]]:
+        """What was allowed and refused."""
+        return self._of_kind(Consented)
+
+    @_Once
+    def asked(self) -> Sequence[tuple[datetime, HoursRequested]]:
+        """Other hours that were asked for."""
+        return self._of_kind(HoursRequested)
+
+    @_Once
+    def inconvenient(self) -> Sequence[tuple[datetime, Inconvenient]]:
+        """Times and places that were called inconvenient."""
+        return self._of_kind(Inconvenient)
+
+    @_Once
+    def statuses(self) -> Sequence[tuple[datetime, StatusSet]]:
+        """Statuses that were set and ended."""
+        return self._of_kind(StatusSet)
+
+    @_Once
+    def listings(self) -> Sequence[tuple[datetime, Listed]]:
+        """Entries in registers."""
+        return self._of_kind(Listed)
+
+    @_Once
+    def notices(self) -> Sequence[tuple[datetime, NoticeGiven]]:
+        """Notices that were given."""
+        return self._of_kind(NoticeGiven)
+
+    @_Once
+    def contacts(self) -> Sequence[tuple[datetime, Contacted]]:
+        """Contacts that left us, without those to an address that was not hers."""
+        if Contacted not in self.kinds:
+            return ()
+        contacts: list[tuple[datetime, Any]] = [
+            # in_utc() written out: a history is long, and calling costs more than looking
+            (at if (at := event.at).tzinfo is UTC else at.astimezone(UTC), event)
+            for event in self.question.history
+            if type(event) is Contacted and event.outcome is not _FAILED
+        ]
+        contacts.sort(key=_FIRST)
+        strangers = self.strangers
+        if strangers:
+            contacts = [(at, contact) for at, contact in contacts if contact.address not in strangers]
+        return contacts
+
+    @_Once
+    def strangers(self) -> frozenset[str]:
+        """Addresses that turned out not to be hers."""
+        if self.kinds.isdisjoint(_ABOUT_ADDRESSES):
+            return _NOBODY
+        strangers = {event.address for event in self.question.history if type(event) is NotAssociated}
+        for _, status in self.statuses:
+            if status.status is StatusKind.WRONG_PARTY and status.address is not None:
+                (strangers.discard if status.ended else strangers.add)(status.address)
+        return frozenset(strangers)
+
+    @_Once
     def text(self) -> Folded:
         """The words of the message, subject first, folded for word lists; empty when none are shown."""
-        if self._text is None:
-            content = self.question.message.content
-            shown = content.text or ""
-            self._text = folded(f"{content.subject} {shown}" if content.subject else shown)
-        return self._text
+        content = self.question.message.content
+        shown = content.text or ""
+        return folded(f"{content.subject} {shown}" if content.subject else shown)
 
-    @property
+    @_Once
     def opt_outs(self) -> Sequence[tuple[datetime, Channel, str | None]]:
         """Replies of hers that were nothing but a word to stop: when, on which channel, from which address."""
-        if not self.replies:
-            return _NOTHING
-        if self._opt_outs is None:
-            person = self.question.person.person
-            self._opt_outs = [
-                (at, reply.channel, reply.address)
-                for at, reply in self.replies
-                if reply.person == person and self.is_opt_out(reply)
-            ]
-        return self._opt_outs
+        person = self.question.person.person
+        return [
+            (at, reply.channel, reply.address)
+            for at, reply in self.replies
+            if reply.person == person and self.is_opt_out(reply)
+        ]
 
     def is_opt_out(self, reply: Replied) -> bool:
         """Whether the reply is nothing but a word to stop of a pack that binds."""
@@ -88,52 +176,5 @@ class Facts:
 
 
 def facts_of(question: Question, opt_out_words: frozenset[str]) -> Facts:
-    """The question's history, sorted by kind and instant."""
-    facts = Facts(
-        question=question,
-        now=in_utc(question.now),
-        zones=question.person.zones,
-        opt_out_words=opt_out_words,
-    )
-    if question.history:
-        _sort_in(facts, question)
-    return facts
-
-
-_LISTS: Final[dict[type, str]] = {
-    Replied: "replies",
-    InboundCall: "calls",
-    Consented: "consents",
-    HoursRequested: "asked",
-    Inconvenient: "inconvenient",
-    StatusSet: "statuses",
-    Listed: "listings",
-    NoticeGiven: "notices",
-}
-
-
-def _sort_in(facts: Facts, question: Question) -> None:
-    strangers: set[str] = set()
-    contacts: list[tuple[datetime, Contacted]] = []
-    others: dict[type, list[tuple[datetime, Any]]] = {}
-    for event in question.history:
-        kind = type(event)
-        if kind is Contacted:
-            if event.outcome is not _FAILED:  # type: ignore[union-attr]
-                contacts.append((in_utc(event.at), event))  # type: ignore[arg-type]
-        elif kind is NotAssociated:
-            strangers.add(event.address)  # type: ignore[arg-type, union-attr]
-        else:
-            others.setdefault(kind, []).append((in_utc(event.at), event))
-    # Nearly always in order already, which a sort sees in one pass.
-    contacts.sort(key=_FIRST)
-    for kind, entries in others.items():
-        entries.sort(key=_FIRST)
-        setattr(facts, _LISTS[kind], entries)
-    for _, status in facts.statuses:
-        if status.status is StatusKind.WRONG_PARTY and status.address is not None:
-            (strangers.discard if status.ended else strangers.add)(status.address)
-    if strangers:
-        facts.strangers = frozenset(strangers)
-        contacts = [(at, contact) for at, contact in contacts if contact.address not in strangers]
-    facts.contacts = contacts
+    """The question's history, to be looked at by kind and instant."""
+    return Facts(question, opt_out_words)

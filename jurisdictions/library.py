@@ -18,6 +18,7 @@ from jurisdictions.rule import Applies, Clause, Exemption, Lift
 from jurisdictions.words import Words, bare, words
 from vocabulary.channel import Channel, Purpose
 from vocabulary.message import Question
+from vocabulary.verdict import PackUsed
 
 #: Where the packs that come with the project stand.
 PACKS: Final = Path(__file__).parent / "packs"
@@ -28,6 +29,8 @@ PLANS_MAX: Final = 10_000
 RULES_MAX: Final = 200
 #: Sets of zones for which one plan keeps its dates ready.
 ZONES_MAX: Final = 256
+#: Dates for which one plan knows whether its law is in effect.
+DAYS_MAX: Final = 64
 FILE_BYTES_MAX: Final = 512 * 1024
 
 _CHANNELS: Final = frozenset(channel.value for channel in Channel)
@@ -82,11 +85,32 @@ class Plan:
     missing: tuple[str, ...]
     law: tuple[Pack, ...]
     extra: Sequence[Rule] = ()
+    #: What whoever asks keeps ready with the plan; it goes when the plan goes.
+    kept: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False)
     _spans: dict[tuple[str, ...], tuple[tuple[datetime, datetime], ...]] = field(default_factory=dict, repr=False)
+    _days: dict[date, bool] = field(default_factory=dict, repr=False)
+    _used: dict[tuple[tuple[str, str], ...], tuple[PackUsed, ...]] = field(default_factory=dict, repr=False)
 
     def in_force(self, day: date) -> bool:
         """Whether a pack of law is in effect on a date (UTC)."""
-        return any(pack.in_effect(day) for pack in self.law)
+        found = self._days.get(day)  # asked in every decision, nearly always about the same day
+        if found is None:
+            if len(self._days) >= DAYS_MAX:
+                self._days.clear()
+            found = self._days[day] = any(pack.in_effect(day) for pack in self.law)
+        return found
+
+    def used(self, packs: Mapping[str, str]) -> tuple[PackUsed, ...]:
+        """The packs asked, as ``CODE@digest``, each with the fact that selected it."""
+        key = tuple(packs.items())
+        used = self._used.get(key)
+        if used is None:
+            if len(self._used) >= ZONES_MAX:
+                self._used.clear()
+            used = self._used[key] = tuple(
+                PackUsed(pack=self.labels.get(code, code), because=because) for code, because in key
+            )
+        return used
 
     def spans(self, zones: tuple[str, ...]) -> tuple[tuple[datetime, datetime], ...]:
         """When each clause is in force, for a person who may be in these zones, in the order of ``clauses``.
