@@ -83,7 +83,9 @@ def _matching(
     pool = what.pool if what.pool is not None and person.role in what.pool else ()
     by_debt = debt is not None and Key.DEBT in what.keys
     her_calls = allowed.get(debt)
-    since = _first_conversation(facts, creditor) if what.after_conversation else PAST
+    since = _first_conversation(facts, creditor) if what.after_conversation else None
+    # Every rule of a gateway comes here with a whole history, so what is the same for all contacts is looked up once.
+    her, places, purposes_except, answers = person.person, what.places, what.purposes_except, what.answers
     found: list[tuple[datetime, Contacted]] = []
     for entry in reversed(facts.contacts):
         at, contact = entry
@@ -93,17 +95,17 @@ def _matching(
         if (
             (channels is not None and contact.channel not in channels)
             or contact.outcome not in outcomes
-            or (contact.person != person.person and contact.role not in pool)
-            or contact.purpose in what.purposes_except
+            or (contact.person != her and contact.role not in pool)
+            or (purposes_except and contact.purpose in purposes_except)
             or (creditor is not None and contact.creditor != creditor and contact.creditor is not None)
             or (either and not _same_business(contact, sender.creditor, sender.collector))
             or (collector is not None and contact.collector != collector and contact.collector is not None)
             or (address is not None and contact.address != address and contact.address is not None)
-            or (what.places is not None and contact.address_kind not in what.places)
+            or (places is not None and contact.address_kind not in places)
             or (by_debt and contact.debts and debt not in contact.debts)
-            or (contact.reply_to_inbound and not what.answers)
+            or (not answers and contact.reply_to_inbound)
             or (her_calls is not None and her_calls[0] <= at < her_calls[1])
-            or at <= since
+            or (since is not None and at <= since)
         ):
             continue
         found.append(entry)
