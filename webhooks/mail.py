@@ -30,6 +30,8 @@ GRACE_SECONDS: Final = 5.0
 
 _KIND: Final = "mail"
 
+log = logging.getLogger(__name__)
+
 
 class MailListener:
     """Listens where one way's mail comes in. ``provider`` is the operator's name for that way."""
@@ -150,7 +152,12 @@ class _Desk:
         self._busy.add(keeping)
         keeping.add_done_callback(self._busy.discard)
         # Whoever leaves before the answer does not undo what has begun.
-        ending = await asyncio.shield(keeping)
+        try:
+            ending = await asyncio.shield(keeping)
+        except Exception:
+            # Answered here, and not by the package, which would forget to end the mail.
+            log.exception("mail.not_kept")
+            return _OUR_BUG
         self._counter.count(self._provider, ending)
         said = _ANSWERS[ending]
         # RFC 2033 section 4.2: an LMTP client is answered once for every recipient.
@@ -158,7 +165,7 @@ class _Desk:
 
     async def handle_exception(self, _error: Exception) -> str:
         """Our own bug: the sender keeps the mail and comes back."""
-        return "451 4.3.0 something is wrong here, come back later"
+        return _OUR_BUG
 
     async def finished(self, seconds: float) -> None:
         """Wait until what has begun is kept."""
@@ -184,6 +191,7 @@ class _Desk:
         return Ending.KEPT
 
 
+_OUR_BUG: Final = "451 4.3.0 something is wrong here, come back later"
 _ANSWERS: Final[dict[Ending, str]] = {
     Ending.KEPT: "250 2.0.0 kept",
     Ending.UNREADABLE: "250 2.0.0 kept",

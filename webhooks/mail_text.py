@@ -50,6 +50,7 @@ _FROM_HERE_ON: Final = frozenset(
 )
 _TAG: Final = re.compile(r"(/?)([A-Za-z][A-Za-z0-9:-]{0,40})")
 _ATTRIBUTE: Final = re.compile(r"""\b(id|class)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+_RAW_ENDS: Final = re.compile(r"</(?:script|style)", re.IGNORECASE)
 _BLOCKS: Final = frozenset({"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "table", "ul", "ol", "hr", "section"})
 _VOID: Final = frozenset(
     {"br", "hr", "img", "meta", "link", "input", "area", "base", "col", "embed", "source", "track", "wbr"}
@@ -100,6 +101,10 @@ def of_html(markup: str) -> str:
             break
         page.tag(markup[begins + 1 : ends][:TAG_CHARACTERS_MAX])
         at = ends + len(ending)
+        if page.raw:
+            # No tag but its own end is one in there (``if (a < b)``).
+            end = _RAW_ENDS.search(markup, at)
+            at = len(markup) if end is None else end.start()
     lines = [" ".join(line.split()) for line in "".join(page.parts).split("\n")]
     return re.sub(r"\n{2,}", "\n", "\n".join(lines)).strip()
 
@@ -138,6 +143,11 @@ class _Page:
         #: The element that is passed over, and how many of its kind are open in it.
         self._passed: str | None = None
         self._depth = 0
+
+    @property
+    def raw(self) -> bool:
+        """Whether what follows is no markup."""
+        return self._passed in ("script", "style")
 
     def text(self, words: str) -> None:
         """Words between two tags."""
