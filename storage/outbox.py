@@ -118,7 +118,8 @@ async def endpoints(connection: Connection, tenant: str) -> list[EndpointRow]:
 
 async def drop_endpoint(connection: Connection, tenant: str, endpoint: UUID) -> bool:
     """Remove an endpoint with its deliveries; False when there is none."""
-    return bool(await connection.fetchval(queries(_SQL)["drop_endpoint"], tenant, endpoint))
+    # All rows are fetched: a statement that is left at its first row never runs what stands beside it.
+    return bool(await connection.fetch(queries(_SQL)["drop_endpoint"], tenant, endpoint))
 
 
 async def deliveries(connection: Connection, tenant: str, endpoint: UUID, limit: int) -> list[dict[str, Any]]:
