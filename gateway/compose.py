@@ -224,9 +224,9 @@ def dispatcher(made: House) -> Dispatcher:
     )
 
 
-def worker(made: House) -> Worker:
-    """The worker's loops."""
-    sweeper = Sweeper(
+def sweeper(made: House) -> Sweeper:
+    """Whoever ends what was left open."""
+    return Sweeper(
         database=made.database,
         clock=made.clock,
         scribe=made.scribe,
@@ -234,6 +234,11 @@ def worker(made: House) -> Worker:
         adapters=made.adapters,
         absent_apart=made.pace.absent_apart,
     )
+
+
+def worker(made: House) -> Worker:
+    """The worker's loops."""
+    sweeps = sweeper(made)
     notifier = Notifier(database=made.database, clock=made.clock, allow_networks=made.settings.allow_networks)
     made.stack.push_async_callback(notifier.close)
     return Worker(
@@ -244,10 +249,10 @@ def worker(made: House) -> Worker:
         dispatcher=dispatcher(made),
         deliver=notifier.round,
         jobs=(
-            Job("reap", made.pace.sweep_seconds, sweeper.reap),
-            Job("look_up", made.pace.sweep_seconds, sweeper.look_up),
+            Job("reap", made.pace.sweep_seconds, sweeps.reap),
+            Job("look_up", made.pace.sweep_seconds, sweeps.look_up),
             Job("seal", 2, made.sealer.seal_all),
-            Job("forget", 3600, sweeper.forget),
+            Job("forget", 3600, sweeps.forget),
         ),
         process=new_uuid(),
     )

@@ -14,7 +14,7 @@ from gateway.asks import StoredAsk
 from gateway.entries import Scribe
 from gateway.judge import CALL, HOLD, SKEW
 from gateway.settle import Ending, Round, Settler
-from storage import hooks, messages, people
+from storage import hooks, messages, outbox, people
 from storage.clock import LegalClock
 from storage.database import Connection, Database
 from storage.messages import AttemptRow
@@ -88,6 +88,7 @@ class Sweeper:
             _, real = await self._clock.now(connection)
             await hooks.forget(connection, real - REMEMBERED)
             await messages.forget_keys(connection, real - REMEMBERED)
+            await outbox.forget_orphans(connection)
 
         await self._database.run(job)
 

@@ -122,6 +122,11 @@ async def drop_endpoint(connection: Connection, tenant: str, endpoint: UUID) -> 
     return bool(await connection.fetch(queries(_SQL)["drop_endpoint"], tenant, endpoint))
 
 
+async def forget_orphans(connection: Connection) -> None:
+    """Drop deliveries to endpoints that were removed while somebody was adding events."""
+    await connection.execute(queries(_SQL)["forget_orphans"])
+
+
 async def deliveries(connection: Connection, tenant: str, endpoint: UUID, limit: int) -> list[dict[str, Any]]:
     """How the last deliveries to an endpoint went, newest first."""
     return [dict(row) for row in await connection.fetch(queries(_SQL)["deliveries"], tenant, endpoint, limit)]

@@ -69,6 +69,10 @@ WITH gone AS (DELETE FROM crm_endpoint WHERE tenant = $1 AND id = $2 RETURNING i
 lines AS (DELETE FROM crm_delivery d USING gone WHERE d.endpoint = gone.id)
 SELECT true FROM gone
 
+-- name: forget_orphans
+-- Deliveries whose endpoint is gone: an event that was added in the same moment.
+DELETE FROM crm_delivery d WHERE d.state = 'waiting' AND NOT EXISTS (SELECT FROM crm_endpoint p WHERE p.id = d.endpoint)
+
 -- name: deliveries
 -- The last deliveries to an endpoint.
 SELECT d.event, e.type, d.state, d.tries, d.next_at, d.first_at, d.last_status, d.last_error

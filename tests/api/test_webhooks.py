@@ -134,7 +134,8 @@ async def test_a_removed_endpoint_is_gone_with_its_deliveries(surface: Surface, 
     for method, tail in (("DELETE", ""), ("GET", "/deliveries"), ("POST", f"/deliveries/{told}/retry")):
         assert (await surface.ask(method, path + tail)).slug == "not-found"
     assert (await surface.ask("POST", f"{path}/replay", {"since": "2026-01-01T00:00:00Z"})).slug == "not-found"
-    assert await surface.town.rows("SELECT 1 FROM crm_delivery") == []
+    removed = UUID(endpoint["id"].removeprefix("whk_"))
+    assert await surface.town.rows("SELECT 1 FROM crm_delivery WHERE endpoint = $1", removed) == []
 
 
 async def test_another_tenants_endpoint_is_not_there(surface: Surface, endpoint: dict[str, Any]) -> None:
