@@ -35,6 +35,19 @@ _NO_ALLOWANCE: Final[Allowed] = {}
 _CONVERSATION: Final = ContactOutcome.CONVERSATION
 _ATTEMPTED: Final = ContactOutcome.ATTEMPTED
 _ENDLESS: Final = timedelta.max
+# Bound once: a member looked up on its class costs more than what is then compared with it.
+_DEBT: Final = Key.DEBT
+_CREDITOR: Final = Key.CREDITOR
+_CREDITOR_OR_COLLECTOR: Final = Key.CREDITOR_OR_COLLECTOR
+_COLLECTOR: Final = Key.COLLECTOR
+_CHANNEL: Final = Key.CHANNEL
+_ADDRESS: Final = Key.ADDRESS
+_TWO_WAY: Final = Threshold.TWO_WAY
+_SPOKE: Final = Threshold.CONVERSATION
+_ELAPSED: Final = Unit.ELAPSED
+_DATES: Final = Unit.DATES
+_ISO_WEEK: Final = Unit.ISO_WEEK
+_CLEAR_DAYS: Final = Unit.CLEAR_DAYS
 
 
 # ---- which contacts ---------------------------------------------------------------------------------------------------
@@ -54,14 +67,11 @@ def counted(
     """
     if not facts.contacts:
         return []
-    match what.threshold:
-        case Threshold.TWO_WAY:
-            return _taken_part(_matching(what, OUTCOMES[Threshold.LEFT], facts, debt, longest, allowed), facts)
-        case Threshold.CONVERSATION:
-            found = _matching(what, OUTCOMES[what.threshold], facts, debt, longest, allowed)
-            return [each for each in found if _perhaps_spoken(each[1])]
-        case _:
-            return _matching(what, OUTCOMES[what.threshold], facts, debt, longest, allowed)
+    threshold = what.threshold
+    if threshold is _TWO_WAY:
+        return _taken_part(_matching(what, OUTCOMES[Threshold.LEFT], facts, debt, longest, allowed), facts)
+    found = _matching(what, OUTCOMES[threshold], facts, debt, longest, allowed)
+    return [each for each in found if _perhaps_spoken(each[1])] if threshold is _SPOKE else found
 
 
 def _matching(
@@ -72,16 +82,19 @@ def _matching(
     longest: timedelta,
     allowed: Allowed,
 ) -> list[tuple[datetime, Contacted]]:
+    horizon = facts.now - longest if longest is not _ENDLESS else PAST
+    if facts.contacts[-1][0] < horizon:
+        return []  # the newest of them counts no more
     question = facts.question
     message, sender, person = question.message, question.sender, question.person
-    horizon = facts.now - longest if longest is not _ENDLESS else PAST
-    channels = ALIKE[message.channel] if Key.CHANNEL in what.keys else what.channels
-    creditor = sender.creditor if Key.CREDITOR in what.keys else None
-    either = Key.CREDITOR_OR_COLLECTOR in what.keys
-    collector = sender.collector if Key.COLLECTOR in what.keys else None
-    address = message.address if Key.ADDRESS in what.keys else None
+    keys = what.keys
+    channels = ALIKE[message.channel] if _CHANNEL in keys else what.channels
+    creditor = sender.creditor if _CREDITOR in keys else None
+    either = _CREDITOR_OR_COLLECTOR in keys
+    collector = sender.collector if _COLLECTOR in keys else None
+    address = message.address if _ADDRESS in keys else None
     pool = what.pool if what.pool is not None and person.role in what.pool else ()
-    by_debt = debt is not None and Key.DEBT in what.keys
+    by_debt = debt is not None and _DEBT in keys
     her_calls = allowed.get(debt)
     since = _first_conversation(facts, creditor) if what.after_conversation else None
     # Every rule of a gateway comes here with a whole history, so what is the same for all contacts is looked up once.
@@ -160,7 +173,7 @@ def _first_conversation(facts: Facts, creditor: str | None) -> datetime:
 
 def lets_go(at: datetime, period: Period, zones: tuple[str, ...]) -> datetime:
     """The first instant at which a contact of ``at`` (UTC) no longer counts, in every zone. ``NEVER`` without a zone."""
-    if period.unit is Unit.ELAPSED:
+    if period.unit is _ELAPSED:
         return up_to_second(at + period.elapsed)
     if not zones:
         return NEVER
@@ -171,11 +184,11 @@ def lets_go(at: datetime, period: Period, zones: tuple[str, ...]) -> datetime:
 
 def _first_free(day: date, period: Period) -> date:
     unit = period.unit
-    if unit is Unit.DATES:
+    if unit is _DATES:
         return day + timedelta(days=period.number)
-    if unit is Unit.ISO_WEEK:
+    if unit is _ISO_WEEK:
         return day + timedelta(days=7 - day.weekday())
-    if unit is Unit.CLEAR_DAYS:
+    if unit is _CLEAR_DAYS:
         return day + timedelta(days=period.number + 1)
     assert unit is Unit.MONTH, "elapsed time has no dates"
     return date(day.year + day.month // 12, day.month % 12 + 1, 1)
@@ -187,7 +200,7 @@ def _first_free(day: date, period: Period) -> date:
 def count(rule: Count, facts: Facts, allowed: Allowed = _NO_ALLOWANCE) -> list[Hold]:
     """At most ``limit``: blocked until the oldest contact that fills it lets go; one hold for each debt that is full."""
     what = rule.what
-    debts = facts.question.message.debts if Key.DEBT in what.keys else ()
+    debts = facts.question.message.debts if _DEBT in what.keys else ()
     if not facts.contacts and rule.limit:
         return []
     holds: list[Hold] = []
@@ -224,7 +237,7 @@ def _length(elapsed: timedelta) -> str:
 def gap(rule: Gap, facts: Facts) -> list[Hold]:
     """At least so long after the last one."""
     what = rule.what
-    debts = facts.question.message.debts if Key.DEBT in what.keys else ()
+    debts = facts.question.message.debts if _DEBT in what.keys else ()
     holds: list[Hold] = []
     for debt in debts or (None,):
         found = counted(what, facts, debt, longest=rule.period.longest)
@@ -272,7 +285,7 @@ def _since_conversation(rule: Since, facts: Facts, allowed: Allowed) -> list[Hol
     what = rule.what
     assert what is not None
     person = facts.question.person.person
-    debts = facts.question.message.debts if Key.DEBT in what.keys else ()
+    debts = facts.question.message.debts if _DEBT in what.keys else ()
     holds: list[Hold] = []
     for debt in debts or (None,):
         spoken = [
