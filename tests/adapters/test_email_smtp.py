@@ -5,6 +5,7 @@ import email.policy
 import mailbox
 import random
 import re
+import tomllib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from email.message import EmailMessage
@@ -461,3 +462,17 @@ async def test_a_code_that_speaks_of_the_mailbox_and_not_of_its_name_leaves_the_
     await adapter.close()
     assert isinstance(ending, Rejected)
     assert not ending.address_invalid
+
+
+def test_the_table_that_is_documented_is_one_and_every_setting_is_named(checkout: Path):
+    page = (checkout / "docs" / "channels" / "email.md").read_text()
+    shown = tomllib.loads(page.partition("```toml\n")[2].partition("```")[0])
+    told = shown["providers"]["mail-main"]
+    adapter = SPEC.build("mail-main", told, SECRET)
+    assert isinstance(adapter, SmtpMail)
+    assert adapter.post_office is not None
+    with pytest.raises(SettingsError, match="unknown settings: x") as refusal:
+        settings("m", {**told, "x": "y"})
+    known = str(refusal.value).partition("Known are: kind, ")[2].split(", ")
+    assert len(known) > 10
+    assert [name for name in known if f"\n{name} = " not in page and f"`{name}`" not in page] == []
