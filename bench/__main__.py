@@ -10,7 +10,7 @@ from typing import Final
 
 import redis.asyncio
 
-from bench import book, report, rounds
+from bench import book, engine, report, rounds
 from bench.databases import Cluster
 from bench.house import NotStarted as HouseNotStarted
 from bench.measure import machine
@@ -88,6 +88,9 @@ async def _bench(running: Running, asked: argparse.Namespace, sizes: Sizes) -> i
                 # A run that fails this is a failure, not a number.
                 return 1
     text = report.results(taken, sizes, on)
+    if asked.profile is None:
+        _say("W3: the engine alone")
+        text += engine.section(engine.measure(sizes.engine_cases, sizes.rounds))
     print(report.aligned(text))
     if asked.profile is None and asked.results is not None:
         report.write(asked.results, text)

@@ -159,6 +159,21 @@ def measure(number: int = CASES, rounds: int = ROUNDS) -> dict[str, Any]:
     }
 
 
+def section(found: dict[str, Any]) -> str:
+    """The figures as a part of ``results.md``."""
+    names = ("decisions_per_second", "decisions_per_second_lowest", "decisions_per_second_highest")
+    figures = " | ".join(f"{found[name]:,}" for name in names)
+    answers = ", ".join(f"{count:,} {answer}" for answer, count in found["answers"].items())
+    return (
+        "\n## W3: the engine alone, on one core\n\n"
+        "| workload | decisions/s | lowest round | highest round | answers |\n"
+        "| --- | ---: | ---: | ---: | --- |\n"
+        f"| W3 | {figures} | {answers} |\n\n"
+        f"{found['cases']:,} different cases a round, {CONTACTS} past contacts each; {found['rounds']} rounds, by CPU time. "
+        f"Wanted: {DECISIONS_PER_SECOND_MIN:,}.\n"
+    )
+
+
 def _decided(law: Library, asked: Iterable[Question]) -> Counter[Answer]:
     return Counter([decide(question, law).answer for question in asked])
 
