@@ -216,8 +216,6 @@ class SmtpMail:
 def written(settings: Settings, marks: Marks, parcel: Parcel, recipient: Address) -> bytes | Rejected:
     """The mail as it goes over the wire, without dots doubled; ``Rejected`` when something cannot stand in a header or a body."""
     subject = parcel.subject or settings.subject
-    if subject is not None and UNSAFE_IN_HEADER.search(subject):
-        return Rejected(code="header", reason="the subject holds a control character")
     headers: dict[str, str | Address] = {
         "From": settings.sender,
         "To": recipient,
@@ -236,7 +234,7 @@ def written(settings: Settings, marks: Marks, parcel: Parcel, recipient: Address
     try:
         for name, value in headers.items():
             if UNSAFE_IN_HEADER.search(str(value)):
-                return Rejected(code="header", reason=f"the header {name} would hold a control character")
+                return Rejected(code="header", reason=f"{name} would hold a control character or a line separator")
             mail[name] = value
         # Quoted-printable goes through every host as it is, and no line is longer than 76 characters.
         mail.set_content(parcel.text, cte="quoted-printable")

@@ -382,6 +382,7 @@ def test_a_mark_of_another_attempt_secret_or_domain_names_nobody():
         for other in (
             Marks(domain=DOMAIN, secret=b"x").address(box, ATTEMPT),
             Marks(domain="other.example", secret=SECRET).address(box, ATTEMPT),
+            Marks(domain="other.example", secret=SECRET).address(box, ATTEMPT).replace("other.example", DOMAIN),
             ours.replace(ATTEMPT.hex, UUID(int=ATTEMPT.int ^ 1).hex),
             ours.replace(box.value, "other"),
             ours.replace("+", "-"),
