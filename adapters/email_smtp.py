@@ -7,7 +7,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from email.utils import formatdate, parseaddr
+from email.utils import formatdate, getaddresses, parseaddr
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -336,6 +336,9 @@ def _address(text: str) -> Address | None:
 
 
 def _shown(text: str) -> Address | None:
+    # Releases of Python differ in what they make of a list here: it is said to be one address, so it must be.
+    if len(getaddresses([text])) != 1:
+        return None
     name, spec = parseaddr(text)
     address = _address(spec)
     if address is None or UNSAFE_IN_HEADER.search(name):

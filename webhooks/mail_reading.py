@@ -91,7 +91,7 @@ def _told(report: Message, parts: Sequence[Message], attempt: UUID | None, offic
     if attempt is None:
         for name in ("Original-Mail-From", "Original-Message-ID"):
             for block in blocks:
-                named = office.marks.named_by(parseaddr(_header(block, name))[1])
+                named = office.marks.named_by(_spec(_header(block, name)))
                 attempt = attempt or (named[1] if named else office.marks.named_in(_header(block, name)))
     if attempt is None:
         raise NotForUs
@@ -189,7 +189,7 @@ def _by_machine(mail: Message, why: str, box: Box | None, attempt: UUID | None) 
 def _reply(
     mail: Message, parts: Sequence[Message], sender: str, recipients: Sequence[str], attempt: UUID | None
 ) -> Reply:
-    author = _address(parseaddr(_header(mail, "From"))[1]) or _address(sender)
+    author = _address(_spec(_header(mail, "From"))) or _address(sender)
     if author is None:
         raise Unreadable("nobody wrote it")
     plain = [_text(part) for part in parts if part.get_content_type() == "text/plain" and not _attached(part)]
@@ -292,6 +292,14 @@ def _header(mail: Message, name: str) -> str:
     """The first header of a name as text, unfolded; empty when there is none."""
     value = mail.get(name)
     return "" if value is None else re.sub(r"[\r\n]+\s*", " ", str(value)[:HEADER_CHARACTERS_MAX])
+
+
+def _spec(header: str) -> str:
+    """The address in a header, empty when there is none: comments within comments can be deeper than the library goes."""
+    try:
+        return parseaddr(header)[1]
+    except RecursionError:
+        return ""
 
 
 def _decoded(header: str) -> str:

