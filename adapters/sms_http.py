@@ -15,7 +15,7 @@ from adapters.kit.calls import Call
 from adapters.kit.discovery import Spec
 from adapters.kit.documents import Document, Path, identifier, opened, scrubbed, told, wholesome, word
 from adapters.kit.port import Forged, Hook, Unreadable
-from adapters.kit.segments import segmented
+from adapters.kit.segments import quoted, segmented
 from adapters.kit.signing import attempt_marked
 from adapters.kit.templates import SECRETS
 from adapters.kit.transport import Answered, Exchange, MayHaveLeft, NothingLeft, Transport
@@ -75,15 +75,7 @@ class HttpSms:
 
     def quote(self, to: str, text: str, /) -> Quote:
         """Segments by GSM 03.38, and the operator's price for the number's prefix."""
-        counted = segmented(text)
-        prices = self._settings.prices
-        amount = prices.amount(to, counted.segments) if prices else None
-        return Quote(
-            segments=counted.segments,
-            encoding=counted.encoding,
-            amount=None if amount is None else f"{amount:.4f}",
-            currency=prices.currency if prices and amount is not None else None,
-        )
+        return quoted(to, text, self._settings.prices)
 
     # Sending
 

@@ -22,7 +22,7 @@ from twilio.rest import Client
 
 from adapters.kit.discovery import Spec
 from adapters.kit.port import Forged, Hook, Unreadable
-from adapters.kit.segments import segmented
+from adapters.kit.segments import quoted
 from adapters.kit.settings import Prices, Table
 from adapters.kit.signing import attempt_marked
 from adapters.kit.transport import Answered, MayHaveLeft, NothingLeft, Transport
@@ -233,15 +233,7 @@ class TwilioSms:
 
     def quote(self, to: str, text: str, /) -> Quote:
         """Segments by GSM 03.38, and the operator's price for the number's prefix."""
-        counted = segmented(text)
-        prices = self._settings.prices
-        amount = prices.amount(to, counted.segments) if prices else None
-        return Quote(
-            segments=counted.segments,
-            encoding=counted.encoding,
-            amount=None if amount is None else f"{amount:.4f}",
-            currency=prices.currency if prices and amount is not None else None,
-        )
+        return quoted(to, text, self._settings.prices)
 
     async def send(self, parcel: Parcel, /) -> Outcome:
         """Create one message with one POST. https://www.twilio.com/docs/messaging/api/message-resource#create-a-message."""

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from adapters.kit.settings import Prices
+from vocabulary.outcome import Quote
+
 
 class Encoding(StrEnum):
     """The alphabet a carrier uses for the text, in the contract's words."""
@@ -45,6 +48,18 @@ def segmented(text: str) -> Segments:
         return _filled(Encoding.GSM_7, costs, SEPTETS_ALONE, SEPTETS_JOINED)
     costs = [2 if ord(character) > 0xFFFF else 1 for character in text]
     return _filled(Encoding.UCS_2, costs, UNITS_ALONE, UNITS_JOINED)
+
+
+def quoted(to: str, text: str, prices: Prices | None) -> Quote:
+    """What a text to an E.164 number is expected to cost, by its segments and the operator's prices."""
+    counted = segmented(text)
+    amount = prices.amount(to, counted.segments) if prices else None
+    return Quote(
+        segments=counted.segments,
+        encoding=counted.encoding,
+        amount=None if amount is None else f"{amount:.4f}",
+        currency=prices.currency if prices and amount is not None else None,
+    )
 
 
 def _filled(encoding: Encoding, costs: list[int], alone: int, joined: int) -> Segments:
