@@ -25,7 +25,7 @@ TOOLS = CHECKOUT / "tools"
 VENV = CHECKOUT / ".venv"
 PYTHON_MIN = (3, 11)
 REQUIREMENTS = {
-    "run": ("requirements.txt", "requirements-embedded.txt"),
+    "run": ("requirements.txt", "requirements-embedded.txt", "requirements-voice.txt"),
     "dev": ("requirements-dev.txt",),  # holds all that "run" holds
 }
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")

