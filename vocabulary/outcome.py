@@ -59,7 +59,7 @@ class ReceiptKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A voice note as it leaves: mono OGG/Opus. ``url`` is signed and expires, for providers that fetch; ``audio`` for those that do not."""
+    """A voice note as it leaves: mono OGG/Opus. ``url`` is signed and expires, for providers that fetch; ``audio`` is the file itself."""
 
     url: str = field(repr=False)
     audio: bytes = field(repr=False)
