@@ -372,6 +372,13 @@ class Dispatcher:
                 "purpose": ask.purpose,
                 "creditor": token(row.tenant, ask.creditor),
                 "collector": token(row.tenant, ask.collector),
+                # Who contacts whom: what laws ask about, so that the trace alone answers whether they were kept.
+                "sender_role": ask.role,
+                "sector": ask.sector,
+                "role": role_of(case),
+                "address_kind": choice.address.kind,
+                "address_source": choice.address.source,
+                "answers": ask.answers_channel == choice.channel,
                 "debts": [token(row.tenant, debt) for debt in ask.debts],
                 "zones": list(zones_of(case, choice.address)),
                 "latest": instant(attempt.latest),
