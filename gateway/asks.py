@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from vocabulary.channel import AddressKind, AddressSource, Form, Purpose, Role, Sector, SenderRole
 from vocabulary.event import ConsentState, ContactOutcome, Instrument, NoticeKind, StatusKind, Weekday
+from vocabulary.outcome import Registered
 
 TEXT_CHARS_MAX: Final = 10_000
 ADDRESSES_MAX: Final = 50
@@ -144,8 +145,19 @@ class DecisionAsk(MessageAsk, frozen=True, forbid_unknown_fields=True, kw_only=T
     explain: Literal["en", "es", "pt"] | None = None
 
 
+class Rendering(Struct, frozen=True, kw_only=True):
+    """What a message says on one channel, pinned at acceptance; ``registered``: the template of a way that says it too."""
+
+    content: ContentAsk
+    registered: Registered | None = None
+
+
 class StoredAsk(Struct, frozen=True, kw_only=True):
-    """A message as it was accepted: canonical, complete, references resolved; what every later decision starts from."""
+    """A message as it was accepted: canonical, complete, references resolved; what every later decision starts from.
+
+    ``content`` is what was asked for. ``renderings``, by channel, stand for it where a template was rendered; read both by
+    ``content_for`` and ``registered_for``.
+    """
 
     channels: list[str]
     purpose: Purpose
@@ -161,6 +173,19 @@ class StoredAsk(Struct, frozen=True, kw_only=True):
     answers_channel: str | None = None
     send_at: datetime | None = None
     metadata: dict[str, str] = {}
+    renderings: dict[str, Rendering] = {}
+
+
+def content_for(ask: StoredAsk, channel: str) -> ContentAsk:
+    """What a message says on a channel: what laws read, ways price and people receive."""
+    rendering = ask.renderings.get(channel)
+    return ask.content if rendering is None else rendering.content
+
+
+def registered_for(ask: StoredAsk, channel: str) -> Registered | None:
+    """The approved template by which a message may leave on a channel, None without one."""
+    rendering = ask.renderings.get(channel)
+    return None if rendering is None else rendering.registered
 
 
 # What happened elsewhere, in the words of the scenario files (``history`` types). Their D1, N1 and C1 hold in files only: here

@@ -24,6 +24,7 @@ from gateway.keys import Keyring
 from gateway.messages import Canceller, Shelf
 from gateway.metrics import Metrics
 from gateway.notify import Notifier
+from gateway.parcels import Packer
 from gateway.policies import Policies
 from gateway.profiles import Registrar
 from gateway.questions import Adviser
@@ -218,10 +219,14 @@ def dispatcher(made: House) -> Dispatcher:
         settler=made.settler,
         ways=made.ways,
         pacer=Pacer(made.redis, made.settings.paces),
-        public_url=made.settings.public_url,
-        mark_secret=made.mark_secret,
+        packer=packer(made),
         abandoned_after=made.pace.abandoned_after,
     )
+
+
+def packer(made: House) -> Packer:
+    """Whoever makes parcels; ``notes`` and ``links`` are given here."""
+    return Packer(public_url=made.settings.public_url, mark_secret=made.mark_secret)
 
 
 def sweeper(made: House) -> Sweeper:
@@ -232,6 +237,7 @@ def sweeper(made: House) -> Sweeper:
         scribe=made.scribe,
         settler=made.settler,
         adapters=made.adapters,
+        packer=packer(made),
         absent_apart=made.pace.absent_apart,
     )
 

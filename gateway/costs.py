@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from adapters.kit.port import Adapter
-from gateway.asks import StoredAsk
+from gateway.asks import StoredAsk, content_for
 from storage.messages import MessageRow
 from storage.people import AddressRow, ContactRow
 from vocabulary.channel import Channel
@@ -26,9 +26,10 @@ class Costs:
     def expected(self, channel: Channel, address: AddressRow | None, ask: StoredAsk) -> dict[str, Any] | None:
         """Segments, encoding and amount in the contract's words; None where the way cannot say."""
         ways = self._ways.get(channel, ())
-        if not ways or address is None or ask.content.text is None:
+        text = content_for(ask, channel).text
+        if not ways or address is None or text is None:
             return None
-        quote = ways[0].quote(address.address, ask.content.text)
+        quote = ways[0].quote(address.address, text)
         if quote is None:
             return None
         return {

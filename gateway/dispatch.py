@@ -18,14 +18,14 @@ import structlog
 from tenacity import retry, retry_if_exception_type, wait_exponential_jitter
 
 from adapters.kit.port import Adapter
-from adapters.kit.signing import status_url
 from gateway import answers
 from gateway.accept import choice_facts
-from gateway.asks import ContentAsk, StoredAsk
+from gateway.asks import StoredAsk
 from gateway.entries import Scribe
 from gateway.events import crm_event
 from gateway.failpoints import reach
 from gateway.judge import CALL, HOLD, Case, Choice, Judge, next_midnight, role_of, zones_of
+from gateway.parcels import Load, Packer, load_of
 from gateway.policies import Policies
 from gateway.settle import Ending, Settler
 from storage import chain, history, messages, outbox, people
@@ -41,7 +41,7 @@ from tracelog.entry import instant
 from vocabulary.channel import AddressKind, Channel
 from vocabulary.event import Contacted, ContactOutcome
 from vocabulary.ids import new_uuid
-from vocabulary.outcome import NotSent, Parcel, Unknown
+from vocabulary.outcome import NotSent, Parcel, Rejected, Unknown
 from vocabulary.status import Status
 from vocabulary.verdict import Answer
 
@@ -56,6 +56,7 @@ ABANDONED: Final = HOLD + CALL + timedelta(seconds=30)
 TRIES_MAX: Final = 6
 #: Somebody else is speaking with the same person: ask again then.
 PATIENCE: Final = timedelta(seconds=1)
+_HELD: Final = NotSent(reason="held too long before the call")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class Flight:
 
     attempt: AttemptRow
     way: Adapter = field(repr=False)
-    content: ContentAsk = field(repr=False)
+    load: Load = field(repr=False)
     reserved_at: float
 
 
@@ -96,8 +97,7 @@ class Dispatcher:
         settler: Settler,
         ways: Mapping[Channel, tuple[Adapter, ...]],
         pacer: Pacer,
-        public_url: str,
-        mark_secret: bytes,
+        packer: Packer,
         abandoned_after: timedelta = ABANDONED,
     ) -> None:
         self._database = database
@@ -109,8 +109,7 @@ class Dispatcher:
         self._ways = ways
         self._pacer = pacer
         self._rests_until: dict[str, float] = {}
-        self._public_url = public_url
-        self._mark_secret = mark_secret
+        self._packer = packer
         self._abandoned_after = abandoned_after
         self._flying: set[asyncio.Task[None]] = set()
 
@@ -268,7 +267,7 @@ class Dispatcher:
         if way is not None and not batch.grants[way.name]:
             # Every way is at its pace: the message stays where it is, and nothing is reserved.
             return None
-        if way is None or address is None or case.ask.content.text is None:
+        if way is None or address is None:
             batch.moves.append((row.id, Status.FAILED, None, None))
             batch.events.append(crm_event("message.failed", row, now, reason="no way is left"))
             batch.entries[row.tenant].append(
@@ -305,7 +304,8 @@ class Dispatcher:
         batch.reservations.append(reserved)
         batch.decisions.append(self._decision(row, case, choice, Status.DISPATCHING, now))
         batch.entries[row.tenant].append(self._reserved_entry(row, case, choice, attempt, reserved, now))
-        batch.flights.append(Flight(attempt=attempt, way=way, content=case.ask.content, reserved_at=mono))
+        load = load_of(case.ask, choice.channel, case.contact.locale)
+        batch.flights.append(Flight(attempt=attempt, way=way, load=load, reserved_at=mono))
         return event
 
     def _hold(self, batch: _Batch, row: MessageRow, case: Case, choice: Choice, now: datetime) -> None:
@@ -397,19 +397,10 @@ class Dispatcher:
 
     async def _fly(self, flight: Flight) -> None:
         attempt = flight.attempt
-        if time.monotonic() - flight.reserved_at > HOLD.total_seconds():
-            await self._give_back(flight)
+        parcel = await self._pack(flight)
+        if not isinstance(parcel, Parcel):
+            await self._tell(Ending(attempt.id, parcel))
             return
-        parcel = Parcel(
-            attempt=attempt.id,
-            channel=Channel(attempt.channel),
-            to=attempt.address,
-            text=flight.content.text or "",
-            subject=flight.content.subject,
-            html=flight.content.html,
-            validity_seconds=attempt.validity_seconds,
-            status_url=status_url(self._public_url, attempt.provider, self._mark_secret, attempt.id),
-        )
         try:
             await reach("dispatch.before_call")
             ending = await flight.way.send(parcel)
@@ -425,8 +416,20 @@ class Dispatcher:
         await reach("dispatch.after_call")
         await self._tell(Ending(attempt.id, ending))
 
+    async def _pack(self, flight: Flight) -> Parcel | NotSent | Rejected:
+        """The parcel, if it is made while the reservation may still be used: nothing has left us until then."""
+        hold = flight.reserved_at + HOLD.total_seconds()
+        if time.monotonic() > hold:
+            return _HELD
+        try:
+            made = await self._packer.parcel(flight.attempt, flight.load, hold - time.monotonic())
+        except Exception as error:  # a note or a link that cannot be made is our own fault, and nothing left
+            log.exception("parcel.not_made", attempt=flight.attempt.id.hex, error=type(error).__name__)
+            return NotSent(reason=f"the parcel could not be made: {type(error).__name__}")
+        return _HELD if time.monotonic() > hold else made
+
     async def _give_back(self, flight: Flight) -> None:
-        await self._tell(Ending(flight.attempt.id, NotSent(reason="held too long before the call")))
+        await self._tell(Ending(flight.attempt.id, _HELD))
 
     async def _tell(self, ending: Ending) -> None:
         """Store an ending, for as long as it takes: it is idempotent, and only this process knows it."""

@@ -11,7 +11,7 @@ from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 from gateway.addresses import PHONE_CHANNELS, country_of
-from gateway.asks import StoredAsk
+from gateway.asks import StoredAsk, content_for, registered_for
 from gateway.decide import decide, open_until, taken_late
 from jurisdictions.house import Policy
 from jurisdictions.library import Library
@@ -125,7 +125,8 @@ class Judge:
         contact = case.contact
         number = address.address if address else None
         countries = [country for country in [country_of(channel, number) if number else None] if country]
-        content = ask.content
+        content = content_for(ask, channel)
+        registered = registered_for(ask, channel) is not None
         text = content.text
         if text is None and content.audio is not None:
             text = content.audio.speech
@@ -146,7 +147,7 @@ class Judge:
                     opt_out_notice=content.opt_out_notice,
                     caller_id=content.caller_id,
                     states=None if content.states is None else tuple(content.states),
-                    registered_template=content.registered_template,
+                    registered_template=True if registered else content.registered_template,
                 ),
             ),
             sender=Sender(role=ask.role, creditor=ask.creditor, collector=ask.collector, sector=ask.sector),

@@ -10,9 +10,10 @@ import msgspec
 import structlog
 
 from adapters.kit.port import Adapter
-from gateway.asks import StoredAsk
+from gateway.asks import StoredAsk, content_for
 from gateway.entries import Scribe
 from gateway.judge import CALL, HOLD, SKEW
+from gateway.parcels import Packer
 from gateway.settle import Ending, Round, Settler
 from storage import hooks, messages, outbox, people
 from storage.clock import LegalClock
@@ -41,6 +42,7 @@ class Sweeper:
         scribe: Scribe,
         settler: Settler,
         adapters: Mapping[str, Adapter],
+        packer: Packer,
         absent_apart: timedelta = ABSENT_APART,
     ) -> None:
         self._database = database
@@ -48,6 +50,7 @@ class Sweeper:
         self._scribe = scribe
         self._settler = settler
         self._adapters = adapters
+        self._packer = packer
         self._absent_apart = absent_apart
 
     async def reap(self) -> int:
@@ -94,7 +97,7 @@ class Sweeper:
 
     async def _look_up(self, attempt: AttemptRow, ask: StoredAsk) -> None:
         adapter = self._adapters.get(attempt.provider)
-        if adapter is None or ask.content.text is None:
+        if adapter is None:
             return
         taken = await self._database.read(
             lambda c: messages.taken_provider_ids(
@@ -104,7 +107,7 @@ class Sweeper:
         lost = Lost(
             attempt=attempt.id,
             to=attempt.address,
-            text=ask.content.text,
+            text=self._packer.words(attempt, content_for(ask, attempt.channel)),
             not_before=attempt.begun_at - SKEW,
             not_after=attempt.begun_at + HOLD + CALL + SKEW,
             taken=taken,
