@@ -169,8 +169,10 @@ async def _stopped_before(connection: Connection, profiles: Sequence[Profile]) -
     ]
 
 
-def statement_entry(scribe: Scribe, contact: ContactRow, row: EventRow, now: datetime) -> Written:
-    """What the trace says of something that happened to a person or that she said."""
+def statement_entry(
+    scribe: Scribe, contact: ContactRow, row: EventRow, now: datetime, corrects: UUID | None = None
+) -> Written:
+    """What the trace says of something that happened to a person or that she said, and of which earlier word it ``corrects``."""
     columns = history.facts_of(row.event)
     for name in ("debts", "creditor", "collector"):
         value = columns.get(name)
@@ -183,7 +185,7 @@ def statement_entry(scribe: Scribe, contact: ContactRow, row: EventRow, now: dat
         tenant=row.tenant,
         at=now,
         subject=contact.subject,
-        facts={"event": row.id.hex, **columns},
+        facts={"event": row.id.hex, **({} if corrects is None else {"corrects": corrects.hex}), **columns},
         words=row.words.encode() if row.words is not None else None,
         key=contact.key,
     )
@@ -265,9 +267,10 @@ class Registrar:
                 ids.append(known[ask.id][0])
                 continue
             ids.append(kept.id)
-            entries.append(statement_entry(self._scribe, row, kept, now))
-            if ask.corrects is not None:
-                await history.supersede(connection, tenant, known[ask.corrects][0], kept.id)
+            corrected = None if ask.corrects is None else known[ask.corrects][0]
+            entries.append(statement_entry(self._scribe, row, kept, now, corrected))
+            if corrected is not None:
+                await history.supersede(connection, tenant, corrected, kept.id)
         if entries:
             # What is new about her may change what waits: it is decided again now.
             moves = [(i, m.status, None, now) for i, m in waits.items() if m.status in ("queued", "deferred")]
