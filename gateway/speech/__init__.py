@@ -1,0 +1,1 @@
+"""Voice notes: spoken or recorded words become mono OGG/Opus, in a process of its own."""
