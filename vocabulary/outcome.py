@@ -111,7 +111,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """Something a person wrote or said to one of our addresses. ``attempt``: by our own mark she answers that one, so it is she."""
+    """Something a person wrote or said to one of our addresses. ``attempt``: by our own mark she answers that one, so it is she.
+
+    ``afresh`` is False for what is no new word of hers (an edit, a block): it is heard for a stop only, and never as a contact.
+    ``language`` is what her program is set to, where it says so.
+    """
 
     key: str
     channel: Channel
@@ -122,6 +126,8 @@ class Reply:
     media: tuple[str, ...] = field(default=(), repr=False)
     carrier_opt_out: bool = False
     attempt: UUID | None = None
+    afresh: bool = True
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,14 @@ class Demands:
     inbound_hook: Callable[[str, str], Hook]
     #: Which header carries the signature.
     signature_header: str
+    #: Where its parcels go and its replies come from: E.164, unless the provider knows people by something else.
+    to: str = "+573001230000"
+    #: Whether it has a list in which a lost parcel can be looked up. Without one, a lost parcel stays lost: nobody can tell.
+    lists: bool = True
+    #: Whether it reports on what was sent; without reports there are neither words nor hooks of status.
+    reports: bool = True
+    #: What its signature covers. A secret that is shown with each call covers neither.
+    signs: frozenset[str] = frozenset({"url", "body"})
 
 
 class Bench:
