@@ -13,6 +13,9 @@ TEXT_CHARS_MAX: Final = 10_000
 ADDRESSES_MAX: Final = 50
 DEBTS_MAX: Final = 50
 METADATA_MAX: Final = 50
+#: Variables of a template, and the characters of a value.
+VARIABLES_MAX: Final = 50
+VALUE_CHARS_MAX: Final = 1_000
 EVENTS_MAX: Final = 1_000
 
 # Patterns end in (?![\s\S]) because Python's $ also matches before a last line feed, which would then be part of an id.
@@ -102,7 +105,24 @@ class ContentAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     subject: Annotated[str, Meta(min_length=1, max_length=998)] | None = None
     html: Annotated[str, Meta(min_length=1, max_length=200_000)] | None = None
     template: Id | None = None
-    variables: dict[str, str | int] | None = None
+    template_version: (
+        Annotated[int, Meta(ge=1, description="Left out: the version in force when it is accepted.")] | None
+    ) = None
+    locale: (
+        Annotated[
+            str,
+            Meta(
+                max_length=35,
+                pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*(?![\s\S])",
+                description="The language of the template's words; left out: the person's.",
+            ),
+        ]
+        | None
+    ) = None
+    variables: (
+        Annotated[dict[str, Annotated[str, Meta(max_length=VALUE_CHARS_MAX)] | int], Meta(max_length=VARIABLES_MAX)]
+        | None
+    ) = None
     audio: AudioAsk | None = None
     caller_id: Literal["shown", "hidden"] | None = None
     states: (
@@ -146,10 +166,22 @@ class DecisionAsk(MessageAsk, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Rendering(Struct, frozen=True, kw_only=True):
-    """What a message says on one channel, pinned at acceptance; ``registered``: the template of a way that says it too."""
+    """What a message says on one channel, pinned at acceptance.
+
+    ``registered_by``, by way: the approved template there that says it too; ``registered``: one of them, where every way of
+    the channel has one, so that the message is a registered template whichever of them it takes.
+    """
 
     content: ContentAsk
     registered: Registered | None = None
+    registered_by: dict[str, Registered] = {}
+
+
+class Pinned(Struct, frozen=True, kw_only=True):
+    """The template that a message was made with, in the version that it was made with."""
+
+    name: str
+    version: int
 
 
 class StoredAsk(Struct, frozen=True, kw_only=True):
@@ -174,6 +206,7 @@ class StoredAsk(Struct, frozen=True, kw_only=True):
     send_at: datetime | None = None
     metadata: dict[str, str] = {}
     renderings: dict[str, Rendering] = {}
+    template: Pinned | None = None
 
 
 def content_for(ask: StoredAsk, channel: str) -> ContentAsk:
@@ -182,10 +215,12 @@ def content_for(ask: StoredAsk, channel: str) -> ContentAsk:
     return ask.content if rendering is None else rendering.content
 
 
-def registered_for(ask: StoredAsk, channel: str) -> Registered | None:
-    """The approved template by which a message may leave on a channel, None without one."""
+def registered_for(ask: StoredAsk, channel: str, way: str | None = None) -> Registered | None:
+    """The approved template by which a message may leave on a channel (by a way, where one is named), None without one."""
     rendering = ask.renderings.get(channel)
-    return None if rendering is None else rendering.registered
+    if rendering is None:
+        return None
+    return rendering.registered_by.get(way) if way is not None and rendering.registered_by else rendering.registered
 
 
 # What happened elsewhere, in the words of the scenario files (``history`` types). Their D1, N1 and C1 hold in files only: here
@@ -195,6 +230,14 @@ EventAddress = Annotated[
     str, Meta(min_length=1, max_length=320, description="A real address: E.164, a mail address, a chat id.")
 ]
 EventDebts = Annotated[list[Id], Meta(max_length=DEBTS_MAX)]
+#: Enough for any letter; more is a file that belongs elsewhere.
+EVIDENCE_CHARS_MAX: Final = 4_000
+ZONES_STATED_MAX: Final = 5
+Locale = Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*(?![\s\S])")]
+Amount = Annotated[
+    str, Meta(pattern=r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?(?![\s\S])", description="A decimal as text: `150000.00`.")
+]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?![\s\S])", description="ISO 4217.")]
 Hour = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](?![\s\S])", description="HH:MM where she is.")]
 HourEnd = Annotated[
     str,
@@ -203,12 +246,25 @@ HourEnd = Annotated[
 Days = Annotated[list[Weekday], Meta(min_length=1, max_length=7)]
 
 
+class EvidenceAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What proves a statement: her words, by which way they came, what lay before her, and the carrier's own id of them."""
+
+    words: Annotated[str, Meta(min_length=1, max_length=EVIDENCE_CHARS_MAX)] | None = None
+    channel: AnyChannel | None = None
+    address: EventAddress | None = None
+    purpose: Purpose | None = None
+    instrument: Instrument | None = None
+    page: Annotated[str, Meta(min_length=1, max_length=128, description="The version of the page shown.")] | None = None
+    provider_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
 class _EventAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type"):
-    """What every event has: its instant (not in the future), the CRM's own id for it, and the id of one that it corrects."""
+    """What every event has: its instant (not in the future), the CRM's own id for it, the id of one that it corrects, its proof."""
 
     at: Instant
     id: Id | None = None
     corrects: Id | None = None
+    evidence: EvidenceAsk | None = None
 
 
 class ContactEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="contact"):
@@ -312,6 +368,60 @@ class NoticeEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only
     channel: AnyChannel = "letter"
 
 
+class ChannelPreferredEventAsk(
+    _EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="channel_preferred"
+):
+    """The person would rather be reached on this channel (at this address); her last word stands, ``ended`` takes it back."""
+
+    channel: Sendable
+    address: EventAddress | None = None
+    ended: bool = False
+
+
+class LanguagePreferredEventAsk(
+    _EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="language_preferred"
+):
+    """The language in which the person wants to be written to (BCP 47)."""
+
+    locale: Locale
+
+
+class ZoneStatedEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="zone_stated"):
+    """Where her clock stands, said by the person herself: it replaces every other zone, until ``ended``."""
+
+    zones: Annotated[list[Zone], Meta(max_length=ZONES_STATED_MAX)] = []
+    ended: bool = False
+
+
+class CallRequestedEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="call_requested"):
+    """The person wants to be called, between the instants ``from`` and ``to`` where she said when."""
+
+    begins: Instant | None = field(name="from", default=None)
+    ends: Instant | None = field(name="to", default=None)
+    channel: AnyChannel | None = None
+    address: EventAddress | None = None
+    debts: EventDebts = []
+    ended: bool = False
+
+
+class PromiseEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="promise"):
+    """The person said that she will pay: on which day, how much, of which debts. ``ended`` takes it back."""
+
+    pays_on: date | None = None
+    amount: Amount | None = None
+    currency: Currency | None = None
+    debts: EventDebts = []
+    ended: bool = False
+
+
+class HeldEventAsk(_EventAsk, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="held"):
+    """Nobody may be sure that she did not say stop: no contact on any channel before ``until``. ``ended``: somebody looked."""
+
+    until: Instant | None = None
+    reason: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    ended: bool = False
+
+
 EventAsk = (
     ContactEventAsk
     | ReplyEventAsk
@@ -323,4 +433,10 @@ EventAsk = (
     | ListedEventAsk
     | NotAssociatedEventAsk
     | NoticeEventAsk
+    | ChannelPreferredEventAsk
+    | LanguagePreferredEventAsk
+    | ZoneStatedEventAsk
+    | CallRequestedEventAsk
+    | PromiseEventAsk
+    | HeldEventAsk
 )

@@ -304,7 +304,7 @@ class Dispatcher:
         batch.reservations.append(reserved)
         batch.decisions.append(self._decision(row, case, choice, Status.DISPATCHING, now))
         batch.entries[row.tenant].append(self._reserved_entry(row, case, choice, attempt, reserved, now))
-        load = load_of(case.ask, choice.channel, case.contact.locale)
+        load = load_of(case.ask, choice.channel, case.contact.locale, way.name)
         batch.flights.append(Flight(attempt=attempt, way=way, load=load, reserved_at=mono))
         return event
 

@@ -52,12 +52,12 @@ class Load:
     locale: str | None = None
 
 
-def load_of(ask: StoredAsk, channel: str, locale: str | None) -> Load:
-    """What a message carries on a channel."""
+def load_of(ask: StoredAsk, channel: str, locale: str | None, way: str | None = None) -> Load:
+    """What a message carries on a channel, by a way."""
     return Load(
         content=content_for(ask, channel),
         form=ask.form,
-        registered=registered_for(ask, channel),
+        registered=registered_for(ask, channel, way),
         locale=locale,
     )
 
