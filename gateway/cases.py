@@ -18,7 +18,6 @@ from vocabulary.channel import SENDABLE, Channel, Form, Purpose, Sector, SenderR
 from vocabulary.ids import parsed
 
 EXPIRY_MAX: Final = timedelta(days=365)
-LINK: Final = "{{link}}"
 
 #: Purposes that are always about a debt.
 _ABOUT_DEBTS: Final = frozenset({Purpose.COLLECTION, Purpose.REMINDER})
@@ -203,8 +202,6 @@ def _content(ask: MessageAsk, channels: list[Channel], flaws: list[Flaw]) -> Non
         flaws.append(Flaw("/content/audio", "needs either media or speech"))
     if content.text is not None and not content.text.strip():
         flaws.append(Flaw("/content/text", "is blank"))
-    if content.text is not None and LINK in content.text:
-        flaws.append(Flaw("/content/text", "there is no page yet that {{link}} could lead to"))
     for channel in channels:
         if channel is not Channel.EMAIL:
             flaws.extend(

@@ -21,6 +21,7 @@ from gateway.dispatch import ABANDONED, Dispatcher
 from gateway.entries import Scribe
 from gateway.judge import Judge
 from gateway.keys import Keyring
+from gateway.links import Links
 from gateway.messages import Canceller, Shelf
 from gateway.metrics import Metrics
 from gateway.notify import Notifier
@@ -74,6 +75,7 @@ class House:
     scribe: Scribe
     policies: Policies
     costs: Costs
+    links: Links
     ways: Mapping[Channel, tuple[Adapter, ...]]
     adapters: Mapping[str, Adapter]
     settler: Settler
@@ -109,6 +111,7 @@ async def house(
             clock = SandboxClock() if settings.sandbox_url is not None else DatabaseClock()
         scribe = Scribe(_derived(settings, "references"))
         pace = pace or Pace()
+        links = Links(public_url=settings.public_url, secret=mark_secret, days=settings.page.link_days)
         settler = Settler(database=database, clock=clock, scribe=scribe, lookups=pace.lookups)
         stack.push_async_callback(settler.close)
         yield House(
@@ -121,7 +124,8 @@ async def house(
             ),
             scribe=scribe,
             policies=Policies(database=database, clock=clock, law=law, scribe=scribe),
-            costs=Costs(ways),
+            costs=Costs(ways, links.sampled),
+            links=links,
             ways=ways,
             adapters=adapters,
             settler=settler,
@@ -226,7 +230,7 @@ def dispatcher(made: House) -> Dispatcher:
 
 def packer(made: House) -> Packer:
     """Whoever makes parcels; ``notes`` and ``links`` are given here."""
-    return Packer(public_url=made.settings.public_url, mark_secret=made.mark_secret)
+    return Packer(public_url=made.settings.public_url, mark_secret=made.mark_secret, links=made.links)
 
 
 def sweeper(made: House) -> Sweeper:

@@ -1,6 +1,6 @@
 """What a message is expected to cost, by the way that would be tried first on its channel."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,10 +13,13 @@ from vocabulary.channel import Channel
 
 
 class Costs:
-    """Asks the ways for their prices. ``ways`` are in the operator's order per channel."""
+    """Asks the ways for their prices. ``ways`` are in the operator's order per channel; ``filled`` puts a link as long as hers."""
 
-    def __init__(self, ways: Mapping[Channel, tuple[Adapter, ...]]) -> None:
+    def __init__(
+        self, ways: Mapping[Channel, tuple[Adapter, ...]], filled: Callable[[str], str] = lambda text: text
+    ) -> None:
         self._ways = ways
+        self._filled = filled
 
     @property
     def channels(self) -> frozenset[Channel]:
@@ -29,7 +32,7 @@ class Costs:
         text = content_for(ask, channel).text
         if not ways or address is None or text is None:
             return None
-        quote = ways[0].quote(address.address, text)
+        quote = ways[0].quote(address.address, self._filled(text))
         if quote is None:
             return None
         return {

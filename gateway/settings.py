@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from gateway.page_settings import PageSettings, Unfit, page_settings
 from throttling.pacing import Pace
 from vocabulary.channel import SENDABLE, Channel
 
@@ -25,7 +26,7 @@ NAMES: Final = (
     "TREGUA_PORT",
     "TREGUA_LOG_LEVEL",
 )
-TABLES: Final = ("providers", "channels", "pace", "webhooks", "sandbox")
+TABLES: Final = ("providers", "channels", "pace", "webhooks", "sandbox", "page")
 
 
 class Wrong(ValueError):
@@ -48,6 +49,7 @@ class Settings:
     paces: Mapping[str, Pace] = field(default_factory=dict)
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     sandbox_url: str | None = None
+    page: PageSettings = field(default_factory=PageSettings)
 
 
 def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
@@ -87,6 +89,7 @@ def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
         paces=_paces(table.get("pace", {}), table.get("providers", {})),
         allow_networks=_networks(table.get("webhooks", {})),
         sandbox_url=_sandbox(table.get("sandbox", {})),
+        page=_page(table.get("page", {})),
     )
 
 
@@ -169,6 +172,13 @@ def _networks(table: object) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(ip_network(network) for network in networks)
     except (ValueError, TypeError):
         raise Wrong('[webhooks] allow_networks must be a list of networks, as in ["10.1.0.0/16"]') from None
+
+
+def _page(table: object) -> PageSettings:
+    try:
+        return page_settings(table)
+    except Unfit as error:
+        raise Wrong(str(error)) from None
 
 
 def _sandbox(table: object) -> str | None:
