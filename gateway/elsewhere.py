@@ -1,8 +1,9 @@
 """What happened elsewhere and counts here: a CRM's words, read into events."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time
-from typing import assert_never
+from datetime import datetime, time, timedelta
+from typing import Final, assert_never
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway import asks
 from gateway.addresses import Unusable, canonical, endpoint
@@ -12,19 +13,29 @@ from storage.people import ContactRow
 from vocabulary.channel import AddressKind, Channel, Role
 from vocabulary.event import (
     ALL_DAYS,
+    CallRequested,
+    ChannelPreferred,
     Consented,
     Contacted,
     Event,
+    Evidence,
+    Held,
     HoursRequested,
     InboundCall,
     Inconvenient,
+    LanguagePreferred,
     Listed,
     NotAssociated,
     NoticeGiven,
+    Promised,
     Replied,
     StatusSet,
+    ZoneStated,
 )
 from vocabulary.ids import new_uuid
+
+#: Longer than this is not a doubt but a decision, and has words of its own.
+HELD_MAX: Final = timedelta(days=30)
 
 
 class Reader:
@@ -51,6 +62,7 @@ class Reader:
                 names.add(ask.id)
             try:
                 event = self._event(ask)
+                evidence = self._evidence(ask.evidence)
             except Refused as error:
                 flaws.extend(Flaw(pointer + flaw.pointer, flaw.detail) for flaw in error.flaws)
                 continue
@@ -60,7 +72,8 @@ class Reader:
                     tenant=self._contact.tenant,
                     contact=self._contact.id,
                     event=event,
-                    words=ask.text if isinstance(ask, asks.ReplyEventAsk) else None,
+                    words=_words(ask),
+                    evidence=evidence,
                     external_id=ask.id,
                 )
             )
@@ -157,8 +170,98 @@ class Reader:
                 return NoticeGiven(
                     at=ask.at, notice=ask.notice, debts=tuple(ask.debts), channel=Channel(ask.channel), person=person
                 )
+            case (
+                asks.ChannelPreferredEventAsk()
+                | asks.LanguagePreferredEventAsk()
+                | asks.ZoneStatedEventAsk()
+                | asks.CallRequestedEventAsk()
+                | asks.PromiseEventAsk()
+                | asks.HeldEventAsk()
+            ):
+                return self._wish(ask)
             case _:
                 assert_never(ask)
+
+    def _wish(
+        self,
+        ask: asks.ChannelPreferredEventAsk
+        | asks.LanguagePreferredEventAsk
+        | asks.ZoneStatedEventAsk
+        | asks.CallRequestedEventAsk
+        | asks.PromiseEventAsk
+        | asks.HeldEventAsk,
+    ) -> Event:
+        """What she wishes or announces, rather than allows or forbids."""
+        person = self._contact.id
+        match ask:
+            case asks.ChannelPreferredEventAsk():
+                address, _ = self._address(ask.channel, ask.address)
+                return ChannelPreferred(
+                    at=ask.at, channel=Channel(ask.channel), address=address, ended=ask.ended, person=person
+                )
+            case asks.LanguagePreferredEventAsk():
+                return LanguagePreferred(at=ask.at, locale=ask.locale, person=person)
+            case asks.ZoneStatedEventAsk():
+                if bool(ask.zones) == ask.ended:
+                    raise Refused([Flaw("/zones", "give zones, or ended to take them back")])
+                unknown = [index for index, zone in enumerate(ask.zones) if not known_zone(zone)]
+                if unknown:
+                    raise Refused([Flaw(f"/zones/{index}", "not an IANA time zone") for index in unknown])
+                return ZoneStated(at=ask.at, zones=tuple(dict.fromkeys(ask.zones)), ended=ask.ended, person=person)
+            case asks.CallRequestedEventAsk():
+                if ask.begins is not None and ask.ends is not None and ask.begins >= ask.ends:
+                    raise Refused([Flaw("/from", "is not before to")])
+                address, _ = self._address(ask.channel or Channel.VOICE, ask.address)
+                return CallRequested(
+                    at=ask.at,
+                    begins=ask.begins,
+                    ends=ask.ends,
+                    address=address,
+                    debts=tuple(ask.debts),
+                    ended=ask.ended,
+                    person=person,
+                )
+            case asks.PromiseEventAsk():
+                if (ask.amount is None) != (ask.currency is None):
+                    raise Refused([Flaw("/amount", "and currency go together")])
+                return Promised(
+                    at=ask.at,
+                    pays_on=ask.pays_on,
+                    amount=ask.amount,
+                    currency=ask.currency,
+                    debts=tuple(ask.debts),
+                    ended=ask.ended,
+                    person=person,
+                )
+            case asks.HeldEventAsk():
+                return self._held(ask)
+
+    def _held(self, ask: asks.HeldEventAsk) -> Held:
+        if ask.ended:
+            if ask.until is not None:
+                raise Refused([Flaw("/until", "does not go with ended")])
+        elif ask.until is None:
+            raise Refused([Flaw("/until", "is needed: until when nobody may write to her")])
+        elif not ask.at < ask.until <= ask.at + HELD_MAX:
+            raise Refused([Flaw("/until", f"is not within {HELD_MAX.days} days after at")])
+        return Held(at=ask.at, until=ask.until, reason=ask.reason, ended=ask.ended, person=self._contact.id)
+
+    def _evidence(self, ask: asks.EvidenceAsk | None) -> Evidence | None:
+        if ask is None:
+            return None
+        try:
+            address, _ = self._address(ask.channel, ask.address)
+        except Refused as error:
+            raise Refused([Flaw(f"/evidence{flaw.pointer}", flaw.detail) for flaw in error.flaws]) from None
+        found = Evidence(
+            channel=Channel(ask.channel) if ask.channel else None,
+            address=address,
+            purpose=ask.purpose,
+            instrument=ask.instrument,
+            page=ask.page,
+            provider_id=ask.provider_id,
+        )
+        return None if found == Evidence() else found
 
     def _inconvenient(self, ask: asks.InconvenientEventAsk) -> Inconvenient:
         if (ask.opens is None) != (ask.closes is None):
@@ -191,6 +294,22 @@ class Reader:
         digest = endpoint(self._secret, self._contact.tenant, Channel(channel), spelt)
         kind = next((a.kind for a in self._contact.addresses if a.endpoint == digest), AddressKind.UNKNOWN)
         return digest, AddressKind(kind)
+
+
+def known_zone(zone: str) -> bool:
+    """Whether IANA knows the zone."""
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _words(ask: asks.EventAsk) -> str | None:
+    """Hers, as she wrote or said them."""
+    if isinstance(ask, asks.ReplyEventAsk) and ask.text is not None:
+        return ask.text
+    return ask.evidence.words if ask.evidence is not None else None
 
 
 def _hours(opens: str, closes: str) -> tuple[time, time | None]:

@@ -6,13 +6,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import UNSET
 
 from gateway.addresses import Unusable, canonical, endpoint
 from gateway.asks import ContactAsk, DebtAsk, EventAsk
-from gateway.elsewhere import Reader
+from gateway.elsewhere import Reader, known_zone
 from gateway.entries import Scribe
 from gateway.policies import Policies
 from gateway.refusals import Flaw, NotThere, Refused
@@ -76,15 +75,6 @@ def profile(secret: bytes, tenant: str, ask: ContactAsk, *, pointer: str = "") -
         key=fresh_key(),
     )
     return Profile(contact=contact, consents=tuple(consents))
-
-
-def known_zone(zone: str) -> bool:
-    """Whether IANA knows the zone."""
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
 
 
 def debt(tenant: str, ask: DebtAsk) -> DebtRow:
@@ -180,6 +170,10 @@ def statement_entry(
             columns[name] = [scribe.token(row.tenant, reference) for reference in value]
         elif isinstance(value, str):
             columns[name] = scribe.token(row.tenant, value)
+    if row.evidence is not None:
+        columns["evidence"] = history.evidence_of(row.evidence)
+        if row.evidence.provider_id is not None:
+            columns["evidence"]["provider_id"] = scribe.token(row.tenant, row.evidence.provider_id)
     return scribe.entry(
         "event",
         tenant=row.tenant,

@@ -289,6 +289,7 @@ NAMES: Final[Mapping[str, Mapping[str, _Three]]] = {
         "minor": ("minor of age", "minoría de edad", "menoridade"),
         "wrong_party": ("wrong party", "persona equivocada", "pessoa errada"),
         "paid": ("paid", "pagado", "pago"),
+        "hardship": ("cannot pay now", "no puede pagar ahora", "não pode pagar agora"),
     },
     "notice": {
         "validation": ("validation", "de validación", "de validação"),

@@ -12,23 +12,31 @@ from storage.people import Key
 from storage.queries import queries
 from vocabulary.channel import AddressKind, Channel, Form, Purpose, Role
 from vocabulary.event import (
+    CallRequested,
+    ChannelPreferred,
     Consented,
     ConsentState,
     Contacted,
     ContactOutcome,
     Event,
+    Evidence,
+    Held,
     HoursRequested,
     InboundCall,
     Inconvenient,
     Instrument,
+    LanguagePreferred,
     Listed,
     NotAssociated,
     NoticeGiven,
     NoticeKind,
+    Promised,
+    RegisterRead,
     Replied,
     StatusKind,
     StatusSet,
     Weekday,
+    ZoneStated,
 )
 
 _SQL = "history"
@@ -46,6 +54,7 @@ class EventRow:
     contact: str
     event: Event
     words: str | None = field(default=None, repr=False)
+    evidence: Evidence | None = None
     attempt: UUID | None = None
     external_id: str | None = None
 
@@ -155,6 +164,7 @@ def _columns(row: EventRow) -> tuple[Any, ...]:
         row.words,
         row.attempt,
         row.external_id,
+        None if row.evidence is None else json.dumps(evidence_of(row.evidence)),
     )
 
 
@@ -169,6 +179,13 @@ _TYPES: Final[dict[type, str]] = {
     Listed: "listed",
     NotAssociated: "not_associated",
     NoticeGiven: "notice",
+    ChannelPreferred: "channel_preferred",
+    LanguagePreferred: "language_preferred",
+    ZoneStated: "zone_stated",
+    CallRequested: "call_requested",
+    Promised: "promise",
+    Held: "held",
+    RegisterRead: "register_read",
 }
 
 
@@ -191,6 +208,12 @@ _SHARED: Final = (
     "channel", "form", "outcome", "purpose", "debts", "address", "address_kind", "creditor", "collector", "role",
     "reply_to_inbound",
 )  # fmt: skip
+
+
+def evidence_of(evidence: Evidence) -> dict[str, Any]:
+    """What proves a statement as flat facts; what was not said is left out."""
+    names = ("channel", "address", "purpose", "instrument", "page", "provider_id")
+    return {name: value for name in names if (value := getattr(evidence, name)) is not None}
 
 
 def _detail(event: Event) -> str | None:
@@ -233,7 +256,34 @@ def _details(event: Event) -> dict[str, Any]:
             detail = {"list": event.register, "since": event.since and event.since.isoformat()}
         case NoticeGiven():
             detail = {"is": event.notice}
+        case ChannelPreferred():
+            detail = {"ended": event.ended}
+        case LanguagePreferred():
+            detail = {"locale": event.locale}
+        case ZoneStated():
+            detail = {"zones": list(event.zones), "ended": event.ended}
+        case CallRequested():
+            detail = {"from": _iso(event.begins), "to": _iso(event.ends), "ended": event.ended}
+        case Promised():
+            detail = {
+                "pays_on": event.pays_on and event.pays_on.isoformat(),
+                "amount": event.amount,
+                "currency": event.currency,
+                "ended": event.ended,
+            }
+        case Held():
+            detail = {"until": _iso(event.until), "reason": event.reason, "ended": event.ended}
+        case RegisterRead():
+            detail = {"list": event.register}
     return {key: value for key, value in detail.items() if value is not None}
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def event_of(row: Any, person: str) -> Event:
@@ -342,5 +392,58 @@ def event_of(row: Any, person: str) -> Event:
                 person=person,
                 id=identity,
             )
+        case "channel_preferred":
+            assert channel is not None
+            return ChannelPreferred(
+                at=at,
+                channel=channel,
+                address=row["endpoint"],
+                ended=detail.get("ended", False),
+                person=person,
+                id=identity,
+            )
+        case "language_preferred":
+            return LanguagePreferred(at=at, locale=detail["locale"], person=person, id=identity)
+        case "zone_stated":
+            return ZoneStated(
+                at=at,
+                zones=tuple(detail["zones"]),
+                ended=detail.get("ended", False),
+                person=person,
+                id=identity,
+            )
+        case "call_requested":
+            return CallRequested(
+                at=at,
+                begins=_instant(detail.get("from")),
+                ends=_instant(detail.get("to")),
+                address=row["endpoint"],
+                debts=listed or (),
+                ended=detail.get("ended", False),
+                person=person,
+                id=identity,
+            )
+        case "promise":
+            return Promised(
+                at=at,
+                pays_on=date.fromisoformat(detail["pays_on"]) if "pays_on" in detail else None,
+                amount=detail.get("amount"),
+                currency=detail.get("currency"),
+                debts=listed or (),
+                ended=detail.get("ended", False),
+                person=person,
+                id=identity,
+            )
+        case "held":
+            return Held(
+                at=at,
+                until=_instant(detail.get("until")),
+                reason=detail.get("reason"),
+                ended=detail.get("ended", False),
+                person=person,
+                id=identity,
+            )
+        case "register_read":
+            return RegisterRead(at=at, register=detail["list"], person=person, id=identity)
         case other:
             raise AssertionError(f"contact_event holds a row of type {other!r}")

@@ -38,6 +38,7 @@ class ConsentRow:
     debts: tuple[str, ...] | None
     detail: dict[str, Any]
     words: str | None = field(repr=False)
+    evidence: dict[str, Any] = field(repr=False)
     external_id: str | None
     superseded_by: UUID | None
 
@@ -79,6 +80,7 @@ async def consents(
             debts=None if row["debts"] is None else tuple(row["debts"]),
             detail=json.loads(row["detail"]) if row["detail"] else {},
             words=row["words"],
+            evidence=json.loads(row["evidence"]) if row["evidence"] else {},
             external_id=row["external_id"],
             superseded_by=row["superseded_by"],
         )

@@ -59,6 +59,7 @@ class StatusKind(StrEnum):
     MINOR = "minor"
     WRONG_PARTY = "wrong_party"
     PAID = "paid"
+    HARDSHIP = "hardship"
 
 
 class NoticeKind(StrEnum):
@@ -224,6 +225,89 @@ class NoticeGiven:
     id: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelPreferred:
+    """The person would rather be reached here, or (``ended``) no longer has such a wish. Her last word stands."""
+
+    at: datetime
+    channel: Channel
+    address: str | None = None
+    ended: bool = False
+    person: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguagePreferred:
+    """The language in which she wants to be written to (BCP 47)."""
+
+    at: datetime
+    locale: str
+    person: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneStated:
+    """Where her clock stands, said by herself: it replaces every zone that was supposed. ``ended`` takes it back."""
+
+    at: datetime
+    zones: tuple[str, ...] = ()
+    ended: bool = False
+    person: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRequested:
+    """The person wants to be called, between ``begins`` and ``ends`` where she said when. ``ended``: no longer."""
+
+    at: datetime
+    begins: datetime | None = None
+    ends: datetime | None = None
+    address: str | None = None
+    debts: tuple[str, ...] = ()
+    ended: bool = False
+    person: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promised:
+    """The person said that she will pay. ``amount`` is a decimal as text, in ``currency`` (ISO 4217). ``ended``: taken back."""
+
+    at: datetime
+    pays_on: date | None = None
+    amount: str | None = None
+    currency: str | None = None
+    debts: tuple[str, ...] = ()
+    ended: bool = False
+    person: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Nobody may be sure that she did not say stop: no contact at all before ``until``. ``ended``: somebody looked."""
+
+    at: datetime
+    until: datetime | None = None
+    reason: str | None = None
+    ended: bool = False
+    person: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterRead:
+    """A do-not-contact register was read anew: what is asked of it is as old as the last of these."""
+
+    at: datetime
+    register: str
+    person: str
+    id: str | None = None
+
+
 Event = (
     Contacted
     | Replied
@@ -235,6 +319,29 @@ Event = (
     | Listed
     | NotAssociated
     | NoticeGiven
+    | ChannelPreferred
+    | LanguagePreferred
+    | ZoneStated
+    | CallRequested
+    | Promised
+    | Held
+    | RegisterRead
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What proves a statement, beside her words: the way by which it came, and what she had before her when she said it.
+
+    ``address`` is an endpoint. ``page``: the version of the page or notice shown. ``provider_id``: the carrier's own id.
+    """
+
+    channel: Channel | None = None
+    address: str | None = None
+    purpose: Purpose | None = None
+    instrument: Instrument | None = None
+    page: str | None = None
+    provider_id: str | None = field(default=None, repr=False)
+
 
 History = Sequence[Event]

@@ -162,7 +162,14 @@ def _consent(row: ConsentRow) -> dict[str, Any]:
         "grants": said.get("grants"),
         "debts": None if row.debts is None else list(row.debts),
         "for_days": said.get("for_days"),
-        "evidence": {"instrument": said.get("instrument"), "text": row.words, "external_id": row.external_id},
+        "evidence": {
+            "instrument": said.get("instrument") or row.evidence.get("instrument"),
+            "text": row.words,
+            "external_id": row.external_id,
+            "channel": row.evidence.get("channel"),
+            "page": row.evidence.get("page"),
+            "provider_id": row.evidence.get("provider_id"),
+        },
         "corrected_by": None if row.superseded_by is None else shown("evt", row.superseded_by),
     }
 

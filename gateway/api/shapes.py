@@ -187,6 +187,9 @@ class Evidence(Struct, frozen=True):
     instrument: str | None
     text: str | None
     external_id: str | None
+    channel: Annotated[str | None, Meta(description="By which way it came.")]
+    page: Annotated[str | None, Meta(description="The version of the page or notice that lay before her.")]
+    provider_id: str | None
 
 
 class ConsentShown(Struct, frozen=True):

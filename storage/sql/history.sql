@@ -1,15 +1,16 @@
 -- name: add
 -- Append what happened; debts travel as JSON because unnest flattens arrays of arrays.
 INSERT INTO contact_event (id, tenant, contact, at, type, channel, form, outcome, purpose, debts, endpoint, address_kind,
-  creditor, collector, reply_to_inbound, role, latest, detail, words, attempt, external_id)
+  creditor, collector, reply_to_inbound, role, latest, detail, words, attempt, external_id, evidence)
 SELECT id, tenant, contact, at, type, channel, form, outcome, purpose,
   CASE WHEN debts IS NULL THEN NULL ELSE ARRAY(SELECT json_array_elements_text(debts::json)) END,
-  endpoint, address_kind, creditor, collector, reply_to_inbound, role, latest, detail::json, words, attempt, external_id
+  endpoint, address_kind, creditor, collector, reply_to_inbound, role, latest, detail::json, words, attempt, external_id,
+  evidence::json
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
   $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::boolean[], $16::text[], $17::timestamptz[], $18::text[],
-  $19::text[], $20::uuid[], $21::text[])
+  $19::text[], $20::uuid[], $21::text[], $22::text[])
   AS t(id, tenant, contact, at, type, channel, form, outcome, purpose, debts, endpoint, address_kind, creditor, collector,
-    reply_to_inbound, role, latest, detail, words, attempt, external_id)
+    reply_to_inbound, role, latest, detail, words, attempt, external_id, evidence)
 ON CONFLICT (tenant, external_id) WHERE external_id IS NOT NULL DO NOTHING RETURNING id
 
 -- name: histories

@@ -24,7 +24,7 @@ SELECT * FROM (
     e.channel,
     json_build_object('event', e.type, 'id', e.external_id, 'form', e.form, 'outcome', e.outcome, 'purpose', e.purpose,
       'debts', e.debts, 'address_kind', e.address_kind, 'creditor', e.creditor, 'collector', e.collector,
-      'text', e.words, 'corrected_by', e.superseded_by)::text,
+      'text', e.words, 'evidence', e.evidence::jsonb - 'address', 'corrected_by', e.superseded_by)::text,
     e.detail::text, hers.address
   FROM contact_event e
   LEFT JOIN LATERAL (
@@ -39,6 +39,7 @@ ORDER BY at DESC, rank DESC, key DESC LIMIT $6
 -- name: consents
 -- One page of what a person allowed and took back, newest first, with what proves it.
 SELECT e.id, e.at, e.channel, e.endpoint, e.purpose, e.debts, e.detail::text AS detail, e.words, e.external_id, e.superseded_by,
+  e.evidence::text AS evidence,
   hers.address
 FROM contact_event e
 LEFT JOIN LATERAL (
