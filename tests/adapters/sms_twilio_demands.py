@@ -12,7 +12,7 @@ from twilio.request_validator import RequestValidator
 
 from adapters.kit.port import Hook
 from adapters.kit.testing import Demands, Says
-from adapters.sms_twilio import STATUSES
+from adapters.kit.twilio_hooks import STATUSES
 from vocabulary.outcome import Lost
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2

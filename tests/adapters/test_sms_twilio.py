@@ -16,7 +16,9 @@ from adapters.kit.port import Forged, Hook, Unreadable
 from adapters.kit.settings import SettingsError
 from adapters.kit.signing import attempt_mac, attempt_marked, inbound_url, status_url
 from adapters.kit.testing import Bench, Says
-from adapters.sms_twilio import FIND_MESSAGES_MAX, SPEC, STATUSES, TwilioSms, settings
+from adapters.kit.twilio_client import FIND_MESSAGES_MAX
+from adapters.kit.twilio_hooks import STATUSES
+from adapters.sms_twilio import SPEC, TwilioSms, settings
 from tests.adapters import twilio_oai
 from tests.adapters.sms_twilio_demands import (
     ACCOUNT,

@@ -1,0 +1,307 @@
+"""Twilio's official package over our one transport: an account, one POST that creates a message, its list, and what refusals mean."""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import aiohttp
+from twilio.base.exceptions import TwilioException
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from adapters.kit.settings import Table
+from adapters.kit.transport import Answered, MayHaveLeft, NothingLeft, Transport
+from vocabulary.outcome import Absent, CannotTell, Found, Lost, NotSent, Outcome, Rejected, Sent, Traced, Unknown
+
+BASE_URL: Final = "https://api.twilio.com"
+
+#: https://www.twilio.com/docs/api/errors/20429
+THROTTLED: Final = "20429"
+
+#: https://www.twilio.com/docs/api/errors/90007
+VALIDITY_SECONDS_MIN: Final = 1
+VALIDITY_SECONDS_MAX: Final = 36_000
+
+#: 408 and 409 may stand for a message that was taken; every other 4xx with Twilio's own error is its word.
+_UNCERTAIN: Final = frozenset({408, 409})
+
+RETRY_AFTER_SECONDS_MAX: Final = 3_600.0
+FIND_MESSAGES_MAX: Final = 1_000
+FIND_PAGE: Final = 100
+REASON_CHARACTERS_MAX: Final = 200
+
+# Twilio puts this before every text while an account is on trial.
+_TRIAL: Final = "Sent from your Twilio trial account - "
+
+_ACCOUNT: Final = re.compile(r"AC[0-9A-Za-z]{1,64}")
+MESSAGE_SID: Final = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
+STATUS_WORD: Final = re.compile(r"[a-z_-]{1,32}")
+# Twilio's error texts repeat the number; reasons are kept and shown where no number may stand.
+_NUMBER: Final = re.compile(r"\+?[0-9][0-9 ()\-]{4,}[0-9]")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+
+# The package logs whole requests; this logger is never given to anyone, and nothing here calls it.
+_SILENT: Final = logging.Logger("adapters.kit.twilio.silent", level=logging.CRITICAL + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Who we are at Twilio.
+
+    ``auth_token`` verifies hooks; REST uses ``api_key`` and ``api_secret`` where given, so that the one secret that can
+    forge hooks need not travel. ``auth_token_secondary`` is accepted on hooks while the token is being changed.
+    """
+
+    account_sid: str
+    auth_token: str = field(repr=False)
+    auth_token_secondary: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    api_secret: str | None = field(default=None, repr=False)
+    base_url: str = BASE_URL
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What hooks may be signed with."""
+        return tuple(filter(None, (self.auth_token, self.auth_token_secondary)))
+
+
+def read_account(asked: Table) -> Account:
+    """Take an account's settings out of a table; raises ``SettingsError``, which names the setting and never its value."""
+    read = Account(
+        account_sid=asked.text("account_sid"),
+        auth_token=asked.text("auth_token"),
+        auth_token_secondary=asked.text_or_none("auth_token_secondary"),
+        api_key=asked.text_or_none("api_key"),
+        api_secret=asked.text_or_none("api_secret"),
+        base_url=asked.base_url("base_url", BASE_URL),
+    )
+    if not _ACCOUNT.fullmatch(read.account_sid):
+        raise asked.wrong("account_sid", "must begin with AC")
+    if (read.api_key is None) != (read.api_secret is None):
+        raise asked.wrong("api_key", "and api_secret are given together or not at all")
+    return read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusals:
+    """What Twilio's error numbers mean on one channel. ``rests``: not taken now, and for how many seconds at the least."""
+
+    opted_out: frozenset[str]
+    address_invalid: frozenset[str]
+    rests: Mapping[str, float] = field(default_factory=dict)
+
+
+class NotTakenError(Exception):
+    """Carries an ending through the official package, which knows only answers."""
+
+    def __init__(self, exchange: NothingLeft | MayHaveLeft) -> None:
+        super().__init__(exchange.reason)
+        self.exchange = exchange
+
+
+class NotCreatedError(Exception):
+    """An answer that is not a readable 2xx, as the package would hide its status and its headers from us."""
+
+    def __init__(self, answered: Answered) -> None:
+        super().__init__(f"status {answered.status}")
+        self.answered = answered
+
+
+class _OverTransport(AsyncHttpClient):  # type: ignore[misc] # the package is published without types
+    """The package's own port for HTTP, met by our one transport. It never retries and never logs."""
+
+    def __init__(self, transport: Transport, base_url: str) -> None:
+        super().__init__(_SILENT, True, None)
+        self._transport = transport
+        self._base = urlsplit(base_url)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, object] | None = None,
+        data: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the package's own signature; the transport has the limit
+        allow_redirects: bool = False,
+    ) -> Response:
+        """Make one call; raises ``NotTakenError`` or ``NotCreatedError``, returns only 2xx with a JSON object."""
+        parts = urlsplit(url)
+        query = "&".join(filter(None, (parts.query, urlencode(params or {}, doseq=True))))
+        # Whatever host an answer names (``next_page_uri``), credentials go to the configured one only.
+        target = urlunsplit((self._base.scheme, self._base.netloc, self._base.path + parts.path, query, ""))
+        sent = dict(headers or {})
+        if auth is not None:
+            sent["Authorization"] = aiohttp.encode_basic_auth(auth[0], auth[1])
+        body = None if data is None else urlencode(data, doseq=True).encode("ascii")
+        exchange = await self._transport.exchange(method.upper(), target, headers=sent, body=body)
+        if not isinstance(exchange, Answered):
+            raise NotTakenError(exchange)
+        if not 200 <= exchange.status < 300 or _object(exchange) is None:
+            raise NotCreatedError(exchange)
+        assert exchange.body is not None
+        return Response(exchange.status, exchange.body.decode(), exchange.headers)
+
+
+def client(account: Account, transport: Transport) -> Client:
+    """The package's client for one account; opens nothing."""
+    made = Client(
+        account.api_key or account.account_sid,
+        account.api_secret or account.auth_token,
+        account.account_sid,
+        http_client=_OverTransport(transport, account.base_url),
+    )
+    # Imports the package's resources now, half a second of them, and not while the first message waits.
+    _ = made.messages
+    return made
+
+
+async def create(over: Client, asked: Mapping[str, object], refusals: Refusals) -> Outcome:
+    """Create one message with one POST. https://www.twilio.com/docs/messaging/api/message-resource#create-a-message."""
+    try:
+        created = await over.messages.create_async(**asked)
+    except NotTakenError as ending:
+        if isinstance(ending.exchange, NothingLeft):
+            return NotSent(reason=ending.exchange.reason)
+        return Unknown(reason=ending.exchange.reason)
+    except NotCreatedError as ending:
+        return refused(ending.answered, refusals)
+    except Exception as error:
+        # The package choked on a 2xx, or we on our own bug: looking it up tells the two apart, sending again would not.
+        return Unknown(reason=f"answer not understood: {type(error).__name__}")
+    return Sent(
+        provider_id=matched(MESSAGE_SID, created.sid),
+        provider_status=matched(STATUS_WORD, created.status),
+        segments=_count(created.num_segments),
+    )
+
+
+def of_text(lost: Lost) -> Callable[[Any], bool]:
+    """Whether a message of the list has the lost one's text."""
+    texts = (lost.text, _TRIAL + lost.text)
+    return lambda message: message.body in texts
+
+
+async def find(over: Client, lost: Lost, to: str, same: Callable[[Any], bool]) -> Traced:
+    """Look in Twilio's list for a message to ``to`` that is the ``same``, created in that span, that is nobody else's.
+
+    Asked first by day of sending, then, since a message that still waits has no such day, by number alone.
+    """
+    day = lost.not_before.astimezone(UTC).date().isoformat()
+    for narrowed in ({"date_sent_after": day}, {}):
+        traced = await _look(over, lost, to, same, narrowed)
+        if not isinstance(traced, Absent):
+            return traced
+    return Absent()
+
+
+async def _look(over: Client, lost: Lost, to: str, same: Callable[[Any], bool], narrowed: Mapping[str, str]) -> Traced:
+    # Twilio tells instants in whole seconds.
+    not_before = lost.not_before.replace(microsecond=0)
+    seen = 0
+    candidates: list[Any] = []
+    try:
+        stream = await over.messages.stream_async(to=to, limit=FIND_MESSAGES_MAX, page_size=FIND_PAGE, **narrowed)
+        async for message in stream:
+            seen += 1
+            if (
+                isinstance(message.sid, str)
+                and message.sid not in lost.taken
+                and message.to == to
+                and message.direction != "inbound"
+                and message.date_created is not None
+                and not_before <= message.date_created <= lost.not_after
+                and same(message)
+            ):
+                candidates.append(message)
+    except NotTakenError as ending:
+        return CannotTell(reason=ending.exchange.reason)
+    except NotCreatedError as ending:
+        return CannotTell(reason=f"the list answered {ending.answered.status}")
+    except (TwilioException, ValueError, TypeError, KeyError, AttributeError) as error:
+        return CannotTell(reason=f"the list could not be read: {type(error).__name__}")
+    if candidates:
+        first = min(candidates, key=lambda message: (message.date_created, message.sid))
+        return Found(provider_id=first.sid, provider_status=matched(STATUS_WORD, first.status))
+    if seen >= FIND_MESSAGES_MAX:
+        return CannotTell(reason="the list is longer than what is read of it")
+    return Absent()
+
+
+def refused(answered: Answered, refusals: Refusals) -> Outcome:
+    """What a create that was answered, but not with a readable 2xx, means."""
+    if 200 <= answered.status < 300:
+        return Sent(provider_id=None)
+    error = _object(answered) or {}
+    code, message = error.get("code"), error.get("message")
+    # https://www.twilio.com/docs/usage/twilios-response#response-formats-exceptions
+    told = isinstance(code, int) and not isinstance(code, bool) and isinstance(message, str)
+    word = str(code)
+    if answered.status == 429 or (told and 400 <= answered.status < 500 and word == THROTTLED):
+        return NotSent(reason="throttled", retry_after_seconds=_retry_after(answered.headers))
+    if told and 400 <= answered.status < 500 and answered.status not in _UNCERTAIN:
+        if word in refusals.rests:
+            asked = _retry_after(answered.headers) or 0.0
+            return NotSent(reason=f"not taken now: {word}", retry_after_seconds=max(asked, refusals.rests[word]))
+        return Rejected(
+            code=word,
+            reason=without_person(str(message)),
+            opted_out=word in refusals.opted_out,
+            address_invalid=word in refusals.address_invalid,
+        )
+    return Unknown(reason=f"answered {answered.status}")
+
+
+def encodable(text: str) -> bool:
+    """Whether a text is Unicode at all: half of a surrogate pair is not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def matched(pattern: re.Pattern[str], value: object) -> str | None:
+    """A value of the form that is awaited, None for anything else."""
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None
+
+
+def without_person(message: str) -> str:
+    """A provider's own words without numbers, on one line, cut short."""
+    return _UNPRINTABLE.sub(" ", _NUMBER.sub("(number)", message))[:REASON_CHARACTERS_MAX]
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """RFC 9110 section 10.2.3: seconds, or a date, which is read against the answer's own ``Date``."""
+    told = headers.get("Retry-After", "").strip()
+    if told.isascii() and told.isdigit():
+        return min(float(told[:9]), RETRY_AFTER_SECONDS_MAX)
+    try:
+        seconds = (parsedate_to_datetime(told) - parsedate_to_datetime(headers.get("Date", ""))).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_MAX)
+
+
+def _object(answered: Answered) -> dict[str, Any] | None:
+    if answered.body is None:
+        return None
+    try:
+        read = json.loads(answered.body.decode())
+    except (ValueError, RecursionError):
+        return None
+    return read if isinstance(read, dict) else None
+
+
+def _count(value: object) -> int | None:
+    # Sent through a Messaging Service, the number of segments is "0" until a sender is chosen.
+    text = str(value)
+    return int(text) or None if text.isascii() and text.isdigit() and len(text) < 4 else None
