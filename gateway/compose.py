@@ -22,8 +22,12 @@ from gateway.entries import Scribe
 from gateway.judge import Judge
 from gateway.keys import Keyring
 from gateway.links import Links
+from gateway.media import MediaRoom
+from gateway.media_links import MediaLinks
+from gateway.media_links import routes as media_routes
 from gateway.messages import Canceller, Shelf
 from gateway.metrics import Metrics
+from gateway.notes import NoteRoom
 from gateway.notify import Notifier
 from gateway.parcels import Packer
 from gateway.policies import Policies
@@ -33,7 +37,9 @@ from gateway.receive import Receiver
 from gateway.seal import Sealer
 from gateway.settings import Settings, Wrong
 from gateway.settle import LOOKUPS, Settler
+from gateway.speech.booth import Booth
 from gateway.sweep import ABSENT_APART, Sweeper
+from gateway.templates import Templates
 from gateway.worker import Job, Worker
 from jurisdictions.library import Library, load
 from storage.clock import DatabaseClock, LegalClock, SandboxClock
@@ -74,11 +80,15 @@ class House:
     judge: Judge
     scribe: Scribe
     policies: Policies
+    templates: Templates
     costs: Costs
     links: Links
     ways: Mapping[Channel, tuple[Adapter, ...]]
     adapters: Mapping[str, Adapter]
     settler: Settler
+    booth: Booth
+    media_links: MediaLinks
+    notes: NoteRoom
     sealer: Sealer
     pace: Pace
     metrics: Metrics
@@ -114,6 +124,9 @@ async def house(
         links = Links(public_url=settings.public_url, secret=mark_secret, days=settings.page.link_days)
         settler = Settler(database=database, clock=clock, scribe=scribe, lookups=pace.lookups)
         stack.push_async_callback(settler.close)
+        booth = Booth()
+        stack.push_async_callback(booth.close)
+        media_links = MediaLinks(_derived(settings, "media links"), settings.public_url)
         yield House(
             settings=settings,
             database=database,
@@ -124,11 +137,15 @@ async def house(
             ),
             scribe=scribe,
             policies=Policies(database=database, clock=clock, law=law, scribe=scribe),
+            templates=Templates(database=database, clock=clock, scribe=scribe),
             costs=Costs(ways, links.sampled),
             links=links,
             ways=ways,
             adapters=adapters,
             settler=settler,
+            booth=booth,
+            media_links=media_links,
+            notes=NoteRoom(database=database, clock=clock, booth=booth, links=media_links),
             sealer=Sealer(database=database, clock=clock, secret=_derived(settings, "trace heads")),
             pace=pace,
             metrics=Metrics(),
@@ -148,6 +165,7 @@ def api(made: House) -> web.Application:
         judge=made.judge,
         scribe=made.scribe,
         policies=made.policies,
+        templates=made.templates,
         costs=made.costs,
         secret=made.endpoint_secret,
     )
@@ -168,6 +186,7 @@ def api(made: House) -> web.Application:
             judge=made.judge,
             scribe=made.scribe,
             policies=made.policies,
+            templates=made.templates,
             costs=made.costs,
             secret=made.endpoint_secret,
         ),
@@ -179,6 +198,7 @@ def api(made: House) -> web.Application:
             secret=made.endpoint_secret,
         ),
         policies=made.policies,
+        media=MediaRoom(database=made.database, clock=made.clock, booth=made.booth),
         sealer=made.sealer,
         redis_ready=lambda: _answers(made.redis),
         public_url=made.settings.public_url,
@@ -188,7 +208,7 @@ def api(made: House) -> web.Application:
     kinds = {name: known[table["kind"]].hooks for name, table in made.settings.providers.items()}
     counter = _Counter(made.metrics)
     hooks = hook_routes(made.adapters, receiver, made.settings.public_url, counter, kinds)
-    app = make_app(desk, hooks)
+    app = make_app(desk, [*hooks, *media_routes(made.media_links, made.database, made.clock)])
     app.cleanup_ctx.append(_mail_doors(made, receiver, counter))
     return app
 
@@ -230,7 +250,7 @@ def dispatcher(made: House) -> Dispatcher:
 
 def packer(made: House) -> Packer:
     """Whoever makes parcels; ``notes`` and ``links`` are given here."""
-    return Packer(public_url=made.settings.public_url, mark_secret=made.mark_secret, links=made.links)
+    return Packer(public_url=made.settings.public_url, mark_secret=made.mark_secret, notes=made.notes, links=made.links)
 
 
 def sweeper(made: House) -> Sweeper:
@@ -263,6 +283,8 @@ def worker(made: House) -> Worker:
             Job("look_up", made.pace.sweep_seconds, sweeps.look_up),
             Job("seal", 2, made.sealer.seal_all),
             Job("forget", 3600, sweeps.forget),
+            Job("speak_ahead", 30, made.notes.ahead),
+            Job("forget_media", 3600, made.notes.forget),
         ),
         process=new_uuid(),
     )

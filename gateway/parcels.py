@@ -121,6 +121,9 @@ class Packer:
                 made = await self._notes.note_for(attempt, load.content, load.locale)
         except TimeoutError:
             return NotSent(reason="the voice note was not ready in time")
+        if made is None and attempt.channel in _SPOKEN and text:
+            # Nobody here has a voice: the provider speaks it.
+            return None
         return made or Rejected(code="note", reason="the voice note cannot be made")
 
 

@@ -10,9 +10,11 @@ from uuid import UUID
 from gateway.asks import ContactAsk, DebtAsk, DecisionAsk, EventAsk, MessageAsk
 from gateway.exports import Sealer
 from gateway.keys import Keyring
+from gateway.media import Taken
 from gateway.metrics import Metrics
 from storage.clock import LegalClock
 from storage.database import Connection, Database
+from storage.media import MediaRow
 
 
 class Accepted(Protocol):
@@ -105,6 +107,18 @@ class Policies(Protocol):
         ...
 
 
+class MediaRoom(Protocol):
+    """Takes recordings in and hands media out."""
+
+    async def take(self, tenant: str, audio: bytes, /) -> Taken:
+        """Keep a recording as a voice note. Raises Refused."""
+        ...
+
+    async def show(self, tenant: str, identity: str, /) -> MediaRow:
+        """One of the tenant's. Raises NotThere."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Everything that handlers reach for. ``redis_ready`` answers within a second and raises nothing."""
@@ -119,6 +133,7 @@ class Desk:
     adviser: Adviser
     registrar: Registrar
     policies: Policies
+    media: MediaRoom
     sealer: Sealer
     redis_ready: Callable[[], Awaitable[bool]]
     public_url: str

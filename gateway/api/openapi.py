@@ -84,6 +84,8 @@ class _Described:
                 schema = self._without_id(schema)
             content = {"schema": schema} if route.example is None else {"schema": schema, "example": route.example}
             described["requestBody"] = {"required": True, "content": {"application/json": content}}
+        if route.bytes_of:
+            described["requestBody"] = {"required": True, "content": {kind: {} for kind in route.bytes_of}}
         described["responses"] = self._answers(route) | _refusals(route)
         return described
 

@@ -82,6 +82,8 @@ class Route:
     scope: Scope | None
     body: Any = None
     example: Any = None
+    #: Media types of a body that is no JSON; the handler reads it.
+    bytes_of: tuple[str, ...] = ()
     #: A part of the path that the body's ``id`` must equal; it may be left out there.
     identified_by: str | None = None
     query: type[msgspec.Struct] = NoQuery
@@ -99,6 +101,8 @@ class Route:
         if self.body is not None:
             slugs += [Slug.JSON, Slug.DUPLICATE_KEY, Slug.TOO_DEEP, Slug.NUMBER, Slug.BODY_TOO_SLOW]
             slugs += [Slug.BODY_TOO_LARGE, Slug.MEDIA_TYPE, Slug.CONTENT_ENCODING, Slug.EXPECTATION]
+        if self.bytes_of:
+            slugs += [Slug.BODY_TOO_SLOW, Slug.BODY_TOO_LARGE, Slug.MEDIA_TYPE, Slug.CONTENT_ENCODING, Slug.EXPECTATION]
         if self.idempotent:
             slugs += [Slug.KEY_MISSING, Slug.KEY_IN_WORK, Slug.KEY_REUSED, Slug.GONE]
         return tuple(dict.fromkeys([*slugs, Slug.INTERNAL]))

@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from gateway.api import messages, people, policy, service, trace, webhooks
+from gateway.api import media, messages, people, policy, service, trace, webhooks
 from gateway.api.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
     *messages.ROUTES,
+    *media.ROUTES,
     *people.ROUTES,
     *policy.ROUTES,
     *webhooks.ROUTES,
