@@ -20,6 +20,7 @@ from gateway.judge import Case, Choice, Judge, next_midnight, zones_of
 from gateway.policies import Policies
 from gateway.profiles import Profile, put_profiles
 from gateway.refusals import Flaw, Gone, KeyReused, Refused
+from gateway.templates import Templates
 from jurisdictions.house import Policy
 from storage import chain, history, messages, outbox, people
 from storage.chain import Written
@@ -67,6 +68,7 @@ class Acceptor:
         judge: Judge,
         scribe: Scribe,
         policies: Policies,
+        templates: Templates,
         costs: Costs,
         secret: bytes,
     ) -> None:
@@ -76,7 +78,8 @@ class Acceptor:
         self._scribe = scribe
         self._policies = policies
         self._costs = costs
-        self._drafter = Drafter(secret=secret, sendable=costs.channels)
+        self._templates = templates
+        self._drafter = Drafter(secret=secret, ways=costs.names)
         self._committer: Committer[_Item, Accepted] = Committer(self._flush, lanes=LANES)
 
     async def submit(self, tenant: str, key: str, digest: bytes, ask: MessageAsk) -> Accepted:
@@ -110,7 +113,7 @@ class Acceptor:
     async def _accept_fresh(
         self, connection: Connection, items: Sequence[_Item], now: datetime, real: datetime
     ) -> dict[UUID, Accepted | Exception]:
-        known = await references(connection, [(item.tenant, item.ask) for item in items])
+        known = await references(connection, [(item.tenant, item.ask) for item in items], self._templates)
         policies = await self._policies.current(connection, {item.tenant for item in items})
         results: dict[UUID, Accepted | Exception] = {}
         drafts: dict[UUID, Draft] = {}
@@ -224,6 +227,7 @@ class Acceptor:
                 "debts": [token(item.tenant, debt) for debt in ask.debts],
                 "expires_at": instant(row.expires_at),
                 "send_at": None if ask.send_at is None else instant(ask.send_at),
+                **({} if ask.template is None else {"template": ask.template.name, "version": ask.template.version}),
             },
             words=msgspec.json.encode({"contact": case.contact.id, "key": item.key, "ask": ask}),
             key=case.contact.key,

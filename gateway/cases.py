@@ -7,13 +7,17 @@ from typing import Final
 from uuid import UUID
 
 from gateway.addresses import Unusable, canonical
-from gateway.asks import ContactAsk, DebtAsk, MessageAsk, SenderAsk, StoredAsk
+from gateway.asks import ContactAsk, DebtAsk, MessageAsk, Pinned, Rendering, SenderAsk, StoredAsk
+from gateway.audio_asks import Recordings, audio_flaws, recordings
 from gateway.profiles import Profile, debt, profile
 from gateway.refusals import Flaw, Refused
+from gateway.templates import Templates, Version, rendering
+from gateway.templates_text import values_of
 from jurisdictions.house import Policy
 from storage import history, people
 from storage.database import Connection
 from storage.people import ContactRow, DebtRow, Key
+from storage.templates import TemplateKey
 from vocabulary.channel import SENDABLE, Channel, Form, Purpose, Sector, SenderRole
 from vocabulary.ids import parsed
 
@@ -31,6 +35,8 @@ class Known:
     contacts: Mapping[Key, ContactRow]
     debts: Mapping[Key, DebtRow]
     replies: Mapping[tuple[str, str, UUID], str]
+    templates: Mapping[TemplateKey, Version]
+    recordings: Recordings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +49,7 @@ class Draft:
     ask: StoredAsk
 
 
-async def references(connection: Connection, asks: Iterable[tuple[str, MessageAsk]]) -> Known:
+async def references(connection: Connection, asks: Iterable[tuple[str, MessageAsk]], templates: Templates) -> Known:
     """Look up everything that a batch names by id."""
     named = list(asks)
     contacts = await people.contacts(connection, [(t, a.contact) for t, a in named if isinstance(a.contact, str)])
@@ -56,15 +62,23 @@ async def references(connection: Connection, asks: Iterable[tuple[str, MessageAs
             channel = await history.reply_of(connection, tenant, contact, reply)
             if channel is not None:
                 replies[tenant, contact, reply] = channel
-    return Known(contacts=contacts, debts=debts, replies=replies)
+    filled = {_template(t, a) for t, a in named if a.content.template is not None}
+    versions = await templates.find(connection, filled) if filled else {}
+    there = await recordings(connection, named)
+    return Known(contacts=contacts, debts=debts, replies=replies, templates=versions, recordings=there)
+
+
+def _template(tenant: str, ask: MessageAsk) -> TemplateKey:
+    return tenant, ask.content.template or "", ask.content.template_version or 0
 
 
 class Drafter:
-    """Reads asks. ``sendable`` are the channels that have a way; with ``advising`` every channel may be asked about."""
+    """Reads asks. ``ways`` by channel, by name and in order; with ``advising`` every channel may be asked about."""
 
-    def __init__(self, *, secret: bytes, sendable: frozenset[Channel], advising: bool = False) -> None:
+    def __init__(self, *, secret: bytes, ways: Mapping[Channel, tuple[str, ...]], advising: bool = False) -> None:
         self._secret = secret
-        self._sendable = sendable
+        self._ways = ways
+        self._sendable = frozenset(channel for channel, names in ways.items() if names)
         self._advising = advising
 
     def draft(self, known: Known, policy: Policy, tenant: str, ask: MessageAsk, now: datetime) -> Draft:
@@ -86,6 +100,9 @@ class Drafter:
         address = self._address(ask, contact, channels, flaws)
         debts = _debts(ask, known, tenant, flaws)
         _content(ask, channels, flaws)
+        flaws.extend(audio_flaws(tenant, ask, channels, known.recordings))
+        version = self._version(ask, known, tenant, flaws)
+        renderings = self._renderings(ask, version, contact, channels, flaws) if version is not None else {}
         _times(ask, now, flaws)
         sender = policy.sender
         given = ask.sender or SenderAsk()
@@ -121,8 +138,53 @@ class Drafter:
                 answers_channel=answers_channel,
                 send_at=ask.send_at,
                 metadata=ask.metadata,
+                renderings=renderings,
+                template=None if version is None else Pinned(name=version.name, version=version.version),
             ),
         )
+
+    def _version(self, ask: MessageAsk, known: Known, tenant: str, flaws: list[Flaw]) -> Version | None:
+        content = ask.content
+        if content.template is None:
+            return None
+        version = known.templates.get(_template(tenant, ask))
+        if version is None:
+            field = "template" if content.template_version is None else "template_version"
+            flaws.append(Flaw(f"/content/{field}", "there is no template with this name and version"))
+        return version
+
+    def _renderings(
+        self, ask: MessageAsk, version: Version, contact: ContactRow, channels: list[Channel], flaws: list[Flaw]
+    ) -> dict[str, Rendering]:
+        """The words on each channel, in the language nearest to hers."""
+        content, template = ask.content, version.template
+        wanted = content.locale or contact.locale
+        variants = {channel: template.variant(channel, wanted) for channel in channels}
+        needed: set[str] = set()
+        for channel, variant in variants.items():
+            if variant is None:
+                flaws.append(Flaw("/content/template", f"has no words for {channel.value}"))
+            else:
+                needed |= variant.names()
+        before = len(flaws)
+        values = values_of(content.variables or {}, template.variables, needed, "/content/variables", flaws)
+        if len(flaws) > before:
+            return {}
+        return {
+            channel.value: rendering(
+                template,
+                variant,
+                channel,
+                values,
+                wanted=wanted,
+                form=ask.form,
+                flags=content,
+                ways=self._ways.get(channel, ()),
+                flaws=flaws,
+            )
+            for channel, variant in variants.items()
+            if variant is not None
+        }
 
     def _channels(self, ask: MessageAsk, contact: ContactRow, flaws: list[Flaw]) -> list[Channel]:
         if (ask.channel is None) == (ask.channels is None):
@@ -196,14 +258,16 @@ def _content(ask: MessageAsk, channels: list[Channel], flaws: list[Flaw]) -> Non
     bodies = [name for name in ("text", "template", "audio") if getattr(content, name) is not None]
     if len(bodies) != 1:
         flaws.append(Flaw("/content", "needs exactly one of text, template and audio"))
-    if content.template is not None:
-        flaws.append(Flaw("/content/template", "there is no template with this name"))
+    for name in ("variables", "template_version", "locale") if content.template is None else ("subject", "html"):
+        if getattr(content, name) is not None:
+            why = "goes with a template" if content.template is None else "comes from the template"
+            flaws.append(Flaw(f"/content/{name}", why))
     if content.audio is not None and (content.audio.media is None) == (content.audio.speech is None):
         flaws.append(Flaw("/content/audio", "needs either media or speech"))
     if content.text is not None and not content.text.strip():
         flaws.append(Flaw("/content/text", "is blank"))
     for channel in channels:
-        if channel is not Channel.EMAIL:
+        if channel is not Channel.EMAIL and content.template is None:
             flaws.extend(
                 Flaw(f"/content/{name}", f"does not go with {channel.value}")
                 for name in ("subject", "html")

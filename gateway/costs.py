@@ -26,6 +26,11 @@ class Costs:
         """The channels that have a way."""
         return frozenset(channel for channel, ways in self._ways.items() if ways)
 
+    @property
+    def names(self) -> dict[Channel, tuple[str, ...]]:
+        """The ways of each channel by name, in order."""
+        return {channel: tuple(way.name for way in ways) for channel, ways in self._ways.items()}
+
     def expected(self, channel: Channel, address: AddressRow | None, ask: StoredAsk) -> dict[str, Any] | None:
         """Segments, encoding and amount in the contract's words; None where the way cannot say."""
         ways = self._ways.get(channel, ())

@@ -13,6 +13,7 @@ from gateway.entries import Scribe
 from gateway.explain import explain, sentences
 from gateway.judge import Case, Choice, Judge, address_for, zones_of
 from gateway.policies import Policies
+from gateway.templates import Templates
 from storage import chain, history, people
 from storage.clock import LegalClock
 from storage.database import Connection, Database
@@ -33,6 +34,7 @@ class Adviser:
         judge: Judge,
         scribe: Scribe,
         policies: Policies,
+        templates: Templates,
         costs: Costs,
         secret: bytes,
     ) -> None:
@@ -41,14 +43,15 @@ class Adviser:
         self._judge = judge
         self._scribe = scribe
         self._policies = policies
-        self._drafter = Drafter(secret=secret, sendable=costs.channels, advising=True)
+        self._templates = templates
+        self._drafter = Drafter(secret=secret, ways=costs.names, advising=True)
 
     async def decide(self, tenant: str, ask: DecisionAsk) -> dict[str, Any]:
         """The decision object. Raises Refused."""
 
         async def job(connection: Connection) -> dict[str, Any]:
             now, _ = await self._clock.now(connection)
-            known = await references(connection, [(tenant, ask)])
+            known = await references(connection, [(tenant, ask)], self._templates)
             policy = (await self._policies.current(connection, {tenant}))[tenant]
             draft = self._drafter.draft(known, policy, tenant, ask, now)
             contact, events = await self._person(connection, tenant, draft, ask.at or now)

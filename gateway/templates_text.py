@@ -306,7 +306,9 @@ def _text(value: Value, form: str, _: str) -> str:
 
 
 #: Words within names that are written small, unless they come first.
-_SMALL: Final = frozenset(["da", "das", "de", "del", "do", "dos", "e", "el", "la", "las", "los", "y", "van", "von", "di"])
+_SMALL: Final = frozenset(
+    ["da", "das", "de", "del", "do", "dos", "e", "el", "la", "las", "los", "y", "van", "von", "di"]
+)
 
 
 def _name(value: str, *, first: bool) -> str:
@@ -351,7 +353,7 @@ def _number_text(number: Decimal, locale: str) -> str:
 @lru_cache(maxsize=4096)
 def _date_text(day: date, form: str, locale: str) -> str:
     width = form.partition(":")[2] or "long"
-    return format_date(day, width, locale=_locale(locale)).translate(_HARD_SPACES)  # type: ignore[arg-type]
+    return format_date(day, width, locale=_locale(locale)).translate(_HARD_SPACES)
 
 
 def _money_of(value: Value, _: str, locale: str) -> str:
