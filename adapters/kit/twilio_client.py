@@ -190,23 +190,26 @@ def of_text(lost: Lost) -> Callable[[Any], bool]:
     return lambda message: message.body in texts
 
 
-async def find(over: Client, lost: Lost, to: str, same: Callable[[Any], bool]) -> Traced:
+async def find(over: Client, lost: Lost, to: str, same: Callable[[Any], bool], *, words_kept: bool = True) -> Traced:
     """Look in Twilio's list for a message to ``to`` that is the ``same``, created in that span, that is nobody else's.
 
-    Asked first by day of sending, then, since a message that still waits has no such day, by number alone.
+    Asked first by day of sending, then, since a message that still waits has no such day, by number alone. Where the list
+    may tell other words than were handed over (not ``words_kept``), nobody's message that says something else leaves it open.
     """
     day = lost.not_before.astimezone(UTC).date().isoformat()
     for narrowed in ({"date_sent_after": day}, {}):
-        traced = await _look(over, lost, to, same, narrowed)
+        traced = await _look(over, lost, to, same, narrowed, words_kept)
         if not isinstance(traced, Absent):
             return traced
     return Absent()
 
 
-async def _look(over: Client, lost: Lost, to: str, same: Callable[[Any], bool], narrowed: Mapping[str, str]) -> Traced:
+async def _look(
+    over: Client, lost: Lost, to: str, same: Callable[[Any], bool], narrowed: Mapping[str, str], words_kept: bool
+) -> Traced:
     # Twilio tells instants in whole seconds.
     not_before = lost.not_before.replace(microsecond=0)
-    seen = 0
+    seen = strangers = 0
     candidates: list[Any] = []
     try:
         stream = await over.messages.stream_async(to=to, limit=FIND_MESSAGES_MAX, page_size=FIND_PAGE, **narrowed)
@@ -219,9 +222,11 @@ async def _look(over: Client, lost: Lost, to: str, same: Callable[[Any], bool], 
                 and message.direction != "inbound"
                 and message.date_created is not None
                 and not_before <= message.date_created <= lost.not_after
-                and same(message)
             ):
-                candidates.append(message)
+                if same(message):
+                    candidates.append(message)
+                else:
+                    strangers += 1
     except NotTakenError as ending:
         return CannotTell(reason=ending.exchange.reason)
     except NotCreatedError as ending:
@@ -231,6 +236,8 @@ async def _look(over: Client, lost: Lost, to: str, same: Callable[[Any], bool], 
     if candidates:
         first = min(candidates, key=lambda message: (message.date_created, message.sid))
         return Found(provider_id=first.sid, provider_status=matched(STATUS_WORD, first.status))
+    if strangers and not words_kept:
+        return CannotTell(reason="a message to that number in that span says something else")
     if seen >= FIND_MESSAGES_MAX:
         return CannotTell(reason="the list is longer than what is read of it")
     return Absent()

@@ -12,7 +12,8 @@ from openapi_schema_validator import OAS30Validator
 
 SPEC: dict[str, Any] = json.loads(Path(__file__).with_name("messages.json").read_text())
 
-_NUMBERS = {"integer": int}
+#: How a value of a form is read, by the type that is described for it: a list of one is written like the one.
+_NUMBERS: dict[object, Any] = {"integer": int, "array": lambda value: [value]}
 
 
 def operation(method: str, path: str) -> tuple[dict[str, Any], dict[str, str]]:
