@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from consent.standing import Word, in_status, last_word
 from jurisdictions.facts import Facts
 from jurisdictions.hold import Hold, denied
-from jurisdictions.localtime import NEVER, PAST, dated, local_date, starts_at
+from jurisdictions.localtime import NEVER, PAST, dated, in_utc, local_date, starts_at
 from jurisdictions.rule import (
     ALIKE,
     SAME_WAY,
@@ -16,6 +16,7 @@ from jurisdictions.rule import (
     OnRegister,
     Withdrawn,
 )
+from vocabulary.event import Instrument
 
 
 def needs_consent(rule: NeedsConsent, facts: Facts) -> list[Hold]:
@@ -118,13 +119,18 @@ def _last_instant(rule: InStatus, facts: Facts) -> datetime:
 
 
 def register(rule: OnRegister, facts: Facts) -> list[Hold]:
-    """Blocked from the day on which an entry in one of the registers binds."""
+    """Blocked from the day on which an entry in one of the registers binds, and once a register that was read is stale."""
     question = facts.question
     message = question.message
-    holds: list[Hold] = []
+    holds: list[Hold] = _stale(rule, facts) if rule.age_days_max is not None else []
+    since_consent = PAST
+    if rule.until_consent and facts.listings:
+        standing = last_word(facts, profile=False, instruments=tuple(Instrument))
+        since_consent = standing.at if standing.word is Word.YES else PAST
     for at, entry in facts.listings:
         if (
-            entry.register.casefold() not in rule.registers
+            not rule.names(entry.register)
+            or at < since_consent
             or entry.person != question.person.person
             or (entry.channel is not None and entry.channel not in ALIKE[message.channel])
             or (entry.address is not None and message.address is not None and entry.address != message.address)
@@ -136,6 +142,36 @@ def register(rule: OnRegister, facts: Facts) -> list[Hold]:
                 (_binds(rule, entry.since or local_date(at, name), name) for name in facts.zones), default=PAST
             )
         holds.append(denied(f"on the register {entry.register}", begins))
+    return holds
+
+
+def _stale(rule: OnRegister, facts: Facts) -> list[Hold]:
+    """A register that nobody ever read here is the CRM's own affair: what stands on it is told as ``listed``."""
+    assert rule.age_days_max is not None
+    read: dict[str, tuple[datetime, str]] = {}
+    for at, each in facts.registers_read:
+        if rule.names(each.register):
+            read[each.register.casefold()] = at, each.register
+    return [
+        denied(
+            f"the register {name} was last read {dated(at, _home(facts))}, at most {rule.age_days_max} days may pass",
+            at + timedelta(days=rule.age_days_max),
+        )
+        for at, name in read.values()
+    ]
+
+
+def held_back(facts: Facts) -> list[Hold]:
+    """Blocked until the last doubt has passed or somebody has looked."""
+    person = facts.question.person.person
+    hers = [(at, doubt) for at, doubt in facts.held if doubt.person == person]
+    ends = [at for at, doubt in hers if doubt.ended]
+    holds = []
+    for at, doubt in hers:
+        if doubt.until is not None and not doubt.ended:
+            until = min([in_utc(doubt.until), *(end for end in ends if end >= at)])
+            if until > at:
+                holds.append(Hold(until, f"held since {dated(at, _home(facts))}", at))
     return holds
 
 

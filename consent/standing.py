@@ -70,8 +70,7 @@ def last_word(
                 and (from_creditor or said.given_to != "creditor")
                 and (purpose is not _MARKETING or said.purpose is _MARKETING)
             )
-            # A refusal at the same instant stands.
-            if good and _grants(said, facts, about) and not (standing.word is Word.NO and standing.at == at):
+            if good and _grants(said, facts, about) and _outweighs(said, at, standing):
                 standing = Standing(Word.YES, at)
         elif _refuses(said, facts, about) and at >= standing.at:
             standing = Standing(Word.NO, at)
@@ -82,6 +81,17 @@ def last_word(
     if message.address is not None and message.address in facts.strangers and standing.word is Word.YES:
         return _SILENT  # nobody allows anything for somebody else's address
     return standing
+
+
+def _outweighs(said: Consented, at: datetime, standing: Standing) -> bool:
+    """Whether a yes takes the place of what stands.
+
+    A no is lifted by herself on a channel that is hers (``reply``) or by a CRM that names an instrument; a link that anybody
+    may have opened allows nothing. Of a yes and a no at one instant the refusal stands.
+    """
+    if said.instrument is Instrument.LINK:
+        return False
+    return standing.word is not Word.NO or (said.instrument is not None and standing.at != at)
 
 
 def _same_address(said: str | None, ours: str | None) -> bool:

@@ -23,6 +23,7 @@ from jurisdictions.rule import (
     Exemption,
     Gap,
     Happening,
+    HeldBack,
     HerHours,
     Hours,
     InStatus,
@@ -42,12 +43,14 @@ from throttling import frequency, hours
 from vocabulary.event import (
     Consented,
     Contacted,
+    Held,
     HoursRequested,
     InboundCall,
     Inconvenient,
     Listed,
     NotAssociated,
     NoticeGiven,
+    RegisterRead,
     Replied,
     StatusSet,
 )
@@ -195,7 +198,7 @@ def _under(question: Question, policy: Policy | None) -> Question:
 
 
 def _plan(question: Question, law: Library, policy: Policy | None) -> Plan:
-    return law.plan(question) if policy is None else law.plan(question, policy.rules)
+    return law.plan(question) if policy is None else law.plan(question, policy.asked or policy.rules)
 
 
 def _ask(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[list[Asked], tuple[Reason, ...]]:
@@ -327,7 +330,8 @@ _NEEDS: Final[Mapping[type, frozenset[type]]] = {
     Gap: frozenset({Contacted}),
     Sticky: frozenset({Contacted}),
     InStatus: frozenset({StatusSet}),
-    OnRegister: frozenset({Listed}),
+    OnRegister: frozenset({Listed, RegisterRead}),
+    HeldBack: frozenset({Held}),
     Withdrawn: frozenset({Consented, Replied}),
     PlaceRefused: frozenset({Inconvenient}),
     Stranger: frozenset({NotAssociated, StatusSet}),
@@ -453,6 +457,7 @@ _HOLDS: Final[Mapping[type, Callable[..., Sequence[Hold]]]] = {
     NeedsInbound: permission.needs_inbound,
     InStatus: permission.status,
     OnRegister: permission.register,
+    HeldBack: lambda _, facts: permission.held_back(facts),
     Withdrawn: permission.withdrawn,
     PlaceRefused: lambda _, facts: permission.place_refused(facts),
     Stranger: lambda _, facts: permission.stranger(facts),

@@ -29,6 +29,7 @@ from vocabulary.event import (
     NotAssociated,
     NoticeGiven,
     NoticeKind,
+    RegisterRead,
     Replied,
     StatusKind,
     StatusSet,
@@ -480,6 +481,10 @@ def _notice(table: _Table, at: datetime, person: str, sender: Sender, contact: P
     )
 
 
+def _register_read(table: _Table, at: datetime, person: str, sender: Sender, contact: Person) -> Event:
+    return RegisterRead(at=at, person=person, register=table.need("list", _text))
+
+
 _EVENTS: Final[Mapping[str, Callable[[_Table, datetime, str, Sender, Person], Event]]] = {
     "contact": _contacted,
     "reply": _replied,
@@ -491,4 +496,5 @@ _EVENTS: Final[Mapping[str, Callable[[_Table, datetime, str, Sender, Person], Ev
     "listed": _listed,
     "not_associated": _not_associated,
     "notice": _notice,
+    "register_read": _register_read,
 }

@@ -26,6 +26,7 @@ from jurisdictions.rule import (
     Gap,
     Happening,
     Head,
+    HeldBack,
     HerHours,
     Hours,
     InStatus,
@@ -504,6 +505,8 @@ def _forbids(table: written.RuleTable, context: Context) -> Predicate:
                 calendar=None
                 if register.calendar is None
                 else _named(context.calendars, register.calendar, "calendar"),
+                age_days_max=register.age_days_max,
+                until_consent=register.until_consent,
             )
         )
         if register.delay_working_days and register.calendar is None:
@@ -516,6 +519,8 @@ def _forbids(table: written.RuleTable, context: Context) -> Predicate:
         found.append(HerHours())
     if bans.stranger:
         found.append(Stranger())
+    if bans.held:
+        found.append(HeldBack())
     if len(found) != 1:
         raise ValueError("forbids needs exactly one ban")
     return found[0]

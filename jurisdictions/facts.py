@@ -12,12 +12,14 @@ from vocabulary.event import (
     Consented,
     Contacted,
     ContactOutcome,
+    Held,
     HoursRequested,
     InboundCall,
     Inconvenient,
     Listed,
     NotAssociated,
     NoticeGiven,
+    RegisterRead,
     Replied,
     StatusKind,
     StatusSet,
@@ -118,6 +120,16 @@ class Facts:
     def listings(self) -> Sequence[tuple[datetime, Listed]]:
         """Entries in registers."""
         return self._of_kind(Listed)
+
+    @_Once
+    def registers_read(self) -> Sequence[tuple[datetime, RegisterRead]]:
+        """When registers were read anew."""
+        return self._of_kind(RegisterRead)
+
+    @_Once
+    def held(self) -> Sequence[tuple[datetime, Held]]:
+        """Doubts whether she said stop, and their ends."""
+        return self._of_kind(Held)
 
     @_Once
     def notices(self) -> Sequence[tuple[datetime, NoticeGiven]]:

@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from functools import cache
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -18,12 +19,30 @@ from vocabulary.verdict import Force
 #: The pack that house rules are said to stand in.
 HOUSE: Final = "HOUSE"
 #: Names that the gateway itself uses.
-RESERVED: Final = frozenset({"HOUSE-EDGE", "HOUSE-LAG", "HOUSE-SENDAT", "HOUSE-NOZONE", "HOUSE-NOPACK"})
+RESERVED: Final = frozenset(
+    {
+        "HOUSE-EDGE",
+        "HOUSE-LAG",
+        "HOUSE-SENDAT",
+        "HOUSE-NOZONE",
+        "HOUSE-NOPACK",
+        "HOUSE-HELD",
+        "HOUSE-ERASED",
+        "HOUSE-LISTED",
+    }
+)
+#: The register of those who had themselves erased, and how a house's own lists are called.
+ERASED: Final = "tregua:erased"
+HOUSE_LIST: Final = "house:"
 HOUSE_RULES_MAX: Final = 100
 OVERRIDES_MAX: Final = 100
 
 #: What would loosen instead of tighten.
 _LOOSENS: Final = ("unless", "only_if")
+
+
+#: A country (ISO 3166-1) or a part of one (ISO 3166-2).
+PLACE: Final = r"^[A-Z]{2}(-[A-Z0-9]{1,8})*(?![\s\S])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +60,8 @@ class Policy:
     sender: Mapping[str, str] = field(default_factory=dict)
     readings: Mapping[str, str] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+    #: Its own rules and those that every house has.
+    asked: tuple[Rule, ...] = ()
     overridden: Mapping[str, datetime] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
 
@@ -50,6 +71,8 @@ class _Sender(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     creditor: str | None = None
     collector: str | None = None
     sector: Sector | None = None
+    #: Where the creditor has its seat: ``CO``, ``US-FL``.
+    seat: Annotated[str, msgspec.Meta(pattern=PLACE)] | None = None
 
 
 class _Chosen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -90,7 +113,14 @@ def policy_of(document: Mapping[str, Any], law: Library) -> Policy | list[Proble
     if problems:
         return problems
     sender = {} if read.sender is None else {k: v for k, v in msgspec.to_builtins(read.sender).items() if v is not None}
-    return Policy(sender=sender, readings=readings, rules=rules, overridden=overridden, document=document)
+    return Policy(
+        sender=sender,
+        readings=readings,
+        rules=rules,
+        asked=(*built_in(), *rules),
+        overridden=overridden,
+        document=document,
+    )
 
 
 def _pointer(path: str) -> str:
@@ -142,6 +172,52 @@ def _rules(given: list[dict[str, Any]], law: Library, problems: list[Problem]) -
         except ValueError as error:
             problems.append(Problem(pointer, str(error)))
     return tuple(rules)
+
+
+@cache
+def built_in() -> tuple[Rule, ...]:
+    """The rules of every house: they tighten, and no policy sets them aside."""
+    context = Context(
+        code=HOUSE,
+        label=HOUSE,
+        groups=dict(_GROUPS),
+        calendars={},
+        words={},
+        exemptions={},
+        readings={},
+    )
+    return tuple(compile_rule(_as_house(raw), "", context) for raw in _BUILT_IN)
+
+
+_BUILT_IN: Final[tuple[dict[str, Any], ...]] = (
+    {
+        "id": "HOUSE-HELD",
+        "says": {
+            "en": "no contact while it is in doubt whether she said stop",
+            "es": "ningún contacto mientras se duda si pidió que no le escriban más",
+            "pt": "nenhum contato enquanto houver dúvida se pediu para parar",
+        },
+        "forbids": {"held": True},
+    },
+    {
+        "id": "HOUSE-ERASED",
+        "says": {
+            "en": "no contact to an address whose person had herself erased, without a new consent",
+            "es": "ningún contacto a una dirección cuya titular pidió que la borraran, sin un nuevo consentimiento",
+            "pt": "nenhum contato com endereço cuja titular pediu eliminação, sem novo consentimento",
+        },
+        "forbids": {"register": {"names": [ERASED], "until_consent": True}},
+    },
+    {
+        "id": "HOUSE-LISTED",
+        "says": {
+            "en": "no contact to an address on a list of the house's own",
+            "es": "ningún contacto a una dirección de una lista propia",
+            "pt": "nenhum contato com endereço de uma lista própria",
+        },
+        "forbids": {"register": {"names": [f"{HOUSE_LIST}*"]}},
+    },
+)
 
 
 def _refused(raw: Mapping[str, Any], seen: set[str]) -> str | None:

@@ -286,12 +286,29 @@ class InStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OnRegister:
-    """Not to an address on one of these do-not-contact registers, from so many days after it was entered."""
+    """Not to an address on one of these do-not-contact registers, from so many days after it was entered.
+
+    ``registers``: names in small letters; one that ends in ``*`` stands for all that begin so. ``age_days_max``: a register
+    that was read longer ago is not known any more, and nobody may be contacted on its word. ``until_consent``: a yes with an
+    instrument that is younger than the entry lifts it.
+    """
 
     registers: tuple[str, ...]
     delay_days: int = 0
     delay_working_days: int = 0
     calendar: Calendar | None = None
+    age_days_max: int | None = None
+    until_consent: bool = False
+
+    def names(self, register: str) -> bool:
+        """Whether a register is one of those meant."""
+        name = register.casefold()
+        return name in self.registers or any(each[-1:] == "*" and name.startswith(each[:-1]) for each in self.registers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeldBack:
+    """Not while it is in doubt whether she said stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -340,6 +357,7 @@ Predicate = (
     | Barred
     | InStatus
     | OnRegister
+    | HeldBack
     | Withdrawn
     | PlaceRefused
     | Stranger

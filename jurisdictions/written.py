@@ -166,12 +166,14 @@ class StatusTable(_Strict, frozen=True, kw_only=True):
 
 
 class RegisterTable(_Strict, frozen=True, kw_only=True):
-    """Do-not-contact registers by name, with the delay after which an entry binds."""
+    """Do-not-contact registers by name, with the delay after which an entry binds and the age at which a list is stale."""
 
     names: list[str]
     delay_days: Days = 0
     delay_working_days: Days = 0
     calendar: str | None = None
+    age_days_max: Days | None = None
+    until_consent: bool = False
 
 
 class ForbidsTable(_Strict, frozen=True, kw_only=True):
@@ -188,6 +190,7 @@ class ForbidsTable(_Strict, frozen=True, kw_only=True):
     inconvenient_place: bool = False
     inconvenient_time: bool = False
     stranger: bool = False
+    held: bool = False
 
 
 class ContentTable(_Strict, frozen=True, kw_only=True):

@@ -42,6 +42,8 @@ class Instrument(StrEnum):
     SEPARATE = "separate"
     WEB = "web"
     REPLY = "reply"
+    #: A click behind a link that anybody may have opened: it takes back, and never allows.
+    LINK = "link"
 
 
 class StatusKind(StrEnum):

@@ -7,10 +7,12 @@ import pytest
 
 from consent.content import says
 from consent.exemption import lifted_until
-from consent.permission import needs_consent, needs_inbound, needs_notice, register, status
+from consent.permission import held_back, needs_consent, needs_inbound, needs_notice, register, status
 from consent.standing import Word, extra_calls, in_status, last_word
+from gateway.decide import decide
 from jurisdictions.facts import Facts, facts_of
-from jurisdictions.library import speaks_to
+from jurisdictions.house import ERASED, Policy, policy_of
+from jurisdictions.library import load, speaks_to
 from jurisdictions.localtime import NEVER, PAST
 from jurisdictions.rule import (
     Applies,
@@ -32,16 +34,19 @@ from vocabulary.event import (
     Contacted,
     ContactOutcome,
     Event,
+    Held,
     InboundCall,
     Instrument,
     Listed,
     NoticeGiven,
     NoticeKind,
+    RegisterRead,
     Replied,
     StatusKind,
     StatusSet,
 )
 from vocabulary.message import Content, Message, Person, Question, Sender
+from vocabulary.verdict import Answer
 
 NOW = datetime(2026, 5, 13, 17, tzinfo=UTC)
 YES, NO = ConsentState.GRANTED, ConsentState.WITHDRAWN
@@ -85,9 +90,14 @@ def said(state: ConsentState, days: float = 1, **fields: object) -> Consented:
         ([said(YES, purpose=Purpose.MARKETING)], Word.SILENT),
         ([said(YES, purpose=Purpose.COLLECTION)], Word.YES),
         ([said(YES, 3), said(NO, 2)], Word.NO),
-        ([said(NO, 3), said(YES, 2)], Word.YES),
+        ([said(NO, 3), said(YES, 2)], Word.NO),
+        ([said(NO, 3), said(YES, 2, instrument=Instrument.REPLY)], Word.YES),
+        ([said(NO, 3), said(YES, 2, instrument=Instrument.SEPARATE)], Word.YES),
+        ([said(NO, 3), said(YES, 2, instrument=Instrument.LINK)], Word.NO),
+        ([said(YES, 2, instrument=Instrument.LINK)], Word.SILENT),
+        ([said(YES, 3), said(NO, 2, instrument=Instrument.LINK)], Word.NO),
         ([said(YES, 2), said(NO, 2)], Word.NO),
-        ([said(NO, 2), said(YES, 2)], Word.NO),
+        ([said(NO, 2), said(YES, 2, instrument=Instrument.REPLY)], Word.NO),
         ([said(YES, 3), said(NO, 2, channel=Channel.EMAIL)], Word.YES),
         ([said(YES, 3), said(NO, 2, address="N2")], Word.YES),
         ([said(YES, 3), said(NO, 2, purpose=Purpose.MARKETING)], Word.YES),
@@ -335,3 +345,89 @@ def test_an_entry_in_a_register():
     assert register(rule, facts(entry(channel=Channel.EMAIL))) == []
     assert register(rule, facts(entry(address="N2"))) == []
     assert register(rule, facts(entry(person="P2"))) == []
+
+
+@pytest.mark.parametrize(
+    ("history", "begins"),
+    [
+        ([], None),
+        ([RegisterRead(at=ago(days=40), register="Otra", person="P1")], None),
+        ([RegisterRead(at=ago(days=40), register="RNE", person="P1")], ago(days=10)),
+        ([RegisterRead(at=ago(days=d), register="rne", person="P1") for d in (40, 3)], ago(days=-27)),
+    ],
+)
+def test_a_register_that_was_read_too_long_ago(history: list[Event], begins: datetime | None):
+    rule = OnRegister(registers=("rne",), age_days_max=30)
+    assert [hold.begins for hold in register(rule, facts(*history))] == ([begins] if begins else [])
+    assert register(OnRegister(registers=("rne",)), facts(*history)) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "listed", "struck"),
+    [
+        (("house:*",), "House:VIP", True),
+        (("house:*",), "hous", False),
+        (("house:*",), "RNE", False),
+        (("rne",), "house:rne", False),
+    ],
+)
+def test_a_name_with_a_star_stands_for_all_that_begin_so(names: tuple[str, ...], listed: str, struck: bool):
+    entry = Listed(at=ago(days=1), register=listed, person="P1")
+    assert bool(register(OnRegister(registers=names), facts(entry))) is struck
+
+
+@pytest.mark.parametrize(
+    ("consent", "struck"),
+    [
+        (None, True),
+        (said(YES, 3, instrument=Instrument.SEPARATE), True),
+        (said(YES, 1, instrument=Instrument.SEPARATE), False),
+        (said(YES, 1), True),
+        (said(YES, 1, instrument=Instrument.LINK), True),
+        (said(YES, 1, instrument=Instrument.SEPARATE, channel=Channel.EMAIL), True),
+    ],
+)
+def test_who_was_erased_is_not_written_to_without_a_new_consent(consent: Consented | None, struck: bool):
+    rule = OnRegister(registers=(ERASED,), until_consent=True)
+    entry = Listed(at=ago(days=2), register=ERASED, address="N1", person="P1")
+    history = [entry] if consent is None else sorted([entry, consent], key=lambda event: event.at)
+    assert bool(register(rule, facts(*history))) is struck
+
+
+def doubt(days: float, until: float, **fields: object) -> Held:
+    return Held(at=ago(days=days), until=ago(days=until), **{"person": "P1", **fields})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("history", "until"),
+    [
+        ([], None),
+        ([doubt(0.5, -0.5)], ago(days=-0.5)),
+        ([doubt(2, 1)], None),
+        ([doubt(2, -1), doubt(1, -0.5)], ago(days=-1)),
+        ([doubt(2, -1), Held(at=ago(days=1), ended=True, person="P1")], None),
+        ([doubt(2, -1), Held(at=ago(days=1), ended=True, person="P1"), doubt(0.5, -2)], ago(days=-2)),
+        ([doubt(2, -1, person="P2")], None),
+    ],
+)
+def test_a_doubt_holds_everything_back_until_it_has_passed(history: list[Event], until: datetime | None):
+    at = NOW
+    for hold in sorted(held_back(facts(*history)), key=lambda hold: hold.begins):
+        at = hold.after(at)
+    assert at == (until or NOW)
+
+
+def test_every_house_holds_back_who_may_have_said_stop():
+    """HOUSE-HELD stands beside the law on every channel, waits for the opening after it, and no policy sets it aside."""
+    law = load()
+    policy = policy_of({}, law)
+    assert isinstance(policy, Policy)
+    held = doubt(0.5, -0.5)  # until 05:00 UTC, midnight in Bogota
+    for channel in (Channel.SMS, Channel.EMAIL, Channel.WHATSAPP, Channel.VOICE, Channel.TELEGRAM, Channel.WEB):
+        question = replace(
+            facts(held, said(YES, 9, instrument=Instrument.SEPARATE), channel=channel).question, packs={"CO": "given"}
+        )
+        verdict = decide(question, law, policy)
+        assert (verdict.answer, [reason.rule for reason in verdict.reasons]) == (Answer.DEFER, ["HOUSE-HELD"])
+        assert verdict.until == datetime(2026, 5, 14, 12, tzinfo=UTC)  # 07:00 in Bogota
+    assert isinstance(policy_of({"overrides": [{"rule": "HOUSE-HELD", "authority": "a", "reason": "b"}]}, law), list)
