@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from gateway.asks import Pinned
 from storage.messages import AttemptRow, MessageRow
 from vocabulary.channel import Channel
 from vocabulary.ids import shown
@@ -22,6 +23,7 @@ class Told(msgspec.Struct, frozen=True):
 
     purpose: str
     metadata: dict[str, str] = {}
+    template: Pinned | None = None
 
 
 _TOLD: Final = msgspec.json.Decoder(Told)
@@ -87,6 +89,8 @@ def message(row: MessageRow, attempts: Sequence[AttemptRow], cost: dict[str, Any
     if len(row.channels) > 1:
         answered["channels"] = list(row.channels)
         answered["decisions"] = json.loads(row.decisions)
+    if ask.template is not None:
+        answered["template"] = {"name": ask.template.name, "version": ask.template.version}
     if row.resolution is not None:
         answered["resolution"] = row.resolution
     return answered

@@ -40,6 +40,7 @@ from gateway.settle import LOOKUPS, Settler
 from gateway.speech.booth import Booth
 from gateway.sweep import ABSENT_APART, Sweeper
 from gateway.templates import Templates
+from gateway.templates_desk import TemplateDesk
 from gateway.worker import Job, Worker
 from jurisdictions.library import Library, load
 from storage.clock import DatabaseClock, LegalClock, SandboxClock
@@ -198,6 +199,14 @@ def api(made: House) -> web.Application:
             secret=made.endpoint_secret,
         ),
         policies=made.policies,
+        templates=TemplateDesk(
+            database=made.database,
+            clock=made.clock,
+            templates=made.templates,
+            law=made.law,
+            costs=made.costs,
+            kinds={c: made.settings.providers[n[0]]["kind"] for c, n in made.settings.channels.items() if n},
+        ),
         media=MediaRoom(database=made.database, clock=made.clock, booth=made.booth),
         sealer=made.sealer,
         redis_ready=lambda: _answers(made.redis),

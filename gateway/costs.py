@@ -33,11 +33,15 @@ class Costs:
 
     def expected(self, channel: Channel, address: AddressRow | None, ask: StoredAsk) -> dict[str, Any] | None:
         """Segments, encoding and amount in the contract's words; None where the way cannot say."""
-        ways = self._ways.get(channel, ())
         text = content_for(ask, channel).text
-        if not ways or address is None or text is None:
+        return None if address is None or text is None else self.quoted(channel, address.address, text)
+
+    def quoted(self, channel: Channel, to: str, text: str) -> dict[str, Any] | None:
+        """The same of a text to an address; an empty one is priced as no number in particular."""
+        ways = self._ways.get(channel, ())
+        if not ways:
             return None
-        quote = ways[0].quote(address.address, self._filled(text))
+        quote = ways[0].quote(to, self._filled(text))
         if quote is None:
             return None
         return {

@@ -76,10 +76,6 @@ class Judge:
         """The packs in this process."""
         return self._law
 
-    def kind_of(self, channel: Channel) -> str | None:
-        """The kind of the way that is tried first on a channel."""
-        return self._ways.get(channel)
-
     def under(self, law: Library) -> Self:
         """The same judge under other packs."""
         return type(self)(law, self._ways)

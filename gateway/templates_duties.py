@@ -7,11 +7,11 @@ from typing import Final
 
 from gateway.asks import Rendering
 from gateway.decide import asked_of
-from gateway.judge import Judge
 from gateway.refusals import Flaw
 from gateway.templates import ANY, Template, Variant, rendering
 from gateway.templates_asks import TemplateAsk
 from gateway.templates_text import sample
+from jurisdictions.library import Library
 from jurisdictions.resolution import packs_for, platforms_for
 from jurisdictions.rule import Clause, Says
 from vocabulary.channel import SENDABLE, Channel, SenderRole
@@ -42,19 +42,27 @@ class Finding:
         return Flaw(self.pointer, f"{self.rule} ({self.citation}): {self.observed}")
 
 
-def unknown_packs(ask: TemplateAsk, judge: Judge) -> list[Flaw]:
+def unknown_packs(ask: TemplateAsk, law: Library) -> list[Flaw]:
     """Jurisdictions that no pack here stands for: their duties cannot be checked."""
     return [
         Flaw(f"/jurisdictions/{index}", "there is no pack for it")
         for index, code in enumerate(ask.jurisdictions)
-        if code not in judge.law.packs
+        if code not in law.packs
     ]
 
 
 def findings(
-    ask: TemplateAsk, template: Template, judge: Judge, ways: Mapping[Channel, tuple[str, ...]], now: datetime
+    ask: TemplateAsk,
+    template: Template,
+    law: Library,
+    ways: Mapping[Channel, tuple[str, ...]],
+    kinds: Mapping[Channel, str],
+    now: datetime,
 ) -> list[Finding]:
-    """Every duty of the jurisdictions named, and of the platforms, that a variant does not meet when filled with samples."""
+    """Every duty of the jurisdictions named, and of the platforms, that a variant does not meet when filled with samples.
+
+    ``ways``: by name; ``kinds``: of the first one of each channel.
+    """
     found: dict[tuple[str, str, str], Finding] = {}
     values = {name: sample(variable) for name, variable in template.variables.items()}
     for (locale, name), variant in template.variants.items():
@@ -68,7 +76,7 @@ def findings(
                 ways=ways.get(channel, ()),
                 flaws=[],
             )
-            for each in _asked(ask, variant, name, channel, said, judge, now):
+            for each in _asked(ask, variant, name, channel, said, law, kinds.get(channel), now):
                 found.setdefault((each.pointer, each.rule, each.observed), each)
     return list(found.values())
 
@@ -81,7 +89,14 @@ def _channels(template: Template, locale: str, name: str) -> list[Channel]:
 
 
 def _asked(
-    ask: TemplateAsk, variant: Variant, name: str, channel: Channel, said: Rendering, judge: Judge, now: datetime
+    ask: TemplateAsk,
+    variant: Variant,
+    name: str,
+    channel: Channel,
+    said: Rendering,
+    law: Library,
+    kind: str | None,
+    now: datetime,
 ) -> Iterator[Finding]:
     question = Question(
         message=Message(
@@ -101,11 +116,11 @@ def _asked(
         now=now,
         packs={
             **packs_for(given=ask.jurisdictions),
-            **platforms_for(channel=channel, way=judge.kind_of(channel), countries=()),
+            **platforms_for(channel=channel, way=kind, countries=()),
         },
         readings={},
     )
-    facts, asked = asked_of(question, judge.law)
+    facts, asked = asked_of(question, law)
     for each in asked:
         if not isinstance(each.clause.predicate, Says) or not each.blocks(facts.now):
             continue

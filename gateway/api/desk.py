@@ -12,6 +12,7 @@ from gateway.exports import Sealer
 from gateway.keys import Keyring
 from gateway.media import Taken
 from gateway.metrics import Metrics
+from gateway.templates_asks import PreviewAsk, TemplateAsk
 from storage.clock import LegalClock
 from storage.database import Connection, Database
 from storage.media import MediaRow
@@ -119,6 +120,30 @@ class MediaRoom(Protocol):
         ...
 
 
+class Templates(Protocol):
+    """A tenant's templates."""
+
+    async def put(self, tenant: str, name: str, ask: TemplateAsk, /) -> dict[str, Any]:
+        """The version in force, with the law's warnings. Raises Refused."""
+        ...
+
+    async def document(self, tenant: str, name: str, version: int | None, /) -> dict[str, Any]:
+        """One version. Raises NotThere."""
+        ...
+
+    async def listed(self, tenant: str, after: str | None, limit: int, /) -> list[dict[str, Any]]:
+        """Templates by name."""
+        ...
+
+    async def versions(self, tenant: str, name: str, before: int | None, limit: int, /) -> list[dict[str, Any]]:
+        """Versions, newest first. Raises NotThere."""
+        ...
+
+    async def preview(self, tenant: str, name: str, ask: PreviewAsk, /) -> dict[str, Any]:
+        """What each channel would say. Raises NotThere or Refused."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Everything that handlers reach for. ``redis_ready`` answers within a second and raises nothing."""
@@ -133,6 +158,7 @@ class Desk:
     adviser: Adviser
     registrar: Registrar
     policies: Policies
+    templates: Templates
     media: MediaRoom
     sealer: Sealer
     redis_ready: Callable[[], Awaitable[bool]]

@@ -123,6 +123,7 @@ class MessageShown(Struct, frozen=True):
     channels: list[str] | UnsetType = UNSET
     decisions: list[DecisionShown] | UnsetType = UNSET
     resolution: str | UnsetType = UNSET
+    template: "TemplateUsed | UnsetType" = UNSET
 
 
 class AddressShown(Struct, frozen=True):
@@ -218,6 +219,97 @@ class PolicyShown(Struct, frozen=True):
     readings: dict[str, Any]
     house_rules: list[dict[str, Any]]
     overrides: list[dict[str, Any]]
+
+
+class DutyShown(Struct, frozen=True):
+    """A duty of law that words do not meet, and where they stand."""
+
+    pointer: str
+    channel: str
+    rule: str
+    pack: str
+    force: Force
+    citation: str
+    observed: str
+    limit: str
+
+
+class TemplateKept(Struct, frozen=True):
+    """The version in force from now on; `new` is false when this body had been saved before."""
+
+    name: str
+    version: int
+    new: bool
+    warnings: list[DutyShown]
+    unused: Annotated[list[str], Meta(description="Variables that no text uses.")]
+
+
+class TemplateListed(Struct, frozen=True):
+    """A template and the version that is in force."""
+
+    name: str
+    version: int
+    updated_at: Instant
+
+
+class VersionShown(Struct, frozen=True):
+    """One version."""
+
+    version: int
+    created_at: Instant
+    in_force: bool
+
+
+class TemplateShown(Struct, frozen=True):
+    """One version as it was written."""
+
+    name: str
+    version: int
+    in_force: bool
+    created_at: Instant
+    default: str
+    locales: dict[str, dict[str, dict[str, Any]]]
+    variables: dict[str, dict[str, Any]]
+    purpose: str
+    jurisdictions: list[str]
+    states: list[str] | None
+
+
+class RegisteredShown(Struct, frozen=True):
+    """What a provider's own template is called there, and what fills it."""
+
+    way: str
+    reference: str
+    language: str
+    values: list[str]
+
+
+class ChannelPreviewed(Struct, frozen=True):
+    """What one channel would say, in the language that was found."""
+
+    channel: str
+    locale: str
+    text: str
+    subject: str | None
+    html: str | None
+    characters: int
+    cost: CostShown | None
+    registered: list[RegisteredShown]
+
+
+class TemplatePreviewed(Struct, frozen=True):
+    """A template, filled."""
+
+    name: str
+    version: int
+    channels: list[ChannelPreviewed]
+
+
+class TemplateUsed(Struct, frozen=True):
+    """The template that a message was made with."""
+
+    name: str
+    version: int
 
 
 class WebhookShown(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import media, messages, people, policy, service, trace, webhooks
+from gateway.api import media, messages, people, policy, service, templates, trace, webhooks
 from gateway.api.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -10,6 +10,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *media.ROUTES,
     *people.ROUTES,
     *policy.ROUTES,
+    *templates.ROUTES,
     *webhooks.ROUTES,
     *trace.ROUTES,
     *service.ROUTES,
