@@ -15,6 +15,8 @@ from vocabulary.ids import new_uuid, parsed, shown
 
 UPLOAD_BYTES_MAX: Final = 16 * 1024 * 1024
 PREFIX: Final = "med"
+#: Of one reply: more than any provider here lets a person send at once.
+MEDIA_MAX: Final = 10
 
 #: What a caller may say that it sends. What it does send is read off its first bytes.
 TOLD: Final = {

@@ -19,16 +19,18 @@ from gateway.asks import StoredAsk
 from gateway.committer import Committer
 from gateway.entries import Scribe
 from gateway.events import crm_event, event
+from gateway.media import MEDIA_MAX, name_of
 from gateway.profiles import statement_entry
 from gateway.settle import Round, withdraw
 from storage import hooks, messages, people
 from storage.clock import LegalClock
 from storage.database import Connection, Database, DatabaseAway
 from storage.history import EventRow
+from storage.media import WantedRow
 from storage.messages import AttemptRow, MessageRow
 from storage.people import AddressRow, ContactRow, Key
 from vocabulary.channel import Channel
-from vocabulary.event import Consented, ConsentState, ContactOutcome, Instrument, Replied
+from vocabulary.event import Consented, ConsentState, ContactOutcome, InboundCall, Instrument, Replied
 from vocabulary.ids import new_uuid, shown
 from vocabulary.outcome import Receipt, ReceiptKind, Reply
 from vocabulary.status import Status, may_move
@@ -219,6 +221,7 @@ class Receiver:
             "kind": receipt.kind.value,
             "provider_status": receipt.provider_status,
             "error_code": receipt.error_code,
+            **({} if receipt.result is None else {"result": receipt.result.value}),
             "was": attempt.state,
             "repeat": repeat,
         }
@@ -236,10 +239,13 @@ class Receiver:
         if receipt.opted_out and not repeat:
             withdraw(self._scribe, todo, contact, attempt.channel, attempt.address, now)
         state = STATES.get(receipt.kind)
+        failed_after_all = receipt.kind is ReceiptKind.FAILED and attempt.state == "unknown"
+        if receipt.result is not None and not repeat and not failed_after_all:
+            # How a call ended counts as far as it is known, though the status may already say as much.
+            todo.results.append((attempt.id, receipt.result, attempt.reserved_at if now <= attempt.latest else None))
         if state is None or repeat or RANK[state] <= RANK[attempt.state]:
             return
         contradicts = attempt.state in ("not_sent", "rejected")
-        failed_after_all = receipt.kind is ReceiptKind.FAILED and attempt.state == "unknown"
         if failed_after_all:
             state = "rejected"
         todo.attempts.append(
@@ -249,7 +255,8 @@ class Receiver:
         confirmed = state in ("delivered", "read", "undelivered", "rejected")
         outcome = ContactOutcome.FAILED if failed_after_all else OUTCOMES[state]
         latest = attempt.reserved_at if confirmed and now <= attempt.latest else None
-        todo.contacted.append((attempt.id, outcome, latest))
+        if receipt.result is None or failed_after_all:
+            todo.contacted.append((attempt.id, outcome, latest))
         attempts[attempt.id] = replace(attempt, state=state)
         status = Status.FAILED if failed_after_all else STATUSES[state]
         if contradicts:
@@ -287,8 +294,12 @@ class Receiver:
             said = read(reply.text, context=_context(last), locale=contact.locale)
             stops = reply.carrier_opt_out or said.intent in (Intent.STOP_ALL, Intent.STOP_CHANNEL)
             addressed = key == next(iter(spoken_to), parties[0])
+            if reply.calls:
+                if addressed:
+                    self._called(todo, contact, now)
+                continue
             if addressed:
-                self._told(todo, contact, used, reply, said, now)
+                self._told(todo, contact, used, reply, h.provider, said, now)
             # Anybody may write a mail in her name: what stops her messages is heard, what starts them again needs our mark.
             proven = reply.channel is not Channel.EMAIL or reply.attempt is not None
             if stops or (addressed and proven and said.intent is Intent.START):
@@ -305,8 +316,26 @@ class Receiver:
             return
         await people.stranger_stopped(connection, reply.channel, address, now)
 
+    def _called(self, todo: Round, contact: ContactRow, now: datetime) -> None:
+        """She called us: counted, whatever she goes on to say."""
+        happened = EventRow(
+            id=new_uuid(),
+            tenant=contact.tenant,
+            contact=contact.id,
+            event=InboundCall(at=now, outcome=ContactOutcome.CONNECTED, person=contact.id),
+        )
+        todo.statements.append(happened)
+        todo.entries.setdefault(contact.tenant, []).append(statement_entry(self._scribe, contact, happened, now))
+
     def _told(
-        self, todo: Round, contact: ContactRow, used: AddressRow, reply: Reply, said: Reading, now: datetime
+        self,
+        todo: Round,
+        contact: ContactRow,
+        used: AddressRow,
+        reply: Reply,
+        provider: str,
+        said: Reading,
+        now: datetime,
     ) -> None:
         """The reply itself: a two-way contact with the one who was spoken to last."""
         happened = EventRow(
@@ -317,6 +346,18 @@ class Receiver:
             words=reply.text,
         )
         todo.statements.append(happened)
+        brought = [
+            WantedRow(
+                id=new_uuid(),
+                tenant=contact.tenant,
+                contact=contact.id,
+                event=happened.id,
+                provider=provider,
+                source=source,
+            )
+            for source in reply.media[:MEDIA_MAX]
+        ]
+        todo.wanted.extend(brought)
         todo.entries.setdefault(contact.tenant, []).append(
             self._scribe.entry(
                 "reply",
@@ -328,6 +369,7 @@ class Receiver:
                     "channel": reply.channel,
                     "endpoint": used.endpoint,
                     "intent": said.intent.value,
+                    **({"media": [piece.id.hex for piece in brought]} if brought else {}),
                 },
                 words=reply.text.encode(),
                 key=contact.key,
@@ -340,6 +382,7 @@ class Receiver:
             "address": used.address,
             "text": reply.text,
             "intent": said.intent.value,
+            **({"media": [name_of(piece.id) for piece in brought]} if brought else {}),
         }
         todo.events.append(event("reply.received", contact.tenant, contact.id, now, data))
         if said.intent in _FLAGGED:

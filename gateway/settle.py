@@ -4,7 +4,7 @@ An ending that is late, doubled or weaker than what is known changes nothing but
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 from uuid import UUID
@@ -14,11 +14,12 @@ from gateway.entries import Scribe
 from gateway.events import crm_event, event
 from gateway.failpoints import reach
 from gateway.profiles import statement_entry
-from storage import chain, history, messages, outbox, people
+from storage import chain, history, media, messages, outbox, people
 from storage.chain import Written
 from storage.clock import LegalClock
 from storage.database import Connection, Database
 from storage.history import EventRow
+from storage.media import WantedRow
 from storage.messages import AttemptRow, MessageRow
 from storage.outbox import EventOut
 from storage.people import ContactRow
@@ -60,6 +61,10 @@ class Round:
     statements: list[EventRow]
     entries: dict[str, list[Written]]
     events: list[EventOut]
+    #: How calls ended: like ``contacted``, but it never says less than what stands.
+    results: list[tuple[UUID, str, datetime | None]] = field(default_factory=list)
+    #: What replies brought along, to be fetched.
+    wanted: list[WantedRow] = field(default_factory=list)
 
     @classmethod
     def empty(cls) -> "Round":
@@ -76,7 +81,9 @@ class Round:
             [c[1] for c in self.contacted],
             [c[2] for c in self.contacted],
         )
+        await history.call_results(connection, self.results)
         await history.add(connection, self.statements)
+        await media.want(connection, self.wanted, real)
         await outbox.add(connection, self.events, real)
         if any(move[1] in (Status.QUEUED, Status.DEFERRED) for move in self.moves):
             await messages.ring(connection)

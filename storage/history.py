@@ -120,6 +120,30 @@ async def settle(
         await connection.execute(queries(_SQL)["settle"], list(attempts), list(outcomes), list(latest))
 
 
+#: How a call can have ended, by how much is known, rising: an answering machine is known later than that somebody answered.
+CALL_RESULTS: Final = (
+    ContactOutcome.ATTEMPTED,
+    ContactOutcome.NOT_CONNECTED,
+    ContactOutcome.NO_ANSWER,
+    ContactOutcome.CONNECTED,
+    ContactOutcome.VOICEMAIL_REACHED,
+    ContactOutcome.VOICEMAIL_LEFT,
+    ContactOutcome.CONVERSATION,
+)
+
+
+async def call_results(connection: Connection, results: Sequence[tuple[UUID, str, datetime | None]]) -> None:
+    """How calls ended: an outcome that says less than the one that stands changes nothing."""
+    if results:
+        await connection.execute(
+            queries(_SQL)["call_results"],
+            [r[0] for r in results],
+            [r[1] for r in results],
+            [r[2] for r in results],
+            list(CALL_RESULTS),
+        )
+
+
 async def reply_of(connection: Connection, tenant: str, contact: str, event: UUID) -> str | None:
     """The channel of a reply of this person's, or None when there is no such reply."""
     channel: str | None = await connection.fetchval(queries(_SQL)["reply_of"], tenant, contact, event)

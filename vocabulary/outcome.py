@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from vocabulary.channel import Channel
+from vocabulary.event import ContactOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,12 +18,29 @@ class Sent:
     segments: int | None = None
 
 
+class About(StrEnum):
+    """What a refusal is about. ``WAY``: the way did not work. ``MESSAGE``: only this message, put off. ``PACE``: we are too fast.
+
+    ``ACCOUNT``: the provider refuses us: wrong credentials, no money, a number taken away. Only the operator can mend it.
+    """
+
+    WAY = "way"
+    MESSAGE = "message"
+    PACE = "pace"
+    ACCOUNT = "account"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """Provably nothing left us, or the provider said so (429): the reservation is given back and it may be tried again."""
+    """Provably nothing left us, or the provider said so (429): the reservation is given back and it may be tried again.
+
+    ``retry_after_seconds``: when. About ``PACE`` and ``ACCOUNT`` the whole way rests so long, and the try is not counted
+    against the message.
+    """
 
     reason: str
     retry_after_seconds: float | None = None
+    about: About = About.WAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +115,10 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """One word of a provider about one attempt. ``key`` is unique per provider: a repeat of it changes nothing."""
+    """One word of a provider about one attempt. ``key`` is unique per provider: a repeat of it changes nothing.
+
+    ``result`` is how a call ended, as far as this word tells; what counts is the most that any word told, in whatever order.
+    """
 
     key: str
     kind: ReceiptKind
@@ -107,6 +128,7 @@ class Receipt:
     error_code: str | None = None
     opted_out: bool = False
     address_invalid: bool = False
+    result: ContactOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +136,7 @@ class Reply:
     """Something a person wrote or said to one of our addresses. ``attempt``: by our own mark she answers that one, so it is she.
 
     ``afresh`` is False for what is no new word of hers (an edit, a block): it is heard for a stop only, and never as a contact.
-    ``language`` is what her program is set to, where it says so.
+    ``language`` is what her program is set to, where it says so. ``calls``: she called us and has not said anything yet.
     """
 
     key: str
@@ -128,6 +150,7 @@ class Reply:
     attempt: UUID | None = None
     afresh: bool = True
     language: str | None = None
+    calls: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

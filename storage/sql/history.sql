@@ -59,6 +59,17 @@ UPDATE contact_event e SET outcome = t.outcome, latest = coalesce(t.latest, e.la
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS t(attempt, outcome, latest)
 WHERE e.attempt = t.attempt AND e.attempt = ANY($1::uuid[]) AND e.type = 'contact'
 
+-- name: call_results
+-- How calls ended; $4 are the results in rising order, of which the highest stands. Several may be told at once.
+UPDATE contact_event e SET
+  outcome = CASE WHEN t.rank > coalesce(array_position($4::text[], e.outcome), 0) THEN ($4::text[])[t.rank] ELSE e.outcome END,
+  latest = coalesce(t.latest, e.latest)
+FROM (
+  SELECT attempt, max(array_position($4::text[], outcome)) AS rank, max(latest) AS latest
+  FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS told(attempt, outcome, latest) GROUP BY attempt
+) t
+WHERE e.attempt = t.attempt AND e.attempt = ANY($1::uuid[]) AND e.type = 'contact'
+
 -- name: reply_of
 -- The channel of one reply of this person's.
 SELECT channel FROM contact_event WHERE tenant = $1 AND contact = $2 AND id = $3 AND type = 'reply'
