@@ -15,6 +15,8 @@ from sandbox.hooks import Hooks
 from sandbox.mail import MailCarrier
 from sandbox.problem import Problem
 from sandbox.settings import Settings
+from sandbox.telegram import TelegramCarrier
+from sandbox.telegram_page import TelegramPage
 from sandbox.truth import Line, Truth
 from sandbox.twilio import TwilioCarrier
 from vocabulary.channel import Channel
@@ -29,9 +31,16 @@ CONVERSATION_MAX: Final = 500
 
 #: Nothing but our own files runs on the telephone, whatever a message says.
 CONTENT_SECURITY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; media-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+#: What a person writes from, by channel.
+_ADDRESSES: Final = {
+    "sms": "a number in E.164, such as +573001234567",
+    "email": "a mail address",
+    "telegram": "the number of a chat, such as 573001234567",
+}
 
 _PAGE: Final = Path(__file__).with_name("phone")
 _FILES: Final = {
@@ -69,6 +78,7 @@ def make_app(settings: Settings, *, clock: Clock | None = None, set_clock: SetCl
             web.post("/sandbox/clock", sandbox.clock_set),
         ]
     )
+    app.add_routes(sandbox.telegram_page.routes())
     app.cleanup_ctx.append(sandbox.running)
     return app
 
@@ -112,6 +122,7 @@ class _Sandbox:
         self._carriers: dict[str, Carrier]
         self._aggregators: list[AggregatorCarrier]
         self._mail: MailCarrier | None = None
+        self.telegram_page = TelegramPage()
 
     async def running(self, app: web.Application) -> AsyncIterator[None]:
         """Opens the memory and the door, tells what was left untold, and closes all of it."""
@@ -128,6 +139,10 @@ class _Sandbox:
         carriers.add_routes(twilio.routes())
         for aggregator in self._aggregators:
             carriers.add_routes(aggregator.routes())
+        if settings.telegram is not None:
+            bot = TelegramCarrier(settings.telegram, settings, self._truth, self._faults, self._hooks, self._clock.now)
+            self._carriers[bot.channel] = self.telegram_page.carrier = bot
+            carriers.add_routes(bot.routes())
         self._door = Door(carriers, settings.host, settings.carrier_port)
         await self._door.open()
         app[DOOR] = self._door
@@ -176,8 +191,7 @@ class _Sandbox:
             raise problem.wrong("/channel", f"nobody can answer there in this sandbox; known: {known}")
         sender = problem.text(read, "from", ADDRESS_CHARACTERS_MAX)
         if not carrier.is_address(sender):
-            known = "a mail address" if carrier is self._mail else "a number in E.164, such as +573001234567"
-            raise problem.wrong("/from", f"must be {known}")
+            raise problem.wrong("/from", f"must be {_ADDRESSES.get(channel, _ADDRESSES['sms'])}")
         words = problem.text(read, "text", TEXT_CHARACTERS_MAX)
         return web.json_response(await self._latest(carrier, sender).reply(sender, words))
 
@@ -274,6 +288,7 @@ class _Sandbox:
             "text": line["text"],
             "at": line["at"],
             "status": status,
+            "audio_url": line.get("audio_url"),
         }
 
 

@@ -52,6 +52,21 @@ class MailAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TelegramAccount:
+    """A simulated bot. ``hook_url`` and ``secret`` are as if ``setWebhook`` had told them; empty: nobody is told of updates.
+
+    ``files_url`` is where the telephone plays voice notes from.
+    """
+
+    provider: str
+    token: str = field(repr=False)
+    bot: str
+    secret: str = field(default="", repr=False)
+    hook_url: str = ""
+    files_url: str = "/sandbox/telegram"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``carrier_port`` 0 lets the system choose. All ``seconds`` are real time.
 
@@ -64,6 +79,7 @@ class Settings:
     twilio: TwilioAccount
     aggregators: tuple[AggregatorAccount, ...] = ()
     mail: MailAccount | None = None
+    telegram: TelegramAccount | None = None
     host: str = "127.0.0.1"
     carrier_port: int = 0
     answer_seconds: float = 0.005
