@@ -3,6 +3,7 @@
 Statements are facts with an instant; the last one that covers the case stands, and of two at one instant the refusal.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,7 +13,15 @@ from jurisdictions.facts import Facts
 from jurisdictions.localtime import NEVER, PAST, local_date, starts_at
 from jurisdictions.rule import ALIKE, Exemption
 from vocabulary.channel import Channel, Purpose
-from vocabulary.event import Consented, ConsentState, ContactOutcome, Instrument, StatusKind
+from vocabulary.event import (
+    Consented,
+    ConsentState,
+    ContactOutcome,
+    Event,
+    Instrument,
+    StatusKind,
+    ZoneStated,
+)
 
 #: What a statement about more calls says in ``grants``.
 EXTRA_CALLS: Final = "extra_calls"
@@ -92,6 +101,15 @@ def _outweighs(said: Consented, at: datetime, standing: Standing) -> bool:
     if said.instrument is Instrument.LINK:
         return False
     return standing.word is not Word.NO or (said.instrument is not None and standing.at != at)
+
+
+def stated_zones(history: Sequence[Event], person: str) -> tuple[str, ...]:
+    """The zones that a person said she is in, by her last word on it; empty where she never said."""
+    last: ZoneStated | None = None
+    for event in history:
+        if type(event) is ZoneStated and event.person == person and (last is None or event.at >= last.at):
+            last = event
+    return () if last is None or last.ended else last.zones
 
 
 def _same_address(said: str | None, ours: str | None) -> bool:

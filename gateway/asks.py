@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from jurisdictions.house import PLACE
 from vocabulary.channel import AddressKind, AddressSource, Form, Purpose, Role, Sector, SenderRole
 from vocabulary.event import ConsentState, ContactOutcome, Instrument, NoticeKind, StatusKind, Weekday
 from vocabulary.outcome import Registered
@@ -24,6 +25,9 @@ Id = Annotated[
 ]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.")]
 Zone = Annotated[str, Meta(min_length=1, max_length=64, description="An IANA time zone.")]
+Place = Annotated[
+    str, Meta(max_length=16, pattern=PLACE, description="A country or a part of one (ISO 3166): `CO`, `US-FL`.")
+]
 PackCode = Annotated[str, Meta(min_length=2, max_length=16, pattern=r"^[A-Z]{2}(-[A-Z0-9]{2,8})*(?![\s\S])")]
 Short = Annotated[str, Meta(max_length=200)]
 Sendable = Literal["sms", "email", "whatsapp", "telegram", "voice", "web"]
@@ -57,6 +61,7 @@ class ContactAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     jurisdictions: Annotated[list[PackCode], Meta(max_length=20)] = []
     zones: Annotated[list[Zone], Meta(max_length=20)] = []
     household: Id | None = None
+    residence: Place | None = None
     addresses: Annotated[list[AddressAsk], Meta(max_length=ADDRESSES_MAX)] = []
 
 
@@ -89,6 +94,7 @@ class SenderAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     creditor: Id | None = None
     collector: Id | None = None
     sector: Sector | None = None
+    seat: Place | None = None
 
 
 class AudioAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -198,6 +204,7 @@ class StoredAsk(Struct, frozen=True, kw_only=True):
     creditor: str
     collector: str
     sector: Sector | None = None
+    seat: str | None = None
     debts: list[str] = []
     form: Form = Form.TEXT
     address: str | None = None

@@ -131,6 +131,7 @@ class Drafter:
                 creditor=creditor,
                 collector=collector,
                 sector=Sector(sector) if sector else None,
+                seat=given.seat or sender.get("seat"),
                 debts=[row.id for row, _ in debts],
                 form=ask.form,
                 address=address,

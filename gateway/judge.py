@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
+from consent.standing import stated_zones
 from gateway.addresses import PHONE_CHANNELS, country_of
 from gateway.asks import StoredAsk, content_for, registered_for
 from gateway.decide import decide, open_until, taken_late
@@ -165,7 +166,9 @@ class Judge:
             history=case.history,
             now=now,
             packs={
-                **packs_for(given=contact.jurisdictions, countries=countries),
+                **packs_for(
+                    given=contact.jurisdictions, countries=countries, residence=contact.residence, seat=ask.seat
+                ),
                 **platforms_for(channel=channel, way=self._ways.get(channel), countries=countries),
             },
             readings={},
@@ -197,7 +200,8 @@ def address_for(case: Case, channel: Channel) -> AddressRow | None:
 def zones_of(case: Case, address: AddressRow | None) -> tuple[str, ...]:
     """Every zone she may be in: those given and those of the address used."""
     number = address.address if address and address.channel in PHONE_CHANNELS else None
-    return zones_for(given=case.contact.zones, number=number)
+    stated = stated_zones(case.history, case.contact.id)
+    return zones_for(given=case.contact.zones, number=number, stated=stated)
 
 
 def role_of(case: Case) -> Role:

@@ -71,6 +71,7 @@ def profile(secret: bytes, tenant: str, ask: ContactAsk, *, pointer: str = "") -
         jurisdictions=tuple(dict.fromkeys(ask.jurisdictions)),
         zones=tuple(dict.fromkeys(ask.zones)),
         household=ask.household,
+        residence=ask.residence,
         addresses=tuple(addresses),
         key=fresh_key(),
     )
@@ -120,6 +121,7 @@ async def put_profiles(
                         "role": row.role,
                         "jurisdictions": list(row.jurisdictions),
                         "zones": list(row.zones),
+                        "residence": row.residence,
                         "addresses": [
                             {"channel": a.channel, "endpoint": a.endpoint, "kind": a.kind, "source": a.source}
                             for a in row.addresses
@@ -276,7 +278,7 @@ class Registrar:
 
 def show_contact(row: ContactRow) -> dict[str, Any]:
     """A person as the CRM gave her."""
-    return {
+    shown: dict[str, Any] = {
         "id": row.id,
         "name": row.name,
         "role": row.role,
@@ -288,6 +290,9 @@ def show_contact(row: ContactRow) -> dict[str, Any]:
             {"channel": a.channel, "address": a.address, "kind": a.kind, "source": a.source} for a in row.addresses
         ],
     }
+    if row.residence is not None:
+        shown["residence"] = row.residence
+    return shown
 
 
 def show_debt(row: DebtRow) -> dict[str, Any]:
@@ -303,7 +308,7 @@ def show_debt(row: DebtRow) -> dict[str, Any]:
 
 
 def _bears_on_law(row: ContactRow | None) -> tuple[Any, ...] | None:
-    return None if row is None else (row.role, row.jurisdictions, row.zones, row.addresses)
+    return None if row is None else (row.role, row.jurisdictions, row.zones, row.residence, row.addresses)
 
 
 def _consent(tenant: str, contact: str, channel: Channel, digest: str, at: datetime, instrument: Any) -> EventRow:

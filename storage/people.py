@@ -39,6 +39,8 @@ class ContactRow:
     jurisdictions: tuple[str, ...]
     zones: tuple[str, ...]
     household: str | None
+    #: Where she lives: a country or a part of one (``US-FL``).
+    residence: str | None = None
     addresses: tuple[AddressRow, ...] = ()
     key: bytes = field(default=b"", repr=False)
 
@@ -78,6 +80,7 @@ async def put_contacts(connection: Connection, contacts: Sequence[ContactRow], n
         [r.household for r in rows],
         [r.key for r in rows],
         now,
+        [r.residence for r in rows],
     )
     addresses = [(r.tenant, r.id, position, a) for r in rows for position, a in enumerate(r.addresses)]
     await connection.execute(
@@ -207,6 +210,7 @@ def _contact(row: Any) -> ContactRow:
         jurisdictions=tuple(get("jurisdictions")),
         zones=tuple(get("zones")),
         household=get("household"),
+        residence=get("residence"),
         addresses=addresses,
         key=get("key") or b"",
     )

@@ -146,6 +146,7 @@ class ContactShown(Struct, frozen=True):
     zones: list[str]
     household: str | None
     addresses: list[AddressShown]
+    residence: str | UnsetType = UNSET
 
 
 class TieShown(Struct, frozen=True):

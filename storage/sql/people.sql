@@ -1,15 +1,15 @@
 -- name: put_contacts
 -- Profiles, in key order; a person met for the first time gets her subject and the key her words are sealed with.
 WITH given AS (
-  SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[])
-    AS t(tenant, id, subject, name, role, locale, jurisdictions, zones, household, key)
+  SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[], $12::text[])
+    AS t(tenant, id, subject, name, role, locale, jurisdictions, zones, household, key, residence)
 ), stored AS (
-  INSERT INTO contact AS c (tenant, id, subject, name, role, locale, jurisdictions, zones, household, created_at, updated_at)
-  SELECT tenant, id, subject, name, role, locale, string_to_array(jurisdictions, E'\n'), string_to_array(zones, E'\n'), household, $11, $11
+  INSERT INTO contact AS c (tenant, id, subject, name, role, locale, jurisdictions, zones, household, residence, created_at, updated_at)
+  SELECT tenant, id, subject, name, role, locale, string_to_array(jurisdictions, E'\n'), string_to_array(zones, E'\n'), household, residence, $11, $11
   FROM given ORDER BY tenant, id
   ON CONFLICT (tenant, id) DO UPDATE SET
     name = excluded.name, role = excluded.role, locale = excluded.locale, jurisdictions = excluded.jurisdictions,
-    zones = excluded.zones, household = excluded.household, updated_at = excluded.updated_at
+    zones = excluded.zones, household = excluded.household, residence = excluded.residence, updated_at = excluded.updated_at
   RETURNING c.subject
 )
 INSERT INTO vault.person_key (subject, key)
@@ -45,7 +45,7 @@ ORDER BY tenant, id FOR NO KEY UPDATE
 
 -- name: contacts
 -- People with their addresses, first choice first, and the key their words are sealed with.
-SELECT c.tenant, c.id, c.subject, c.name, c.role, c.locale, c.jurisdictions, c.zones, c.household, k.key,
+SELECT c.tenant, c.id, c.subject, c.name, c.role, c.locale, c.jurisdictions, c.zones, c.household, c.residence, k.key,
   coalesce(a.channels, '{}') AS channels, coalesce(a.addresses, '{}') AS address_list, coalesce(a.endpoints, '{}') AS endpoints,
   coalesce(a.kinds, '{}') AS kinds, coalesce(a.sources, '{}') AS sources
 FROM unnest($1::text[], $2::text[]) AS named(tenant, id)
