@@ -19,7 +19,7 @@ from gateway.api.desk import Desk
 from gateway.costs import Costs
 from gateway.dispatch import ABANDONED, Dispatcher
 from gateway.entries import Scribe
-from gateway.judge import Judge
+from gateway.judge import Judge, WayOut
 from gateway.keys import Keyring
 from gateway.links import Links
 from gateway.media import MediaRoom
@@ -34,6 +34,7 @@ from gateway.policies import Policies
 from gateway.profiles import Registrar
 from gateway.questions import Adviser
 from gateway.receive import Receiver
+from gateway.recheck import Watch
 from gateway.seal import Sealer
 from gateway.settings import Settings, Wrong
 from gateway.settle import LOOKUPS, Settler
@@ -45,6 +46,7 @@ from gateway.worker import Job, Worker
 from jurisdictions.library import Library, load
 from storage.clock import DatabaseClock, LegalClock, SandboxClock
 from storage.database import Database
+from storage.recheck import STATEMENT_SECONDS_MAX
 from throttling.pacing import Pacer
 from vocabulary.channel import Channel
 from vocabulary.ids import new_uuid
@@ -134,7 +136,11 @@ async def house(
             clock=clock,
             law=law,
             judge=Judge(
-                law, {channel: _kind(settings, names) for channel, names in settings.channels.items() if names}
+                law,
+                {
+                    channel: [WayOut(name, settings.providers[name]["kind"]) for name in names]
+                    for channel, names in settings.channels.items()
+                },
             ),
             scribe=scribe,
             policies=Policies(database=database, clock=clock, law=law, scribe=scribe),
@@ -278,6 +284,7 @@ def sweeper(made: House) -> Sweeper:
 def worker(made: House) -> Worker:
     """The worker's loops."""
     sweeps = sweeper(made)
+    watch = Watch(database=made.database, clock=made.clock)
     notifier = Notifier(database=made.database, clock=made.clock, allow_networks=made.settings.allow_networks)
     made.stack.push_async_callback(notifier.close)
     return Worker(
@@ -292,6 +299,7 @@ def worker(made: House) -> Worker:
             Job("look_up", made.pace.sweep_seconds, sweeps.look_up),
             Job("seal", 2, made.sealer.seal_all),
             Job("forget", 3600, sweeps.forget),
+            Job("recheck", 86_400, watch.round, seconds_max=STATEMENT_SECONDS_MAX),
             Job("speak_ahead", 30, made.notes.ahead),
             Job("forget_media", 3600, made.notes.forget),
         ),
@@ -312,12 +320,6 @@ def _adapters(settings: Settings, mark_secret: bytes) -> dict[str, Adapter]:
             if built[name].channel is not channel:
                 raise Wrong(f"[channels] {channel.value} names {name}, which sends {built[name].channel.value}")
     return built
-
-
-def _kind(settings: Settings, names: tuple[str, ...]) -> str:
-    kind = settings.providers[names[0]]["kind"]
-    assert isinstance(kind, str)
-    return kind
 
 
 def _derived(settings: Settings, purpose: str) -> bytes:

@@ -70,6 +70,14 @@ class Metrics:
         self.messages_due_seconds = Gauge(
             "tregua_messages_due_oldest_seconds", "How long the oldest of them is due.", registry=self.registry
         )
+        self.recheck_breaches = Gauge(
+            "tregua_recheck_breaches",
+            "Breaches that the last nightly recheck of all tenants found.",
+            registry=self.registry,
+        )
+        self.recheck_seconds = Gauge(
+            "tregua_recheck_age_seconds", "How long ago the oldest of them ran.", registry=self.registry
+        )
         self._accepted: dict[str, Counter] = {}
         self._answered: dict[tuple[str, str, int], Counter] = {}
         self._timed: dict[str, Histogram] = {}

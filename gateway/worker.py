@@ -40,15 +40,21 @@ GATHER_SECONDS: Final = 0.0
 BEAT_SECONDS: Final = 5.0
 AWAY_SECONDS_MAX: Final = 5.0
 JOB_SECONDS_MAX: Final = 60
+#: When what runs once a day does, by the machine's clock.
+NIGHT_HOUR: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that runs every so many seconds of real time: by arq, and by our own timer when arq is silent."""
+    """Something that runs every so many seconds of real time: by arq, and by our own timer when arq is silent.
+
+    ``seconds_max``: a turn that takes longer is cut.
+    """
 
     name: str
     seconds: int
     run: Callable[[], Awaitable[Any]]
+    seconds_max: float = JOB_SECONDS_MAX
 
 
 class Worker:
@@ -191,7 +197,7 @@ class Worker:
     async def _run(self, job: Job) -> None:
         self._ran[job.name] = monotonic()
         try:
-            await asyncio.wait_for(job.run(), timeout=JOB_SECONDS_MAX)
+            await asyncio.wait_for(job.run(), timeout=job.seconds_max)
         except DatabaseAway:
             log.warning("job.database_away", job=job.name)
         except Exception as error:
@@ -205,9 +211,10 @@ class Worker:
                 name=job.name,
                 second=set(range(0, 60, job.seconds)) if job.seconds < 60 else 0,
                 minute=None if job.seconds <= 60 else set(range(0, 60, job.seconds // 60)),
+                hour=None if job.seconds <= 3600 else NIGHT_HOUR,
                 unique=False,
                 keep_result=0,
-                timeout=JOB_SECONDS_MAX,
+                timeout=job.seconds_max,
             )
             for job in self._jobs
         ]

@@ -35,13 +35,13 @@ _AWAY: Final = (
 
 
 class Connection(Protocol):
-    """What queries need of a session."""
+    """What queries need of a session. ``timeout``: seconds for work that may take longer than a request's."""
 
-    async def execute(self, query: str, /, *arguments: Any) -> str:
+    async def execute(self, query: str, /, *arguments: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's
         """Run and answer the command tag."""
         ...
 
-    async def fetch(self, query: str, /, *arguments: Any) -> list[Any]:
+    async def fetch(self, query: str, /, *arguments: Any, timeout: float | None = None) -> list[Any]:  # noqa: ASYNC109
         """Every row."""
         ...
 

@@ -101,9 +101,10 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
         )
         parts.append(_table(("Parameter", "In", "Type", ""), rows))
     if body := operation.get("requestBody"):
-        content = body["content"]["application/json"]
-        parts.append(f"<p>Body: {_kind(content['schema'])}</p>")
-        if "properties" in content["schema"]:
+        media, content = next(iter(body["content"].items()))
+        named = "" if media == "application/json" else f" <small>{escape(', '.join(body['content']))}</small>"
+        parts.append(f"<p>Body: {_kind(content.get('schema', {}))}{named}</p>")
+        if "properties" in content.get("schema", {}):
             parts.append(_fields(content["schema"]))
         if "example" in content:
             shown = json.dumps(content["example"], indent=2, ensure_ascii=False)

@@ -11,7 +11,7 @@ from gateway.api.problems import KINDS, Problem, Slug
 from gateway.api.routes import Call, Route, answer
 from gateway.api.shapes import Healthy, Ready
 from gateway.refusals import NotThere
-from storage import liveness, migrate
+from storage import liveness, migrate, recheck
 from storage.database import Connection, DatabaseAway
 
 #: A probe that waits longer than this has its answer.
@@ -51,20 +51,28 @@ async def readyz(call: Call) -> web.StreamResponse:
 async def metrics(call: Call) -> web.StreamResponse:
     """Prometheus' text; the depth of the queue is read now, everything else is counted as it happens."""
 
-    async def read(connection: Connection) -> tuple[int, float]:
-        now, _ = await call.desk.clock.now(connection)
+    async def read(connection: Connection) -> tuple[int, float, int, float]:
+        now, real = await call.desk.clock.now(connection)
         due, oldest = await liveness.depth(connection, now)
-        return due, 0.0 if oldest is None else (now - oldest).total_seconds()
+        rounds = await recheck.remembered(connection)
+        return (
+            due,
+            0.0 if oldest is None else (now - oldest).total_seconds(),
+            sum(breaches for _, _, _, breaches in rounds),
+            max(((real - at).total_seconds() for _, at, _, _ in rounds), default=float("nan")),
+        )
 
     counted = call.desk.metrics
     try:
         async with asyncio.timeout(PROBE_SECONDS_MAX):
-            due, seconds = await call.desk.database.read(read)
+            due, seconds, breaches, age = await call.desk.database.read(read)
     except (DatabaseAway, TimeoutError):
         # A number that nobody could read is no zero.
-        due, seconds = float("nan"), float("nan")  # type: ignore[assignment]
+        due = seconds = breaches = age = float("nan")  # type: ignore[assignment]
     counted.messages_due.set(due)
     counted.messages_due_seconds.set(seconds)
+    counted.recheck_breaches.set(breaches)
+    counted.recheck_seconds.set(age)
     return web.Response(body=generate_latest(counted.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "policy": ("gateway.cli.policy", "The law: test it, list it, show it, have it explained."),
     "intents": ("gateway.cli.intents", "What replies mean."),
     "trace": ("gateway.cli.trace", "Prove the trace."),
+    "audit": ("gateway.cli.audit", "Ask whether every limit was kept."),
 }
 
 

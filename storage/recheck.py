@@ -1,0 +1,96 @@
+"""Asks the trace by SQL whether every contact kept to the law: the tables it is laid out in live for one transaction."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from storage.database import Connection
+from storage.queries import queries
+
+_SQL: Final = "recheck"
+#: The whole trace of a tenant is read: a night's work, not a request's. Real seconds.
+STATEMENT_SECONDS_MAX: Final = 3_600
+
+_BEFORE_LAW: Final = (
+    "entries", "entries_by_attempt", "contacts", "contacts_by_person", "contacts_by_debt", "said", "said_by_person",
+)  # fmt: skip
+_FUNCTIONS: Final = ("alike", "about", "counting", "last_word", "lifted", "asked", "same")
+_CHECKS: Final = (
+    "hours", "inconvenient", "counts", "gaps", "words", "bars", "statuses", "conversations", "notices", "inbound",
+    "strangers", "registers", "twice", "orphans", "nowhere",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """One contact that broke one rule: where it stands in the trace, and what was seen. ``label`` is empty for our own promises."""
+
+    index: int
+    at: datetime
+    message: UUID | None
+    attempt: UUID | None
+    label: str
+    rule: str
+    observed: str
+
+
+async def policies(connection: Connection, tenant: str) -> list[tuple[datetime, str]]:
+    """Every policy of a tenant as the trace tells it, with the instant from which it held."""
+    rows = await connection.fetch(queries(_SQL)["policies"], tenant)
+    return [(row["at"], row["body"]) for row in rows]
+
+
+async def lay_out(connection: Connection, tenant: str, since: datetime) -> list[str]:
+    """Read the trace of a tenant into tables of this transaction; names the texts of packs that bound its contacts since."""
+    # Whole tables are read here, unlike anywhere else: a scan and a join by hashing are right.
+    for setting in ("seqscan", "hashjoin", "mergejoin"):
+        await connection.execute(f"SET LOCAL enable_{setting} = on")
+    await connection.execute("SELECT set_config('recheck.since', $1, true)", since.isoformat())
+    for name in _BEFORE_LAW:
+        statement = queries(_SQL)[name]
+        given = (tenant,) if "$1" in statement else ()
+        await connection.execute(statement, *given, timeout=STATEMENT_SECONDS_MAX)
+    for table in ("recheck_entry", "recheck_contact", "recheck_said"):
+        await connection.execute(f"ANALYZE {table}")
+    return [row["label"] for row in await connection.fetch(queries(_SQL)["labels"])]
+
+
+async def ask(
+    connection: Connection, clauses: Sequence[dict[str, Any]], holidays: Iterable[tuple[str, str, date]]
+) -> tuple[int, list[Breach]]:
+    """How many contacts were asked about, and every breach in the order of the trace. After ``lay_out``, once a transaction."""
+    await connection.execute(queries(_SQL)["law"], json.dumps(clauses))
+    days = list(holidays)
+    await connection.execute(queries(_SQL)["holidays"], *(list(column) for column in zip(*days, strict=True) if days))
+    await connection.execute(queries(_SQL)["holidays_by_day"])
+    for name in _FUNCTIONS:
+        await connection.execute(queries(_SQL)[name])
+    found = [
+        Breach(
+            index=row["idx"],
+            at=row["at"],
+            message=None if row["message"] is None else UUID(row["message"]),
+            attempt=None if row["attempt"] is None else UUID(row["attempt"]),
+            label=row["label"],
+            rule=row["rule"],
+            observed=row["observed"],
+        )
+        for name in _CHECKS
+        for row in await connection.fetch(queries(_SQL)[name], timeout=STATEMENT_SECONDS_MAX)
+    ]
+    count: int = await connection.fetchval(queries(_SQL)["contacts_count"])
+    return count, sorted(found, key=lambda each: (each.index, each.rule))
+
+
+async def remember(connection: Connection, tenant: str, since: datetime, contacts: int, breaches: int) -> None:
+    """Keep what the last round found, for the metric and the console."""
+    await connection.execute(queries(_SQL)["remember"], tenant, since, contacts, breaches)
+
+
+async def remembered(connection: Connection) -> list[tuple[str, datetime, int, int]]:
+    """(tenant, real instant, contacts, breaches) of the last round about each tenant."""
+    rows = await connection.fetch(queries(_SQL)["remembered"])
+    return [(row["tenant"], row["at"], row["contacts"], row["breaches"]) for row in rows]

@@ -1,0 +1,456 @@
+-- name: entries
+-- Everything the trace of a tenant says that limits depend on, read from the headers that were hashed, not from the columns beside them.
+CREATE TEMP TABLE recheck_entry ON COMMIT DROP AS
+SELECT idx, h ->> 'kind' AS kind, (h ->> 'at')::timestamptz AS at, h ->> 'subject' AS subject, h ->> 'message' AS message,
+       h -> 'facts' AS f
+FROM (
+  SELECT idx, convert_from(header, 'UTF8')::jsonb AS h FROM trace
+  WHERE tenant = $1 AND kind IN ('reserved', 'settled', 'receipt', 'event', 'reply')
+) read
+
+-- name: entries_by_attempt
+-- What became of an attempt is looked up once for each.
+CREATE INDEX ON recheck_entry ((f ->> 'attempt')) WHERE kind IN ('settled', 'receipt')
+
+-- name: contacts
+-- Every contact: those that we made, with what became of them, and those that happened elsewhere. ``gone``: provably never left us.
+CREATE TEMP TABLE recheck_contact ON COMMIT DROP AS
+WITH ended AS (
+  SELECT f ->> 'attempt' AS attempt,
+    bool_or(kind = 'settled' AND f ->> 'outcome' IN ('not_sent', 'rejected')
+            OR kind = 'receipt' AND f ->> 'kind' = 'failed' AND f ->> 'was' = 'unknown') AS refused,
+    -- The provider's own later word that it arrived after all.
+    bool_or(kind = 'receipt' AND f ->> 'was' IN ('not_sent', 'rejected')
+            AND f ->> 'kind' IN ('accepted', 'sent', 'undelivered', 'delivered', 'read')) AS came_after_all,
+    bool_or(kind = 'receipt' AND f ->> 'kind' = 'read') AS was_read,
+    bool_or(kind = 'receipt' AND f ->> 'kind' = 'delivered') AS was_delivered,
+    (array_agg(f ->> 'result' ORDER BY idx DESC) FILTER (WHERE kind = 'receipt' AND f ->> 'result' IS NOT NULL))[1] AS result
+  FROM recheck_entry WHERE kind IN ('settled', 'receipt') GROUP BY 1
+), corrected AS (
+  SELECT f ->> 'corrects' AS event FROM recheck_entry WHERE kind = 'event' AND f ? 'corrects'
+)
+SELECT r.idx, r.at, r.subject, r.message, true AS ours, f ->> 'attempt' AS attempt,
+  f ->> 'channel' AS channel, f ->> 'form' AS form, f ->> 'purpose' AS purpose, f ->> 'creditor' AS creditor,
+  f ->> 'collector' AS collector, ARRAY(SELECT jsonb_array_elements_text(f -> 'debts')) AS debts, f ->> 'endpoint' AS endpoint,
+  f ->> 'address_kind' AS address_kind, f ->> 'address_source' AS address_source, f ->> 'role' AS role,
+  f ->> 'sender_role' AS sender_role, f ->> 'sector' AS sector, coalesce((f ->> 'answers')::boolean, false) AS answers,
+  ARRAY(SELECT jsonb_array_elements_text(f -> 'zones')) AS zones, ARRAY(SELECT jsonb_array_elements_text(f -> 'packs')) AS packs,
+  ARRAY(SELECT each ->> 'rule' FROM jsonb_array_elements(coalesce(f -> 'overridden', '[]')) each) AS overridden,
+  coalesce(e.refused AND NOT e.came_after_all, false) AS gone,
+  coalesce(e.result, CASE WHEN e.was_read THEN 'read' WHEN e.was_delivered THEN 'delivered' ELSE 'attempted' END) AS outcome
+FROM recheck_entry r LEFT JOIN ended e ON e.attempt = f ->> 'attempt'
+WHERE r.kind = 'reserved'
+UNION ALL
+SELECT idx, (f ->> 'on')::timestamptz, subject, NULL, false, NULL,
+  f ->> 'channel', f ->> 'form', f ->> 'purpose', f ->> 'creditor', f ->> 'collector',
+  ARRAY(SELECT jsonb_array_elements_text(coalesce(f -> 'debts', '[]'))), f ->> 'address', f ->> 'address_kind', NULL,
+  f ->> 'role', NULL, NULL, coalesce((f ->> 'reply_to_inbound')::boolean, false), '{}', '{}', '{}',
+  f ->> 'outcome' = 'failed', f ->> 'outcome'
+FROM recheck_entry WHERE kind = 'event' AND f ->> 'type' = 'contact' AND f ->> 'event' NOT IN (SELECT event FROM corrected)
+
+-- name: contacts_by_person
+-- Each contact is compared with earlier ones of the same person.
+CREATE INDEX ON recheck_contact (subject, at)
+
+-- name: contacts_by_debt
+-- Some counts are kept for a debt, whoever was contacted about it.
+CREATE INDEX ON recheck_contact USING gin (debts)
+
+-- name: said
+-- What a person said, and what became known of her; ``state`` is the part that matters, in one word.
+CREATE TEMP TABLE recheck_said ON COMMIT DROP AS
+SELECT idx, (f ->> 'on')::timestamptz AS at, subject, f ->> 'type' AS type, f ->> 'channel' AS channel, f ->> 'address' AS endpoint,
+  CASE WHEN f ? 'debts' THEN ARRAY(SELECT jsonb_array_elements_text(f -> 'debts')) END AS debts, f
+FROM recheck_entry
+WHERE kind = 'event' AND f ->> 'type' <> 'contact'
+  AND f ->> 'event' NOT IN (SELECT f ->> 'corrects' FROM recheck_entry WHERE kind = 'event' AND f ? 'corrects')
+UNION ALL
+SELECT idx, at, subject, 'reply', f ->> 'channel', f ->> 'endpoint', NULL, f FROM recheck_entry WHERE kind = 'reply'
+
+-- name: said_by_person
+-- Looked up by person and kind.
+CREATE INDEX ON recheck_said (subject, type, at)
+
+-- name: law
+-- The packs' clauses as rows.
+CREATE TEMP TABLE recheck_clause ON COMMIT DROP AS
+SELECT row_number() OVER () AS no, x.* FROM jsonb_to_recordset($1::jsonb) AS x (
+  label text, rule text, kind text, channels text[], forms text[], purposes text[], purposes_except text[], sender_roles text[],
+  sectors text[], roles text[], roles_except text[], address_kinds text[], begins date, ends date, lifts jsonb, params jsonb,
+  since timestamptz, until timestamptz
+)
+
+-- name: holidays
+-- The packs' holidays as rows.
+CREATE TEMP TABLE recheck_holiday ON COMMIT DROP AS
+SELECT * FROM unnest($1::text[], $2::text[], $3::date[]) AS x (label, calendar, day)
+
+-- name: holidays_by_day
+-- Asked for every contact and zone.
+CREATE INDEX ON recheck_holiday (label, calendar, day)
+
+-- name: alike
+-- A call by a person and a call by a machine are one way.
+CREATE FUNCTION pg_temp.way(channel text) RETURNS text IMMUTABLE LANGUAGE sql AS
+$$ SELECT CASE WHEN channel = 'call_live' THEN 'voice' ELSE channel END $$
+
+-- name: about
+-- Whether a statement about a purpose speaks of another: consent to marketing is for marketing alone, any other for all but marketing.
+CREATE FUNCTION pg_temp.about(said text, purpose text) RETURNS boolean IMMUTABLE LANGUAGE sql AS
+$$ SELECT said IS NULL OR said = purpose OR (said <> 'marketing' AND purpose <> 'marketing') $$
+
+-- name: counting
+-- Whether what happened at one instant still counts at a later one, in any of the zones where the person may be.
+CREATE FUNCTION pg_temp.counting(earlier timestamptz, later timestamptz, zones text[], p jsonb) RETURNS boolean STABLE LANGUAGE sql AS
+$$
+  SELECT CASE p ->> 'unit'
+    WHEN 'elapsed' THEN later < earlier + make_interval(secs => (p ->> 'seconds')::float)
+    ELSE EXISTS (
+      SELECT FROM unnest(zones) zone,
+        LATERAL (SELECT (earlier AT TIME ZONE zone)::date AS was, (later AT TIME ZONE zone)::date AS is_now) d
+      WHERE CASE p ->> 'unit'
+        WHEN 'dates' THEN is_now - was < (p ->> 'number')::int
+        WHEN 'clear days' THEN is_now - was <= (p ->> 'number')::int
+        WHEN 'iso week' THEN date_trunc('week', is_now) = date_trunc('week', was)
+        WHEN 'calendar month' THEN date_trunc('month', is_now) = date_trunc('month', was)
+      END)
+  END
+$$
+
+-- name: last_word
+-- Her last word on a channel, address and purpose before an entry: granted, withdrawn or null. Of two at one instant the refusal stands.
+CREATE FUNCTION pg_temp.last_word(c recheck_contact, purpose text, p jsonb) RETURNS text STABLE LANGUAGE sql AS
+$$
+  SELECT s.f ->> 'state' FROM recheck_said s
+  WHERE s.subject = c.subject AND s.type = 'consent' AND s.idx < c.idx AND s.at <= c.at AND s.f ->> 'grants' IS NULL
+    AND pg_temp.about(s.f ->> 'purpose', purpose)
+    AND (coalesce((s.f ->> 'all')::boolean, false) OR s.channel IS NULL OR pg_temp.way(s.channel) = pg_temp.way(c.channel))
+    AND (coalesce((s.f ->> 'all')::boolean, false) OR s.endpoint IS NULL OR s.endpoint = c.endpoint)
+    AND CASE s.f ->> 'state'
+      WHEN 'granted' THEN
+        (s.debts IS NULL OR c.debts <@ s.debts)
+        AND (p ->> 'instruments' IS NULL OR p -> 'instruments' ? (s.f ->> 'instrument'))
+        AND (p ->> 'given_to' IS NULL OR s.f ->> 'given_to' = p ->> 'given_to')
+        AND (coalesce((p ->> 'from_creditor')::boolean, true) OR s.f ->> 'given_to' IS DISTINCT FROM 'creditor')
+        AND (p ->> 'purpose' IS DISTINCT FROM 'marketing' OR s.f ->> 'purpose' = 'marketing')
+      ELSE s.debts IS NULL OR c.debts = '{}' OR s.debts && c.debts
+    END
+  ORDER BY s.at DESC, (s.f ->> 'state' = 'withdrawn') DESC LIMIT 1
+$$
+
+-- name: lifted
+-- Whether one of a clause's exemptions lifts it for a contact, by what the trace proves.
+CREATE FUNCTION pg_temp.lifted(c recheck_contact, lifts jsonb) RETURNS boolean STABLE LANGUAGE sql AS
+$$
+  SELECT EXISTS (
+    SELECT FROM jsonb_array_elements(lifts) l WHERE CASE l ->> 'lift'
+      WHEN 'answer' THEN c.answers AND EXISTS (
+        SELECT FROM recheck_said s WHERE s.subject = c.subject AND s.type IN ('reply', 'inbound_call') AND s.idx < c.idx
+          AND pg_temp.way(coalesce(s.channel, 'voice')) = pg_temp.way(c.channel)
+          -- One answer for each time she wrote.
+          AND NOT EXISTS (SELECT FROM recheck_contact a WHERE a.subject = c.subject AND a.idx BETWEEN s.idx AND c.idx - 1
+            AND a.at >= s.at AND a.answers AND NOT a.gone AND pg_temp.way(a.channel) = pg_temp.way(c.channel)))
+      WHEN 'requested_info' THEN c.purpose = 'requested_info' AND EXISTS (
+        SELECT FROM recheck_said s WHERE s.subject = c.subject AND s.type IN ('reply', 'inbound_call') AND s.idx < c.idx
+          AND NOT EXISTS (SELECT FROM recheck_contact a WHERE a.subject = c.subject AND a.idx BETWEEN s.idx AND c.idx - 1
+            AND a.at >= s.at AND a.purpose = 'requested_info' AND NOT a.gone))
+      WHEN 'fraud_alert' THEN c.purpose = 'fraud_alert'
+      WHEN 'optout_confirmation' THEN c.purpose = 'optout_confirmation' AND EXISTS (
+        SELECT FROM recheck_said s WHERE s.subject = c.subject AND s.type = 'consent' AND s.f ->> 'state' = 'withdrawn' AND s.idx < c.idx
+          AND (l ->> 'seconds' IS NULL OR c.at < s.at + make_interval(secs => (l ->> 'seconds')::float))
+          AND NOT EXISTS (SELECT FROM recheck_contact a WHERE a.subject = c.subject AND a.idx BETWEEN s.idx AND c.idx - 1
+            AND a.purpose = 'optout_confirmation' AND NOT a.gone AND pg_temp.way(a.channel) = pg_temp.way(c.channel)))
+      WHEN 'consent' THEN pg_temp.last_word(c, coalesce(l ->> 'purpose', c.purpose), l) = 'granted'
+      WHEN 'used_address' THEN pg_temp.last_word(c, c.purpose, '{"given_to": "sender"}') = 'granted' OR EXISTS (
+        SELECT FROM recheck_said s WHERE s.subject = c.subject AND s.type = 'reply' AND s.idx < c.idx AND s.endpoint = c.endpoint)
+      -- Whether the words were approved stands in the sealed part.
+      WHEN 'registered_template' THEN true
+      ELSE false
+    END)
+$$
+
+-- name: asked
+-- Each contact of ours that left us, with every clause that spoke to it: bound by its pack on its day, not set aside, not lifted.
+CREATE TEMP VIEW recheck_asked AS
+SELECT c AS contact, c.idx, c.at, c.subject, c.message, c.attempt, c.zones, k.no, k.label, k.rule, k.kind, k.params
+FROM recheck_contact c JOIN recheck_clause k ON k.label = ANY (c.packs)
+WHERE c.ours AND NOT c.gone AND c.at >= k.since AND (k.until IS NULL OR c.at < k.until) AND c.at >= current_setting('recheck.since')::timestamptz
+  AND (k.channels IS NULL OR c.channel = ANY (k.channels))
+  AND (k.forms IS NULL OR c.form = ANY (k.forms))
+  AND (k.purposes IS NULL OR c.purpose = ANY (k.purposes))
+  AND (k.purposes_except IS NULL OR c.purpose <> ALL (k.purposes_except))
+  AND (k.sender_roles IS NULL OR c.sender_role = ANY (k.sender_roles))
+  AND (k.sectors IS NULL OR c.sector IS NULL OR c.sector = ANY (k.sectors))
+  AND (k.roles IS NULL OR c.role = ANY (k.roles))
+  AND (k.roles_except IS NULL OR c.role <> ALL (k.roles_except))
+  AND (k.address_kinds IS NULL OR c.address_kind = ANY (k.address_kinds))
+  AND (c.at AT TIME ZONE coalesce(c.zones[1], 'UTC'))::date BETWEEN k.begins AND coalesce(k.ends, 'infinity')
+  AND k.rule <> ALL (c.overridden)
+  AND NOT pg_temp.lifted(c, k.lifts)
+
+-- name: same
+-- Whether a past contact is one that a counting clause looks at for a contact: same person or pool, keys, channels, outcome.
+CREATE FUNCTION pg_temp.same(c recheck_contact, e recheck_contact, debt text, p jsonb) RETURNS boolean STABLE LANGUAGE sql AS
+$$
+  SELECT NOT e.gone AND e.idx < c.idx AND e.at <= c.at
+    AND p -> 'outcomes' ? coalesce(e.outcome, 'attempted')
+    AND (e.subject = c.subject OR (p -> 'pool' ? coalesce(e.role, 'unknown') AND p -> 'pool' ? c.role))
+    AND (p ->> 'of' IS NULL OR p -> 'of' ? e.channel)
+    AND NOT coalesce(p -> 'purposes_except' ? e.purpose, false)
+    AND (p ->> 'places' IS NULL OR p -> 'places' ? coalesce(e.address_kind, 'unknown'))
+    AND (coalesce((p ->> 'answers')::boolean, true) OR NOT e.answers)
+    AND (NOT p -> 'by' ? 'channel' OR pg_temp.way(e.channel) = pg_temp.way(c.channel))
+    AND (NOT p -> 'by' ? 'creditor' OR e.creditor IS NULL OR e.creditor = c.creditor)
+    AND (NOT p -> 'by' ? 'collector' OR e.collector IS NULL OR e.collector = c.collector)
+    AND (NOT p -> 'by' ? 'creditor_or_collector' OR e.creditor IS NULL OR e.collector IS NULL
+         OR e.creditor = c.creditor OR e.collector = c.collector)
+    AND (NOT p -> 'by' ? 'address' OR e.endpoint IS NULL OR e.endpoint = c.endpoint)
+    AND (NOT p -> 'by' ? 'debt' OR debt IS NULL OR e.debts = '{}' OR debt = ANY (e.debts))
+    AND (p ->> 'counts' <> 'conversation' OR e.outcome = 'conversation' OR e.channel IN ('voice', 'call_live', 'visit'))
+    AND (p ->> 'counts' <> 'two_way' OR e.outcome = 'conversation'
+         OR (coalesce(e.outcome, 'attempted') = 'attempted' AND e.channel IN ('voice', 'call_live', 'visit'))
+         -- She answered it before the next one on that channel went out.
+         OR EXISTS (SELECT FROM recheck_said s WHERE s.subject = e.subject AND s.type = 'reply' AND s.idx < c.idx AND s.at > e.at
+              AND pg_temp.way(s.channel) = pg_temp.way(e.channel)
+              AND NOT EXISTS (SELECT FROM recheck_contact n WHERE n.subject = e.subject AND n.at > e.at AND n.at < s.at AND NOT n.gone
+                AND pg_temp.way(n.channel) = pg_temp.way(e.channel))))
+    AND (NOT coalesce((p ->> 'after_conversation')::boolean, false) OR e.at > (
+         SELECT min(spoke.at) FROM (
+           SELECT x.at FROM recheck_contact x WHERE x.subject = c.subject AND x.outcome = 'conversation'
+           UNION ALL SELECT s.at FROM recheck_said s WHERE s.subject = c.subject AND s.type = 'inbound_call'
+             AND s.f ->> 'outcome' = 'conversation') spoke))
+    -- Calls that she allowed beyond the limit are hers: none of them within the longest time such a word holds.
+    AND (NOT coalesce((p ->> 'excludes')::boolean, false) OR NOT EXISTS (
+         SELECT FROM recheck_said s WHERE s.subject = c.subject AND s.type = 'consent' AND s.f ->> 'grants' = 'extra_calls'
+           AND e.at >= s.at AND e.at < s.at + interval '8 days'))
+$$
+
+-- name: counts
+-- Contacts made although the count was full, for any one debt where a clause counts by debt.
+SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
+  format('%s earlier contacts still counted, at most %s', max(n.n), a.params ->> 'limit') AS observed
+FROM recheck_asked a,
+  LATERAL (SELECT unnest(CASE WHEN a.params -> 'by' ? 'debt' AND (a.contact).debts <> '{}' THEN (a.contact).debts ELSE ARRAY[NULL] END) AS debt) d,
+  LATERAL (
+    SELECT count(*) AS n FROM recheck_contact e
+    WHERE (e.subject = a.subject OR (a.params ? 'pool' AND e.debts && (a.contact).debts))
+      AND pg_temp.same(a.contact, e, d.debt, a.params) AND pg_temp.counting(e.at, a.at, a.zones, a.params)
+  ) n
+WHERE a.kind = 'count' AND n.n >= (a.params ->> 'limit')::int
+  AND (NOT (a.params ->> 'excludes')::boolean OR NOT EXISTS (
+       SELECT FROM recheck_said s WHERE s.subject = a.subject AND s.type = 'consent' AND s.f ->> 'grants' = 'extra_calls'
+         AND s.idx < a.idx AND a.at < s.at + interval '8 days'))
+GROUP BY 1, 2, 3, 4, 5, 6, a.params
+
+-- name: gaps
+-- Contacts made too soon after the last, or on another channel than the one in use.
+SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
+  format('another contact %s before', to_char(a.at - max(e.at), 'FMDDD "days" HH24:MI:SS')) AS observed
+FROM recheck_asked a,
+  LATERAL (SELECT unnest(CASE WHEN a.params -> 'by' ? 'debt' AND (a.contact).debts <> '{}' THEN (a.contact).debts ELSE ARRAY[NULL] END) AS debt) d,
+  recheck_contact e
+WHERE a.kind IN ('gap', 'sticky') AND e.subject = a.subject
+  AND (a.kind = 'gap' OR pg_temp.way(e.channel) <> pg_temp.way((a.contact).channel))
+  AND pg_temp.same(a.contact, e, d.debt, a.params) AND pg_temp.counting(e.at, a.at, a.zones, a.params)
+GROUP BY 1, 2, 3, 4, 5, 6
+
+-- name: hours
+-- Contacts outside the open hours of any zone where the person may be.
+WITH clocks AS (
+  SELECT a.*, zone, a.at AT TIME ZONE zone AS wall FROM recheck_asked a,
+    LATERAL unnest(CASE WHEN a.params ->> 'clock' IS NOT NULL THEN ARRAY[a.params ->> 'clock'] ELSE a.zones END) zone
+  WHERE a.kind = 'hours'
+), looked AS (
+  SELECT c.*, extract(epoch FROM wall - date_trunc('day', wall)) AS second, extract(isodow FROM wall)::int - 1 AS weekday,
+    c.params ->> 'holidays' <> 'ignored' AND EXISTS (
+      SELECT FROM recheck_holiday h WHERE h.label = c.label AND h.calendar = c.params ->> 'calendar' AND h.day = wall::date) AS holiday
+  FROM clocks c
+), wished AS (
+  SELECT l.*,
+    CASE WHEN holiday THEN CASE params ->> 'holidays' WHEN 'closed' THEN '[]'::jsonb ELSE 'null'::jsonb END
+         ELSE params -> 'days' -> weekday END AS own,
+    (SELECT array_agg(s.f) FROM recheck_said s
+      WHERE jsonb_typeof(params -> 'asked') = 'object' AND s.subject = l.subject AND s.type = 'hours_requested' AND s.idx < l.idx
+        AND s.f ->> 'requested_by' = 'person'
+        AND (params -> 'asked' ->> 'instruments' IS NULL OR params -> 'asked' -> 'instruments' ? (s.f ->> 'instrument'))) AS wishes
+  FROM looked l
+)
+SELECT idx, at, message, attempt, label, rule, format('%s %s', to_char(wall, 'Dy HH24:MI:SS'), zone)
+  || CASE WHEN holiday THEN ', a holiday' ELSE '' END AS observed
+FROM wished w
+WHERE NOT (
+    (w.wishes IS NULL OR params -> 'asked' ->> 'mode' = 'add')
+    AND (jsonb_typeof(own) = 'null' OR EXISTS (
+      SELECT FROM jsonb_array_elements(own) span
+      WHERE second >= (span ->> 0)::int AND (second < (span ->> 1)::int OR ((params ->> 'inside')::boolean AND second <= (span ->> 1)::int))))
+  )
+  AND NOT EXISTS (
+    SELECT FROM unnest(w.wishes) f
+    WHERE f -> 'days' ? to_char(wall, 'Dy') AND wall::time >= (f ->> 'from')::time
+      AND (f ->> 'to' IS NULL OR wall::time < (f ->> 'to')::time))
+
+-- name: inconvenient
+-- Contacts at a time, or at a place, which the person called inconvenient before.
+SELECT DISTINCT a.idx, a.at, a.message, a.attempt, a.label, a.rule, 'she had said: not then, or not there' AS observed
+FROM recheck_asked a JOIN recheck_said s ON s.subject = a.subject AND s.type = 'inconvenient' AND s.idx < a.idx
+LEFT JOIN LATERAL unnest(a.zones) zone ON a.kind = 'inconvenient'
+WHERE (a.kind = 'place' AND s.f ->> 'place' = (a.contact).address_kind)
+   OR (a.kind = 'inconvenient' AND (s.f ->> 'place' IS NULL OR s.f ->> 'from' IS NOT NULL)
+       AND s.f -> 'days' ? to_char(a.at AT TIME ZONE zone, 'Dy')
+       AND (s.f ->> 'from' IS NULL OR (a.at AT TIME ZONE zone)::time >= (s.f ->> 'from')::time)
+       AND (s.f ->> 'to' IS NULL OR (a.at AT TIME ZONE zone)::time < (s.f ->> 'to')::time))
+
+-- name: words
+-- Contacts without the consent that was needed, or against her last word.
+SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
+  CASE WHEN word = 'withdrawn' THEN 'her last word was no' ELSE 'she had not allowed it' END AS observed
+FROM recheck_asked a,
+  LATERAL pg_temp.last_word(a.contact, coalesce(a.params ->> 'purpose', (a.contact).purpose), a.params) word
+WHERE (a.kind = 'withdrawn' AND word = 'withdrawn') OR (a.kind = 'consent' AND word IS DISTINCT FROM 'granted')
+
+-- name: bars
+-- Contacts that a rule forbids whatever happened: to a role, a kind of address, by a channel.
+SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
+  format('%s, %s address, by %s', (a.contact).role, (a.contact).address_kind, (a.contact).channel) AS observed
+FROM recheck_asked a
+WHERE a.kind = 'barred'
+  AND (a.params ->> 'roles' IS NULL OR a.params -> 'roles' ? (a.contact).role)
+  AND (a.params ->> 'address_kinds' IS NULL OR a.params -> 'address_kinds' ? (a.contact).address_kind)
+  AND (a.params ->> 'address_sources' IS NULL OR a.params -> 'address_sources' ? (a.contact).address_source)
+
+-- name: statuses
+-- Contacts while a status stood that stops them, or within the days that one asks for.
+SELECT DISTINCT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
+  format('%s since %s', s.f ->> 'is', to_char(s.at AT TIME ZONE coalesce(a.zones[1], 'UTC'), 'YYYY-MM-DD')) AS observed
+FROM recheck_asked a JOIN recheck_said s ON s.type = 'status' AND s.idx < a.idx AND s.at <= a.at AND s.f ->> 'is' = a.params ->> 'status'
+  AND s.subject = a.subject
+WHERE a.kind IN ('status', 'since_status') AND NOT coalesce((s.f ->> 'ended')::boolean, false)
+  AND (s.debts IS NULL OR (a.contact).debts = '{}' OR s.debts && (a.contact).debts)
+  AND (s.endpoint IS NULL OR s.endpoint = (a.contact).endpoint)
+  AND (a.params ->> 'kinds' IS NULL OR a.params -> 'kinds' ? (s.f ->> 'kind'))
+  AND NOT coalesce(a.params -> 'kinds_except' ? (s.f ->> 'kind'), false)
+  AND (a.kind = 'status' OR pg_temp.counting(s.at, a.at, a.zones, a.params))
+  AND NOT EXISTS (SELECT FROM recheck_said over WHERE over.subject = s.subject AND over.type = 'status' AND over.idx < a.idx
+    AND over.at >= s.at AND over.f ->> 'is' = s.f ->> 'is' AND (over.f ->> 'ended')::boolean
+    AND (over.debts IS NULL OR s.debts IS NULL OR s.debts <@ over.debts))
+
+-- name: conversations
+-- Contacts within so many days of a conversation, whose own day is the first.
+SELECT DISTINCT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
+  format('conversation on %s', to_char(spoke.at AT TIME ZONE coalesce(a.zones[1], 'UTC'), 'YYYY-MM-DD')) AS observed
+FROM recheck_asked a,
+  LATERAL (
+    SELECT e.at, e.debts FROM recheck_contact e WHERE e.subject = a.subject AND e.outcome = 'conversation' AND NOT e.gone
+      AND e.idx < a.idx AND (a.params ->> 'of' IS NULL OR a.params -> 'of' ? e.channel)
+    UNION ALL SELECT s.at, coalesce(s.debts, '{}') FROM recheck_said s WHERE s.subject = a.subject AND s.type = 'inbound_call'
+      AND s.idx < a.idx AND s.f ->> 'outcome' = 'conversation'
+  ) spoke
+WHERE a.kind = 'since_conversation' AND pg_temp.counting(spoke.at, a.at, a.zones, a.params)
+  AND (NOT a.params -> 'by' ? 'debt' OR spoke.debts = '{}' OR (a.contact).debts = '{}' OR spoke.debts && (a.contact).debts)
+  AND (NOT (a.params ->> 'excludes')::boolean OR NOT EXISTS (
+       SELECT FROM recheck_said s WHERE s.subject = a.subject AND s.type = 'consent' AND s.f ->> 'grants' = 'extra_calls'
+         AND s.idx < a.idx AND a.at < s.at + interval '8 days'))
+
+-- name: notices
+-- Contacts without the notice that must come first, or before its time has run.
+SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
+  CASE a.kind WHEN 'notice' THEN 'no such notice before' ELSE 'the time after the notice had not run' END AS observed
+FROM recheck_asked a
+WHERE (a.kind = 'notice' AND NOT (
+        EXISTS (SELECT FROM recheck_said s WHERE s.subject = a.subject AND s.type = 'notice' AND s.idx < a.idx AND s.f ->> 'is' = a.params ->> 'notice'
+          AND (a.params ->> 'channels' IS NULL OR a.params -> 'channels' ? coalesce(s.channel, 'letter')))
+        AND (a.contact).debts <@ ARRAY(SELECT unnest(s.debts) FROM recheck_said s WHERE s.subject = a.subject AND s.type = 'notice'
+          AND s.idx < a.idx AND s.f ->> 'is' = a.params ->> 'notice'
+          AND (a.params ->> 'channels' IS NULL OR a.params -> 'channels' ? coalesce(s.channel, 'letter')))))
+   OR (a.kind = 'since_notice' AND EXISTS (
+        SELECT FROM recheck_said s WHERE s.subject = a.subject AND s.type = 'notice' AND s.idx < a.idx AND s.f ->> 'is' = a.params ->> 'notice'
+          AND s.debts && (a.contact).debts
+          AND NOT EXISTS (SELECT FROM recheck_said first WHERE first.subject = s.subject AND first.type = 'notice' AND first.at < s.at
+            AND first.f ->> 'is' = s.f ->> 'is' AND first.debts && (a.contact).debts)
+          AND pg_temp.counting(s.at, a.at, a.zones, a.params)))
+
+-- name: inbound
+-- Contacts on a channel on which she had not written, or not within the time.
+SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule, 'she had not written there' AS observed
+FROM recheck_asked a
+WHERE a.kind = 'inbound' AND NOT EXISTS (
+  SELECT FROM recheck_said s WHERE s.subject = a.subject AND s.type = 'reply' AND s.idx < a.idx
+    AND pg_temp.way(s.channel) = pg_temp.way((a.contact).channel)
+    AND (a.params ->> 'seconds' IS NULL OR a.at < s.at + make_interval(secs => (a.params ->> 'seconds')::float)))
+
+-- name: strangers
+-- Contacts at an address that had turned out to be somebody else's.
+SELECT DISTINCT a.idx, a.at, a.message, a.attempt, a.label, a.rule, 'the address was known to be somebody else''s' AS observed
+FROM recheck_asked a JOIN recheck_said s ON s.endpoint = (a.contact).endpoint AND s.idx < a.idx AND s.subject = a.subject
+  AND s.type = 'not_associated'
+WHERE a.kind = 'stranger'
+
+-- name: registers
+-- Contacts at an address that stood on a register whose entry already bound.
+SELECT DISTINCT a.idx, a.at, a.message, a.attempt, a.label, a.rule, format('on the register %s', s.f ->> 'list') AS observed
+FROM recheck_asked a JOIN recheck_said s ON s.subject = a.subject AND s.type = 'listed' AND s.idx < a.idx
+  AND a.params -> 'names' ? lower(s.f ->> 'list')
+WHERE a.kind = 'register' AND (s.endpoint IS NULL OR s.endpoint = (a.contact).endpoint)
+  AND (s.channel IS NULL OR pg_temp.way(s.channel) = pg_temp.way((a.contact).channel))
+  AND EXISTS (
+    SELECT FROM unnest(a.zones) zone,
+      LATERAL (SELECT coalesce((s.f ->> 'since')::date, (s.at AT TIME ZONE zone)::date) AS entered, (a.at AT TIME ZONE zone)::date AS today) d
+    WHERE today >= entered + coalesce((a.params ->> 'delay_days')::int, 0)
+      AND (SELECT count(*) FROM generate_series(entered + 1, today, interval '1 day') day
+           WHERE extract(isodow FROM day) < 6 AND NOT EXISTS (
+             SELECT FROM recheck_holiday h WHERE h.label = a.label AND h.calendar = a.params ->> 'calendar' AND h.day = day::date))
+          >= coalesce((a.params ->> 'delay_working_days')::int, 0))
+
+-- name: twice
+-- A message that left us again although an earlier attempt may have reached the person.
+SELECT c.idx, c.at, c.message, c.attempt, '' AS label, 'SENT-TWICE' AS rule, 'an earlier attempt of this message may have arrived' AS observed
+FROM recheck_contact c
+WHERE c.ours AND NOT c.gone AND c.at >= current_setting('recheck.since')::timestamptz AND EXISTS (
+  SELECT FROM recheck_contact e WHERE e.message = c.message AND e.ours AND e.idx < c.idx AND NOT e.gone
+    -- The next channel may follow what provably did not arrive.
+    AND NOT EXISTS (SELECT FROM recheck_entry r WHERE r.kind = 'receipt' AND r.f ->> 'attempt' = e.attempt AND r.idx < c.idx
+      AND r.f ->> 'kind' IN ('undelivered', 'failed')))
+
+-- name: orphans
+-- An attempt that a provider answered for although nothing was reserved before.
+SELECT DISTINCT ON (f ->> 'attempt') s.idx, s.at, s.message, f ->> 'attempt' AS attempt, '' AS label, 'NOT-RESERVED' AS rule,
+  'no reservation stands before it' AS observed
+FROM recheck_entry s
+WHERE s.kind = 'settled' AND s.at >= current_setting('recheck.since')::timestamptz
+  AND NOT EXISTS (SELECT FROM recheck_contact c WHERE c.attempt = s.f ->> 'attempt' AND c.idx < s.idx)
+ORDER BY f ->> 'attempt', s.idx
+
+-- name: nowhere
+-- Contacts made although no zone or no law was known.
+SELECT idx, at, message, attempt, '' AS label, CASE WHEN zones = '{}' THEN 'HOUSE-NOZONE' ELSE 'HOUSE-NOPACK' END AS rule,
+  'nothing was known of where she is' AS observed
+FROM recheck_contact WHERE ours AND NOT gone AND (zones = '{}' OR packs = '{}') AND at >= current_setting('recheck.since')::timestamptz
+
+-- name: contacts_count
+-- Contacts of ours that were asked about.
+SELECT count(*) FROM recheck_contact WHERE ours AND NOT gone AND at >= current_setting('recheck.since')::timestamptz
+
+-- name: labels
+-- Which texts of which packs bound them.
+SELECT DISTINCT unnest(packs) AS label FROM recheck_contact WHERE ours AND at >= current_setting('recheck.since')::timestamptz ORDER BY 1
+
+-- name: policies
+-- Every policy a tenant had, with the instant from which it held: as the trace tells it, and the one it was made with, which no entry tells.
+WITH told AS (
+  SELECT (h ->> 'at')::timestamptz AS at, h -> 'facts' ->> 'body' AS body, (h -> 'facts' ->> 'version')::int AS version FROM (
+    SELECT convert_from(header, 'UTF8')::jsonb AS h FROM trace WHERE tenant = $1 AND kind = 'policy'
+  ) read
+)
+SELECT at, body, version FROM told
+UNION ALL
+SELECT at, body::text, version FROM policy WHERE tenant = $1 AND version NOT IN (SELECT version FROM told)
+ORDER BY version
+
+-- name: remember
+-- What the last round about a tenant found; real time, which no law reads.
+INSERT INTO recheck_round (tenant, at, since, contacts, breaches) VALUES ($1, clock_timestamp(), $2, $3, $4)
+ON CONFLICT (tenant) DO UPDATE SET at = excluded.at, since = excluded.since, contacts = excluded.contacts, breaches = excluded.breaches
+
+-- name: remembered
+-- The last round about each tenant.
+SELECT tenant, at, contacts, breaches FROM recheck_round ORDER BY tenant
