@@ -330,7 +330,9 @@ _CODE_NUMBER: Final = re.compile(r"([A-Z]{3})(-?[0-9])")
 
 
 @lru_cache(maxsize=4096)
-def _money_text(amount: Decimal, currency: str, locale: str) -> str:
+def _money_text(text: str, currency: str, locale: str) -> str:
+    # By its text: 25 and 25.00 are one number, and are not written alike.
+    amount = Decimal(text)
     exponent = amount.as_tuple().exponent
     if exponent == 0:
         # A round sum is said without its cents, as it was given.
@@ -358,7 +360,7 @@ def _date_text(day: date, form: str, locale: str) -> str:
 
 def _money_of(value: Value, _: str, locale: str) -> str:
     assert isinstance(value, tuple)
-    return _money_text(value[0], value[1], locale)
+    return _money_text(str(value[0]), value[1], locale)
 
 
 def _number_of(value: Value, _: str, locale: str) -> str:
