@@ -9,6 +9,7 @@ from multidict import MultiDict
 
 from adapters.kit import twilio_client, twilio_hooks
 from adapters.kit.discovery import Spec
+from adapters.kit.documents import encodable
 from adapters.kit.port import Hook, Unreadable
 from adapters.kit.segments import quoted
 from adapters.kit.settings import Prices, Table
@@ -91,7 +92,7 @@ class TwilioSms:
 
     async def send(self, parcel: Parcel, /) -> Outcome:
         """Create one message with one POST."""
-        if not twilio_client.encodable(parcel.text):
+        if not encodable(parcel.text):
             return Rejected(code="unencodable", reason="the text is not Unicode: it holds half of a surrogate pair")
         sender = self._settings.sender
         service = self._settings.messaging_service_sid

@@ -10,6 +10,7 @@ from multidict import MultiDict
 
 from adapters.kit import twilio_client, twilio_hooks
 from adapters.kit.discovery import Spec
+from adapters.kit.documents import encodable
 from adapters.kit.port import Hook, Unreadable
 from adapters.kit.settings import Table
 from adapters.kit.transport import Transport
@@ -143,7 +144,7 @@ def _content(parcel: Parcel) -> dict[str, object] | Rejected:
         return {"media_url": [parcel.note.url]}
     if not parcel.text:
         return Rejected(code="empty", reason="neither a text nor a template nor a voice note")
-    if not twilio_client.encodable(parcel.text):
+    if not encodable(parcel.text):
         return Rejected(code="unencodable", reason="the text is not Unicode: it holds half of a surrogate pair")
     if len(parcel.text) > TEXT_CHARACTERS_MAX:
         return Rejected(code="too_long", reason=f"a WhatsApp text holds {TEXT_CHARACTERS_MAX} characters")
@@ -154,7 +155,7 @@ def _template(template: Registered) -> dict[str, object] | Rejected:
     """https://www.twilio.com/docs/content/send-templates-created-with-the-content-template-builder."""
     if not _CONTENT_SID.fullmatch(template.reference):
         return Rejected(code="template", reason="the template has no ContentSid (HX…) at this provider")
-    if not all(map(twilio_client.encodable, template.values)):
+    if not all(map(encodable, template.values)):
         return Rejected(code="unencodable", reason="a value is not Unicode: it holds half of a surrogate pair")
     if not all(value.strip() for value in template.values):
         return Rejected(code="template", reason="a value of the template is empty")

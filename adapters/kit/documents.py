@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 PATH_STEPS_MAX: Final = 16
 FORM_FIELDS_MAX: Final = 200
+REASON_CHARACTERS_MAX: Final = 200
 
 _STEP: Final = re.compile(r"[^\s.\x00-\x1f]{1,64}")
 _IDENTIFIER: Final = re.compile(r"[\x21-\x7e]{1,128}")
@@ -110,6 +111,20 @@ def wholesome(text: str) -> str:
     return text.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def encodable(text: str) -> bool:
+    """Whether a text is Unicode at all: half of a surrogate pair is not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def scrubbed(word: str) -> str:
     """A provider's word without what may be a person's number."""
     return _NUMBER.sub("(number)", word)
+
+
+def reason(words: str) -> str:
+    """A provider's own words fit to be kept and shown: on one line, without what may be a person's number, cut short."""
+    return _UNPRINTABLE.sub(" ", scrubbed(words))[:REASON_CHARACTERS_MAX]

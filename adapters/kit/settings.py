@@ -36,6 +36,18 @@ class Table:
             raise self.wrong(name, "must be a text that is not empty and has no space around it")
         return value
 
+    def texts(self, name: str, *, most: int, characters_max: int) -> tuple[str, ...]:
+        """A list of different texts, each of at most ``characters_max`` characters; left out it is empty."""
+        self._known.append(name)
+        value = self._left.pop(name, None)
+        if value is None:
+            return ()
+        told = value if isinstance(value, list) else [None]
+        fit = all(isinstance(text, str) and text == text.strip() and 0 < len(text) <= characters_max for text in told)
+        if not fit or len(set(told)) != len(told) or len(told) > most:
+            raise self.wrong(name, f"must be at most {most} different texts of 1 to {characters_max} characters")
+        return tuple(told)
+
     def base_url(self, name: str, default: str) -> str:
         """Where the provider's API stands. Credentials and addresses travel there, so http is for loopback only."""
         value = self.text_or_none(name) or default

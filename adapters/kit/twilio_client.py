@@ -267,15 +267,6 @@ def refused(answered: Answered, refusals: Refusals) -> Outcome:
     return Unknown(reason=f"answered {answered.status}")
 
 
-def encodable(text: str) -> bool:
-    """Whether a text is Unicode at all: half of a surrogate pair is not."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def matched(pattern: re.Pattern[str], value: object) -> str | None:
     """A value of the form that is awaited, None for anything else."""
     return value if isinstance(value, str) and pattern.fullmatch(value) else None
