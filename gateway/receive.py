@@ -80,15 +80,19 @@ class _Heard:
     provider: str
     item: Receipt | Reply
     raw: bytes = field(repr=False)
+    #: Whose page it was written on, and as which address of hers it counts: then nobody else's who has the same.
+    party: Key | None = None
+    used: AddressRow | None = None
 
 
 class Receiver:
     """Keeps what hooks say. Meets ``webhooks.port.Inbox``."""
 
-    def __init__(self, *, database: Database, clock: LegalClock, scribe: Scribe) -> None:
+    def __init__(self, *, database: Database, clock: LegalClock, scribe: Scribe, starter: Starter) -> None:
         self._database = database
         self._clock = clock
         self._scribe = scribe
+        self._starter = starter
         self._committer: Committer[_Heard, None] = Committer(self._flush)
 
     async def put(self, provider: str, received: Sequence[Receipt | Reply], raw: bytes, /) -> None:
@@ -96,6 +100,14 @@ class Receiver:
         try:
             for item in received:
                 await self._committer.submit(_Heard(provider=provider, item=item, raw=raw))
+        except DatabaseAway as error:
+            raise InboxAwayError from error
+
+    async def put_own(self, provider: str, reply: Reply, party: Key, used: AddressRow, /) -> None:
+        """Keep what somebody wrote on one person's page. It stops like any reply of hers, and allows nothing: a link is no proof."""
+        try:
+            heard = _Heard(provider=provider, item=reply, raw=b"", party=party, used=used)
+            await self._committer.submit(heard)
         except DatabaseAway as error:
             raise InboxAwayError from error
 
@@ -114,15 +126,16 @@ class Receiver:
     async def close(self) -> None:
         """Keep what waits, then stop."""
         await self._committer.close()
+        await self._starter.close()
 
     async def _flush(self, heard: Sequence[_Heard]) -> Sequence[None]:
-        async def job(connection: Connection) -> None:
-            await self._receive(connection, heard)
+        async def job(connection: Connection) -> list[Sorry]:
+            return await self._receive(connection, heard)
 
-        await self._database.run(job)
+        self._starter.answer(await self._database.run(job))
         return [None] * len(heard)
 
-    async def _receive(self, connection: Connection, heard: Sequence[_Heard]) -> None:
+    async def _receive(self, connection: Connection, heard: Sequence[_Heard]) -> list[Sorry]:
         _, real = await self._clock.now(connection)
         fresh = await hooks.first_seen(connection, [(h.provider, h.item.key) for h in heard], real)
         receipts = [h for h in heard if isinstance(h.item, Receipt)]
@@ -183,6 +196,9 @@ class Receiver:
         found: dict[str, list[Key]] = {}
         for h in replies:
             assert isinstance(h.item, Reply)
+            if h.party is not None:
+                found[h.item.key] = [h.party]
+                continue
             try:
                 address = canonical(h.item.channel, h.item.sender)
             except Unusable:
@@ -281,6 +297,8 @@ class Receiver:
     ) -> None:
         reply = h.item
         assert isinstance(reply, Reply)
+        if h.party is not None and h.party not in contacts:
+            return  # erased meanwhile: nobody is left to have said it
         if not parties:
             await hooks.keep(connection, new_uuid(), h.provider, "inbound", "nobody has this address", h.raw, real)
             await self._stranger(connection, reply, now)
@@ -289,7 +307,7 @@ class Receiver:
         spoken_to = await messages.last_spoken_to(connection, parties, reply.channel, address)
         for key in parties:
             contact = contacts[key]
-            used = next(a for a in contact.on(reply.channel) if a.address == address)
+            used = h.used or next(a for a in contact.on(reply.channel) if a.address == address)
             last = spoken_to.get(key)
             said = read(reply.text, context=_context(last), locale=contact.locale)
             stops = reply.carrier_opt_out or said.intent in (Intent.STOP_ALL, Intent.STOP_CHANNEL)
@@ -301,7 +319,7 @@ class Receiver:
             if addressed:
                 self._told(todo, contact, used, reply, h.provider, said, now)
             # Anybody may write a mail in her name: what stops her messages is heard, what starts them again needs our mark.
-            proven = reply.channel is not Channel.EMAIL or reply.attempt is not None
+            proven = h.party is None and (reply.channel is not Channel.EMAIL or reply.attempt is not None)
             if stops or (addressed and proven and said.intent is Intent.START):
                 self._stated(todo, contact, used, said, stops, now)
 
