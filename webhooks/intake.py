@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import http_exceptions, web
 
-from adapters.kit.port import Adapter, Forged, Hook, Unreadable
+from adapters.kit.port import Adapter, Answers, Forged, Greeted, Hook, Unreadable
 from webhooks.port import Counter, Ending, Inbox, InboxAwayError
 
 #: A Twilio hook is a few kilobytes even with a long text; Meta's batches stay below this too.
@@ -51,6 +51,7 @@ def routes(
         web.post("/hooks/{provider}/status", intake.taking("status")),
         web.post("/hooks/{provider}/inbound", intake.taking("inbound")),
         web.post("/hooks/{provider}", intake.taking(ANY)),
+        web.get("/hooks/{provider}", intake.greet, allow_head=False),
     ]
 
 
@@ -99,13 +100,38 @@ class _Intake:
             self._counter.count(provider, ending)
             match ending:
                 case Ending.KEPT | Ending.UNREADABLE:
-                    return _thanks(kinds)
+                    document = adapter.answer(hook) if ending is Ending.KEPT and isinstance(adapter, Answers) else None
+                    return _thanks(kinds) if document is None else web.Response(body=document, content_type="text/xml")
                 case Ending.FORGED | Ending.REFUSED:
                     return web.Response(status=403)
                 case Ending.AWAY:
                     return web.Response(status=503, headers={"Retry-After": str(AWAY_SECONDS)})
 
         return take
+
+    async def greet(self, request: web.Request) -> web.StreamResponse:
+        """Answer a provider that asks whether this address is ours; nothing is stored, and nobody else learns anything."""
+        provider = request.match_info["provider"]
+        adapter = self._adapters.get(provider)
+        if not isinstance(adapter, Greeted) or not request.raw_path.startswith("/"):
+            return web.Response(status=404)
+        hook = Hook(
+            method=request.method,
+            url=self._public_url + request.raw_path,
+            kind=ANY,
+            headers=request.headers,
+            body=b"",
+            remote=request.remote,
+        )
+        try:
+            answer = adapter.challenge(hook)
+        except Forged:
+            self._counter.count(provider, Ending.FORGED)
+            return web.Response(status=403)
+        except Unreadable:
+            return web.Response(status=400)
+        # What a caller chose goes back to him: as plain text, which no browser takes for a page.
+        return web.Response(body=answer, content_type="text/plain", headers={"X-Content-Type-Options": "nosniff"})
 
     async def _kept(self, provider: str, adapter: Adapter, hook: Hook) -> Ending:
         try:

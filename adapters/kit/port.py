@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from vocabulary.channel import Channel
 from vocabulary.outcome import Lost, Outcome, Parcel, Quote, Receipt, Reply, Traced
@@ -62,4 +62,22 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class Answers(Protocol):
+    """A way whose provider does what the answer to a hook says: a call goes on with it."""
+
+    def answer(self, hook: Hook, /) -> bytes | None:
+        """The document for a hook that ``read`` took and that is kept; None when any 200 will do."""
+        ...
+
+
+@runtime_checkable
+class Greeted(Protocol):
+    """A way whose provider first asks, by a GET, whether the address of its hooks is ours."""
+
+    def challenge(self, hook: Hook, /) -> bytes:
+        """What it awaits as the answer. Raises ``Forged`` for anybody else, ``Unreadable`` when there is nothing to answer."""
         ...
