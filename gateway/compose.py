@@ -16,12 +16,14 @@ from adapters.kit.port import Adapter
 from gateway.accept import Acceptor
 from gateway.api.app import make_app
 from gateway.api.desk import Desk
+from gateway.circuits import Circuits
 from gateway.costs import Costs
 from gateway.dispatch import ABANDONED, Dispatcher
 from gateway.entries import Scribe
 from gateway.judge import Judge, WayOut
 from gateway.keys import Keyring
 from gateway.links import Links
+from gateway.margins import Auditor
 from gateway.media import MediaRoom
 from gateway.media_links import MediaLinks
 from gateway.media_links import routes as media_routes
@@ -39,9 +41,11 @@ from gateway.seal import Sealer
 from gateway.settings import Settings, Wrong
 from gateway.settle import LOOKUPS, Settler
 from gateway.speech.booth import Booth
+from gateway.starts import Bot, Starter
 from gateway.sweep import ABSENT_APART, Sweeper
 from gateway.templates import Templates
 from gateway.templates_desk import TemplateDesk
+from gateway.ways import Ways
 from gateway.worker import Job, Worker
 from jurisdictions.library import Library, load
 from storage.clock import DatabaseClock, LegalClock, SandboxClock
@@ -124,8 +128,19 @@ async def house(
             clock = SandboxClock() if settings.sandbox_url is not None else DatabaseClock()
         scribe = Scribe(_derived(settings, "references"))
         pace = pace or Pace()
-        links = Links(public_url=settings.public_url, secret=mark_secret, days=settings.page.link_days)
-        settler = Settler(database=database, clock=clock, scribe=scribe, lookups=pace.lookups)
+        links = Links(
+            public_url=settings.public_url,
+            secret=mark_secret,
+            endpoints=endpoint_secret,
+            days=settings.page.link_days,
+        )
+        settler = Settler(
+            database=database,
+            clock=clock,
+            scribe=scribe,
+            lookups=pace.lookups,
+            ways={channel.value: len(each) for channel, each in ways.items()},
+        )
         stack.push_async_callback(settler.close)
         booth = Booth()
         stack.push_async_callback(booth.close)
@@ -176,7 +191,16 @@ def api(made: House) -> web.Application:
         costs=made.costs,
         secret=made.endpoint_secret,
     )
-    receiver = Receiver(database=made.database, clock=made.clock, scribe=made.scribe)
+    # Chats are started with the bot that is tried first; an update may come from any of them.
+    ours = [*made.ways.get(Channel.TELEGRAM, ()), *made.adapters.values()]
+    starter = Starter(
+        database=made.database,
+        clock=made.clock,
+        scribe=made.scribe,
+        secret=made.endpoint_secret,
+        bots={way.name: way for way in ours if isinstance(way, Bot)},
+    )
+    receiver = Receiver(database=made.database, clock=made.clock, scribe=made.scribe, starter=starter)
     made.stack.push_async_callback(acceptor.close)
     made.stack.push_async_callback(receiver.close)
     desk = Desk(
@@ -214,7 +238,9 @@ def api(made: House) -> web.Application:
             kinds={c: made.settings.providers[n[0]]["kind"] for c, n in made.settings.channels.items() if n},
         ),
         media=MediaRoom(database=made.database, clock=made.clock, booth=made.booth),
+        starts=starter,
         sealer=made.sealer,
+        auditor=auditor(made),
         redis_ready=lambda: _answers(made.redis),
         public_url=made.settings.public_url,
         allow_networks=made.settings.allow_networks,
@@ -247,6 +273,11 @@ def _mail_doors(
     return listening
 
 
+def auditor(made: House) -> Auditor:
+    """Whoever answers how close people are to their limits."""
+    return Auditor(database=made.database, clock=made.clock, judge=made.judge, policies=made.policies)
+
+
 def dispatcher(made: House) -> Dispatcher:
     """Whoever sends."""
     return Dispatcher(
@@ -256,8 +287,12 @@ def dispatcher(made: House) -> Dispatcher:
         scribe=made.scribe,
         policies=made.policies,
         settler=made.settler,
-        ways=made.ways,
-        pacer=Pacer(made.redis, made.settings.paces),
+        ways=Ways(
+            ways=made.ways,
+            pacer=Pacer(made.redis, made.settings.paces),
+            circuits=Circuits(made.redis),
+            weights=made.settings.weights,
+        ),
         packer=packer(made),
         abandoned_after=made.pace.abandoned_after,
     )

@@ -84,11 +84,12 @@ def spans(clause: Clause, facts: Facts, language: str) -> Iterator[str]:
         case _:
             return
     for there in facts.zones:
-        begins, ends = _edges(period, facts.now, there)
+        begins, ends = edges(period, facts.now, there)
         yield part("from_to", language, begins=when(begins, there, language), ends=when(ends, there, language))
 
 
-def _edges(period: Period, now: datetime, there: str) -> tuple[datetime, datetime]:
+def edges(period: Period, now: datetime, there: str) -> tuple[datetime, datetime]:
+    """From when to when a contact counts that is made now, on the clock of a zone."""
     if period.unit is Unit.ELAPSED:
         return now - period.elapsed, now
     today = local_date(now, there)

@@ -10,6 +10,7 @@ from uuid import UUID
 from gateway.asks import ContactAsk, DebtAsk, DecisionAsk, EventAsk, MessageAsk
 from gateway.exports import Sealer
 from gateway.keys import Keyring
+from gateway.margins import Scope as AuditScope
 from gateway.media import Taken
 from gateway.metrics import Metrics
 from gateway.templates_asks import PreviewAsk, TemplateAsk
@@ -96,6 +97,14 @@ class Registrar(Protocol):
         ...
 
 
+class Starts(Protocol):
+    """Offers links that bind a person's chat."""
+
+    async def offer(self, tenant: str, contact: str, /) -> dict[str, str]:
+        """A new link. Raises Refused or NotThere."""
+        ...
+
+
 class Policies(Protocol):
     """A tenant's policy."""
 
@@ -144,6 +153,16 @@ class Templates(Protocol):
         ...
 
 
+class Auditor(Protocol):
+    """Answers how close people are to their limits."""
+
+    async def page(
+        self, tenant: str, scope: AuditScope, after: str, limit: int, /
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """People by their ids, after one, and the id to go on after."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Everything that handlers reach for. ``redis_ready`` answers within a second and raises nothing."""
@@ -160,7 +179,9 @@ class Desk:
     policies: Policies
     templates: Templates
     media: MediaRoom
+    starts: Starts
     sealer: Sealer
+    auditor: Auditor
     redis_ready: Callable[[], Awaitable[bool]]
     public_url: str
     #: Networks, private ones too, that events to the CRM may go to, by http as well.

@@ -367,6 +367,48 @@ class TraceEntry(Struct, frozen=True):
     payload: Annotated[Literal["none", "kept", "erased"], Meta(description="Whether the sealed words still exist.")]
 
 
+class WindowShown(Struct, frozen=True, rename={"from_": "from"}):
+    """In which contacts count that are made now; the widest of her zones' windows."""
+
+    from_: Instant | None
+    to: Instant | None
+
+
+class LimitShown(Struct, frozen=True):
+    """One rule that counts, for one person: what it counted, and how many more contacts it lets pass now."""
+
+    rule: str
+    pack: str
+    citation: str
+    asks: Literal["count", "gap", "channel"]
+    channels: list[str]
+    debt: str | None
+    counted: int
+    limit: int
+    margin: int
+    window: WindowShown
+    frees_at: Annotated[Instant | None, Meta(description="When what fills it no longer counts.")]
+    events: list[str]
+
+
+class HeldShown(Struct, frozen=True):
+    """Messages that a rule deferred or blocked."""
+
+    rule: str
+    effect: Answer
+    messages: int
+
+
+class FrequencyShown(Struct, frozen=True):
+    """How close one person is to each limit; `margin` is the smallest, null where no rule counts."""
+
+    contact: str
+    at: Instant
+    margin: int | None
+    limits: list[LimitShown]
+    held: list[HeldShown]
+
+
 class HeadShown(Struct, frozen=True):
     """The signed head: how large the trace is and what it holds, as one hash. `note` is the C2SP checkpoint."""
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import media, messages, people, policy, service, templates, trace, webhooks
+from gateway.api import audit, media, messages, people, policy, service, templates, trace, webhooks
 from gateway.api.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -13,5 +13,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *templates.ROUTES,
     *webhooks.ROUTES,
     *trace.ROUTES,
+    *audit.ROUTES,
     *service.ROUTES,
 )

@@ -3,16 +3,21 @@
 import asyncio
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 from gateway.cli.environment import settings
 
+if TYPE_CHECKING:
+    from gateway.margins import Scope
+
 app = typer.Typer(no_args_is_help=True, help="Ask whether every limit was kept, and how close each person is to one.")
 
 DOES_NOT_HOLD: Final = 1
 WRONG_USE: Final = 2
+#: People asked about at a time.
+PAGE: Final = 200
 
 
 @app.callback()
@@ -43,6 +48,80 @@ def recheck_command(
             typer.echo(line)
     if found["breaches"]:
         raise typer.Exit(DOES_NOT_HOLD)
+
+
+@app.command("frequency")
+def frequency_command(
+    tenant: Annotated[str | None, typer.Option(metavar="ID", help="The tenant; needed when there are several.")] = None,
+    contact: Annotated[str | None, typer.Option(metavar="ID", help="Only this person.")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(metavar="CODE", help="Only people of this law.")] = None,
+    creditor: Annotated[str | None, typer.Option(metavar="ID", help="As if this creditor were to write.")] = None,
+    debt: Annotated[str | None, typer.Option(metavar="ID", help="Only about this debt.")] = None,
+    channel: Annotated[str | None, typer.Option(metavar="NAME", help="Only by this channel.")] = None,
+    margin_max: Annotated[
+        int | None, typer.Option("--margin-max", min=0, help="Only people this close to a limit, or closer.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON a person.")] = False,
+) -> None:
+    """Say per person what every counting rule counts, its limit, and what is left.
+
+    Exit 0, or 1 when the database is away. Exit 2: wrong use.
+
+    Example: tregua audit frequency --jurisdiction CO --margin-max 0
+    """
+    from gateway.margins import Scope
+    from vocabulary.channel import SENDABLE, Channel
+
+    known = sorted(each.value for each in SENDABLE)
+    if channel is not None and channel not in known:
+        raise typer.BadParameter(f"is none of {', '.join(known)}", param_hint="--channel")
+    scope = Scope(
+        contact=contact,
+        jurisdiction=jurisdiction,
+        creditor=creditor,
+        debt=debt,
+        channel=None if channel is None else Channel(channel),
+        margin_max=margin_max,
+    )
+    asyncio.run(_frequency(tenant, scope, as_json=as_json))
+
+
+async def _frequency(tenant: str | None, scope: "Scope", *, as_json: bool) -> None:
+    from gateway.compose import auditor, house
+    from storage import past
+    from storage.database import DatabaseAway
+
+    try:
+        async with house(settings()) as made:
+            known = await made.database.read(past.tenants)
+            if tenant is None and len(known) != 1:
+                _fail(WRONG_USE, f"there are {len(known)} tenants: say which with --tenant")
+            if tenant is not None and tenant not in known:
+                _fail(DOES_NOT_HOLD, f"there is no tenant {tenant}")
+            asked, after = auditor(made), ""
+            while True:
+                items, more = await asked.page(tenant or known[0], scope, after, PAGE)
+                for item in items:
+                    for line in [json.dumps(item, ensure_ascii=False)] if as_json else _told(item):
+                        typer.echo(line)
+                if more is None:
+                    return
+                after = more
+    except DatabaseAway:
+        _fail(DOES_NOT_HOLD, "the database cannot be reached; is it running, and is it migrated?")
+
+
+def _told(item: dict[str, Any]) -> list[str]:
+    lines = [f"{item['contact']}: {'no rule counts' if item['margin'] is None else 'margin ' + str(item['margin'])}"]
+    for each in item["limits"]:
+        about = f" debt {each['debt']}" if each["debt"] is not None else ""
+        frees = f", frees {each['frees_at']}" if each["frees_at"] is not None else ""
+        lines.append(
+            f"  {each['rule']} {each['pack']} ({', '.join(each['channels'])}{about}): "
+            f"{each['counted']} of {each['limit']}{frees}"
+        )
+    lines += [f"  held by {each['rule']}: {each['messages']} ({each['effect']})" for each in item["held"]]
+    return lines
 
 
 async def _rechecked(tenant: str | None, since: datetime | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.gateway.town import Town
 
 ROOT = Path(__file__).parents[2]
-_CODE = "import sys; sys.path.insert(0, {root!r}); from gateway.cli.policy import app; app(prog_name='tregua policy')"
+_CODE = "import sys; sys.path.insert(0, {root!r}); from gateway.cli.{group} import app; app(prog_name='tregua {group}')"
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,15 @@ class Ended:
     err: str
 
 
-async def tregua(town: Town, *arguments: object) -> Ended:
-    """Run one command beside the town's API, in a folder that has nothing but settings."""
+async def tregua(town: Town, *arguments: object, group: str = "policy") -> Ended:
+    """Run one command of a group beside the town's API, in a folder that has nothing but settings."""
     settings = town.house.settings
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "tregua.toml").write_text('[sandbox]\nurl = "http://127.0.0.1:1"\n')
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            _CODE.format(root=str(ROOT)),
+            _CODE.format(root=str(ROOT), group=group),
             *map(str, arguments),
             cwd=folder,
             stdout=asyncio.subprocess.PIPE,

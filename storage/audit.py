@@ -1,0 +1,53 @@
+"""Whom an audit of contact frequency is about, and what was kept from happening to them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from storage.database import Connection
+from storage.queries import queries
+
+_SQL: Final = "audit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """How many messages to one person one rule deferred or blocked."""
+
+    subject: UUID
+    rule: str
+    effect: str
+    messages: int
+
+
+async def contacts(
+    connection: Connection,
+    tenant: str,
+    *,
+    contact: str | None,
+    jurisdiction: str | None,
+    debt: str | None,
+    after: str,
+    limit: int,
+) -> list[str]:
+    """A page of people by their ids, after one: those whom the filters leave."""
+    rows = await connection.fetch(queries(_SQL)["contacts"], tenant, after, contact, jurisdiction, debt, limit)
+    return [row["id"] for row in rows]
+
+
+async def debts_of(connection: Connection, tenant: str, ids: Sequence[str]) -> Mapping[str, list[str]]:
+    """The debts of each person: those that name her, and those that contacts with her were about."""
+    found: dict[str, list[str]] = {identity: [] for identity in ids}
+    for row in await connection.fetch(queries(_SQL)["debts_of"], tenant, list(ids)):
+        found[row["contact"]].append(row["debt"])
+    return found
+
+
+async def held(
+    connection: Connection, tenant: str, subjects: Iterable[UUID], since: datetime, until: datetime
+) -> list[Held]:
+    """What rules held back in ``[since, until)``, by person and rule: each message once, as the trace tells it."""
+    rows = await connection.fetch(queries(_SQL)["held"], tenant, list(subjects), since, until)
+    return [Held(**row) for row in rows]

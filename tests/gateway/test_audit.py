@@ -1,0 +1,80 @@
+"""The audit of contact frequency says per person what counts, what is left and when it frees."""
+
+from typing import Any
+
+import pytest
+
+from tests.gateway.policy_command import tregua
+from tests.gateway.town import Town, message, number, person
+
+
+async def audited(town: Town, query: str = "") -> list[dict[str, Any]]:
+    status, answered, _ = await town.call("GET", f"/v1/audit/frequency{query}")
+    assert status == 200, answered
+    return list(answered["items"])
+
+
+def limit(item: dict[str, Any], rule: str) -> dict[str, Any]:
+    (found,) = [each for each in item["limits"] if each["rule"] == rule]
+    return dict(found)
+
+
+async def test_what_counts_and_what_is_left_are_those_of_the_decision(busy: Town) -> None:
+    await busy.call("PUT", "/v1/contacts/bea", person("bea", number(2)))
+    sent = await busy.send(message(person("ana", number(1))))
+    await busy.until(sent["id"], "delivered")
+    again = await busy.send(message("ana", debts=["d1"]))
+    assert again["status"] == "deferred"
+    ana, bea = await audited(busy)
+    assert (ana["contact"], ana["margin"], bea["contact"], bea["margin"]) == ("ana", 0, "bea", 1)
+    day = limit(ana, "CO-FREQ-3d")
+    assert (day["counted"], day["limit"], day["margin"], len(day["events"])) == (1, 1, 0, 1)
+    # The very instant that the decision gave.
+    reason = next(each for each in again["decision"]["reasons"] if each["rule"] == "CO-FREQ-3d")
+    assert day["frees_at"] == "2026-11-25T05:00:00.000000Z"
+    assert reason["until"].startswith("2026-11-25T00:00:00")
+    assert day["window"] == {"from": "2026-11-24T05:00:00.000000Z", "to": "2026-11-25T05:00:00.000000Z"}
+    assert ana["held"] == [{"rule": "CO-FREQ-3d", "effect": "defer", "messages": 1}]
+    assert limit(bea, "CO-FREQ-3d")["frees_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?contact=bea", ["bea"]),
+        ("?margin_max=0", ["ana"]),
+        ("?jurisdiction=PE", []),
+        ("?debt=d1", ["ana"]),
+        ("?limit=1", ["ana"]),
+    ],
+)
+async def test_filters(busy: Town, query: str, found: list[str]) -> None:
+    await busy.call("PUT", "/v1/contacts/bea", person("bea", number(2)))
+    sent = await busy.send(message(person("ana", number(1))))
+    await busy.until(sent["id"], "delivered")
+    assert [item["contact"] for item in await audited(busy, query)] == found
+
+
+async def test_pages_are_walked_to_the_end(quiet: Town) -> None:
+    for n in range(5):
+        await quiet.call("PUT", f"/v1/contacts/p{n}", person(f"p{n}", number(n)))
+    seen: list[str] = []
+    query = "?limit=2"
+    while True:
+        _, page, _ = await quiet.call("GET", f"/v1/audit/frequency{query}")
+        seen += [item["contact"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        query = f"?limit=2&cursor={page['next']}"
+    assert seen == [f"p{n}" for n in range(5)]
+
+
+async def test_the_command_says_the_same(busy: Town) -> None:
+    sent = await busy.send(message(person("ana", number(1))))
+    await busy.until(sent["id"], "delivered")
+    told = await tregua(busy, "frequency", "--contact", "ana", group="audit")
+    assert told.code == 0, told.err
+    assert "CO-FREQ-3d" in told.out
+    assert "1 of 1, frees 2026-11-25T05:00:00" in told.out
+    asked = await tregua(busy, "recheck", "--json", group="audit")
+    assert (asked.code, '"contacts": 1, "breaches": []' in asked.out) == (0, True)
