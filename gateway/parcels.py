@@ -94,6 +94,7 @@ class Packer:
             template=load.registered,
             validity_seconds=attempt.validity_seconds,
             status_url=status_url(self._public_url, attempt.provider, self._mark_secret, attempt.id),
+            locale=load.locale,
         )
 
     def words(self, attempt: AttemptRow, content: ContentAsk) -> str:

@@ -111,6 +111,8 @@ class Parcel:
     template: Registered | None = field(default=None, repr=False)
     validity_seconds: int
     status_url: str = field(repr=False)
+    #: The reader's, for what a way says in its own words (the menu of a call).
+    locale: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

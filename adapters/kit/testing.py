@@ -101,6 +101,8 @@ class Demands:
     to: str = "+573001230000"
     #: Whether it has a list in which a lost parcel can be looked up. Without one, a lost parcel stays lost: nobody can tell.
     lists: bool = True
+    #: The provider's word for a parcel that its list shows.
+    listed_status: str = "sent"
     #: Whether it reports on what was sent; without reports there are neither words nor hooks of status.
     reports: bool = True
     #: What its signature covers. A secret that is shown with each call covers neither.

@@ -293,7 +293,9 @@ async def test_found_in_the_providers_list(tried: Tried):
     if not tried.demands.lists:
         return
     tried.bench.script(*tried.demands.found(tried.lost, tried.demands.sent_id))
-    assert await tried.adapter.find(tried.lost) == Found(provider_id=tried.demands.sent_id, provider_status="sent")
+    assert await tried.adapter.find(tried.lost) == Found(
+        provider_id=tried.demands.sent_id, provider_status=tried.demands.listed_status
+    )
     assert tried.bench.posts == 0
 
 

@@ -1,4 +1,4 @@
-"""Holds requests and answers against Twilio's own OpenAPI file (``messages.json``)."""
+"""Holds requests and answers against Twilio's own OpenAPI file, cut into one file a resource."""
 
 import json
 import re
@@ -11,6 +11,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from openapi_schema_validator import OAS30Validator
 
 SPEC: dict[str, Any] = json.loads(Path(__file__).with_name("messages.json").read_text())
+_CALLS: dict[str, Any] = json.loads(Path(__file__).with_name("calls.json").read_text())
+SPEC["paths"] |= _CALLS["paths"]
+SPEC["components"]["schemas"] |= _CALLS["components"]["schemas"]
+
+#: What a list is called, the schema of what stands in it, and which of its fields are instants.
+_LISTED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "messages": ("api.v2010.account.message", ("date_created", "date_sent", "date_updated")),
+    "calls": ("api.v2010.account.call", ("date_created", "date_updated", "start_time", "end_time")),
+}
 
 #: How a value of a form is read, by the type that is described for it: a list of one is written like the one.
 _NUMBERS: dict[object, Any] = {"integer": int, "array": lambda value: [value]}
@@ -58,12 +67,13 @@ def check_answer(method: str, target: str, status: int, told: Mapping[str, Any])
     described, _ = operation(method, urlsplit(target).path)
     schema = described["responses"][str(status)]["content"]["application/json"]["schema"]
     _check(schema, told)
-    messages = told.get("messages", [told])
-    for message in messages:
-        assert set(message) == set(SPEC["components"]["schemas"]["api.v2010.account.message"]["properties"])
-        for name in ("date_created", "date_sent", "date_updated"):
-            if message[name] is not None:
-                assert parsedate_to_datetime(message[name]).utcoffset() is not None
+    listed = "calls" if "/Calls" in urlsplit(target).path else "messages"
+    component, instants = _LISTED[listed]
+    for one in told.get(listed, [told]):
+        assert set(one) == set(SPEC["components"]["schemas"][component]["properties"])
+        for name in instants:
+            if one[name] is not None:
+                assert parsedate_to_datetime(one[name]).utcoffset() is not None
 
 
 def _check(schema: Mapping[str, Any], value: object) -> None:
