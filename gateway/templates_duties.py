@@ -13,7 +13,7 @@ from gateway.templates_asks import TemplateAsk
 from gateway.templates_text import sample
 from jurisdictions.library import Library
 from jurisdictions.resolution import packs_for, platforms_for
-from jurisdictions.rule import Clause, Says
+from jurisdictions.rule import Clause, Lift, Says
 from vocabulary.channel import SENDABLE, Channel, SenderRole
 from vocabulary.message import Content, Message, Person, Question, Sender
 from vocabulary.verdict import Force
@@ -66,14 +66,15 @@ def findings(
     found: dict[tuple[str, str, str], Finding] = {}
     values = {name: sample(variable) for name, variable in template.variables.items()}
     for (locale, name), variant in template.variants.items():
-        for channel in _channels(template, locale, name):
+        for channel in _channels(template, locale, name, ways):
             said = rendering(
                 template,
                 variant,
                 channel,
                 values,
                 wanted=variant.locale,
-                ways=ways.get(channel, ()),
+                # Where nothing is configured yet, the ways that it names stand for those to come.
+                ways=ways.get(channel) or tuple(variant.approved),
                 flaws=[],
             )
             for each in _asked(ask, variant, name, channel, said, law, kinds.get(channel), now):
@@ -81,11 +82,12 @@ def findings(
     return list(found.values())
 
 
-def _channels(template: Template, locale: str, name: str) -> list[Channel]:
-    """Whom a variant speaks for: its channel, or every one that has no words of its own in that language."""
+def _channels(template: Template, locale: str, name: str, ways: Mapping[Channel, tuple[str, ...]]) -> list[Channel]:
+    """Whom a variant speaks for: its channel, or every one that has a way and no words of its own in that language."""
     if name != ANY:
         return [Channel(name)]
-    return sorted(channel for channel in SENDABLE if (locale, channel.value) not in template.variants)
+    sending = {channel for channel, names in ways.items() if names} or SENDABLE
+    return sorted(channel for channel in sending if (locale, channel.value) not in template.variants)
 
 
 def _asked(
@@ -122,7 +124,7 @@ def _asked(
     )
     facts, asked = asked_of(question, law)
     for each in asked:
-        if not isinstance(each.clause.predicate, Says) or not each.blocks(facts.now):
+        if not _about_words(each.clause) or not each.blocks(facts.now):
             continue
         head = each.clause.head
         for hold in each.holds:
@@ -135,12 +137,18 @@ def _asked(
                 citation=head.citation,
                 observed=hold.observed,
                 limit=head.says["en"],
-                refused=_final(each.clause, each.clause.predicate, hold.observed),
+                refused=_final(each.clause, hold.observed),
             )
 
 
-def _final(clause: Clause, rule: Says, observed: str) -> bool:
+def _about_words(clause: Clause) -> bool:
+    """Whether a clause looks at words, or would let them pass if a provider had approved them."""
+    return isinstance(clause.predicate, Says) or any(each.lift is Lift.REGISTERED_TEMPLATE for each in clause.unless)
+
+
+def _final(clause: Clause, observed: str) -> bool:
     """Whether no message with these words can go out: the rule binds, always, and flags of a message cannot say more."""
-    if clause.head.force is not Force.BINDING or clause.unless or rule.first_by is not None:
+    rule = clause.predicate
+    if not isinstance(rule, Says) or clause.head.force is not Force.BINDING or clause.unless or rule.first_by:
         return False
     return observed.startswith("words: ") or (bool(rule.always) and observed.startswith("lacks: "))
