@@ -319,7 +319,7 @@ class TelegramBot:
     def _said(self, update: Update | None) -> tuple[Reply, ...]:
         if update is None:
             raise Unreadable("no update")
-        key = f"update:{update.update_id}"
+        key = f"{self._settings.bot}:{update.update_id}"
         chat = update.effective_chat
         if chat is None or chat.type != chat.PRIVATE:
             # Groups and channels are nobody's address, and whoever speaks there is not known to be she.

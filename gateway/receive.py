@@ -22,6 +22,7 @@ from gateway.events import crm_event, event
 from gateway.media import MEDIA_MAX, name_of
 from gateway.profiles import statement_entry
 from gateway.settle import Round, withdraw
+from gateway.starts import SAID, Sorry, Starter, commanded, payload, without_payload
 from storage import hooks, messages, people
 from storage.clock import LegalClock
 from storage.database import Connection, Database, DatabaseAway
@@ -145,14 +146,17 @@ class Receiver:
                 fresh.discard((h.provider, h.item.key))
                 replies.append(h)
         replies = await self._answering(connection, replies)
+        replies, started, sorry = await self._started(connection, replies, real)
         attempts = await self._attempts(connection, receipts)
-        parties = await self._parties(connection, replies)
+        parties = await self._parties(connection, replies, started)
         waiting = await messages.waiting_of(connection, {(t, c) for found in parties.values() for t, c in found})
         rows = await messages.lock(connection, [*{a.message for a in attempts.values()}, *waiting])
         attempts = await messages.attempts(connection, attempts)
         keys: set[Key] = {(row.tenant, row.contact) for row in rows.values()}
         keys |= {key for found in parties.values() for key in found}
         contacts = await people.contacts(connection, keys, lock=True)
+        said = [h.item for h in replies if isinstance(h.item, Reply)]
+        bound = await self._starter.bind(connection, started, said, contacts, real)
         await people.lock_endpoints(
             connection, [(t, a.endpoint) for (t, _), row in contacts.items() for a in row.addresses]
         )
@@ -160,11 +164,34 @@ class Receiver:
         todo = Round.empty()
         for h in receipts:
             await self._receipt(connection, todo, h, fresh, attempts, rows, contacts, now, real)
+        self._starter.tell(todo, bound, contacts, now)
         for h in replies:
             await self._reply(connection, todo, h, parties[h.item.key], contacts, now, real)
         # What she said may change what waits for her: it is decided again now.
         todo.moves.extend((i, rows[i].status, None, now) for i in waiting if i in rows and _waits(rows[i]))
         await todo.write(connection, now, real)
+        return sorry
+
+    async def _started(
+        self, connection: Connection, replies: Sequence[_Heard], real: datetime
+    ) -> tuple[list[_Heard], dict[str, Key], list[Sorry]]:
+        """Whose links were used, by the replies that brought them; who else brought one is answered, if nobody knows the chat."""
+        told: list[_Heard] = []
+        started: dict[str, Key] = {}
+        sorry: list[Sorry] = []
+        for h in replies:
+            reply = h.item
+            assert isinstance(reply, Reply)
+            told.append(replace(h, item=without_payload(reply)))
+            if payload(reply) is None:
+                continue
+            key = await self._starter.used(connection, h.provider, reply, real)
+            if key is not None:
+                started[reply.key] = key
+            elif not await people.using(connection, reply.channel, reply.sender):
+                answer = await self._starter.sorry(connection, h.provider, reply, real)
+                sorry += [answer] if answer is not None else []
+        return told, started, sorry
 
     async def _attempts(self, connection: Connection, receipts: Sequence[_Heard]) -> dict[UUID, AttemptRow]:
         """The attempts that receipts speak of: by our own mark, or by the provider's id."""
@@ -191,9 +218,12 @@ class Receiver:
                 told.append(replace(h, item=replace(h.item, sender=attempt.address)))
         return told
 
-    async def _parties(self, connection: Connection, replies: Sequence[_Heard]) -> dict[str, list[Key]]:
-        """Who uses the address that a reply came from, per reply."""
+    async def _parties(
+        self, connection: Connection, replies: Sequence[_Heard], started: Mapping[str, Key]
+    ) -> dict[str, list[Key]]:
+        """Who uses the address that a reply came from, per reply; whoever it is about to become the address of, too."""
         found: dict[str, list[Key]] = {}
+        opened: dict[tuple[Channel, str], Key] = {}
         for h in replies:
             assert isinstance(h.item, Reply)
             if h.party is not None:
@@ -204,7 +234,13 @@ class Receiver:
             except Unusable:
                 found[h.item.key] = []
                 continue
+            if h.item.key in started:
+                opened[h.item.channel, address] = started[h.item.key]
+                found[h.item.key] = [started[h.item.key]]
+                continue
             found[h.item.key] = await people.using(connection, h.item.channel, address)
+            if (h.item.channel, address) in opened:
+                found[h.item.key] = sorted({*found[h.item.key], opened[h.item.channel, address]})
         return found
 
     async def _receipt(
@@ -309,18 +345,18 @@ class Receiver:
             contact = contacts[key]
             used = h.used or next(a for a in contact.on(reply.channel) if a.address == address)
             last = spoken_to.get(key)
-            said = read(reply.text, context=_context(last), locale=contact.locale)
+            said = SAID if commanded(reply) else read(reply.text, context=_context(last), locale=contact.locale)
             stops = reply.carrier_opt_out or said.intent in (Intent.STOP_ALL, Intent.STOP_CHANNEL)
             addressed = key == next(iter(spoken_to), parties[0])
             if reply.calls:
                 if addressed:
                     self._called(todo, contact, now)
                 continue
-            if addressed:
+            if addressed and reply.afresh:
                 self._told(todo, contact, used, reply, h.provider, said, now)
             # Anybody may write a mail in her name: what stops her messages is heard, what starts them again needs our mark.
             proven = h.party is None and (reply.channel is not Channel.EMAIL or reply.attempt is not None)
-            if stops or (addressed and proven and said.intent is Intent.START):
+            if stops or (addressed and proven and reply.afresh and said.intent is Intent.START):
                 self._stated(todo, contact, used, said, stops, now)
 
     async def _stranger(self, connection: Connection, reply: Reply, now: datetime) -> None:

@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from gateway.api import audit, media, messages, people, policy, service, templates, trace, webhooks
+from gateway.api import audit, media, messages, people, policy, service, telegram, templates, trace, webhooks
 from gateway.api.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
     *messages.ROUTES,
     *media.ROUTES,
     *people.ROUTES,
+    *telegram.ROUTES,
     *policy.ROUTES,
     *templates.ROUTES,
     *webhooks.ROUTES,
