@@ -113,8 +113,10 @@ class _Intake:
         """Answer a provider that asks whether this address is ours; nothing is stored, and nobody else learns anything."""
         provider = request.match_info["provider"]
         adapter = self._adapters.get(provider)
-        if not isinstance(adapter, Greeted) or not request.raw_path.startswith("/"):
+        if adapter is None or ANY not in self._kinds.get(provider, USUAL) or not request.raw_path.startswith("/"):
             return web.Response(status=404)
+        if not isinstance(adapter, Greeted):
+            return web.Response(status=405, headers={"Allow": "POST"})
         hook = Hook(
             method=request.method,
             url=self._public_url + request.raw_path,
