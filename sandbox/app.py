@@ -19,6 +19,8 @@ from sandbox.telegram import TelegramCarrier
 from sandbox.telegram_page import TelegramPage
 from sandbox.truth import Line, Truth
 from sandbox.twilio import TwilioCarrier
+from sandbox.voice import VoiceCarrier
+from sandbox.voice_page import CallsPage
 from vocabulary.channel import Channel
 from vocabulary.clock import Clock
 
@@ -79,6 +81,7 @@ def make_app(settings: Settings, *, clock: Clock | None = None, set_clock: SetCl
         ]
     )
     app.add_routes(sandbox.telegram_page.routes())
+    app.add_routes(sandbox.calls_page.routes())
     app.cleanup_ctx.append(sandbox.running)
     return app
 
@@ -123,6 +126,7 @@ class _Sandbox:
         self._aggregators: list[AggregatorCarrier]
         self._mail: MailCarrier | None = None
         self.telegram_page = TelegramPage()
+        self.calls_page = CallsPage()
 
     async def running(self, app: web.Application) -> AsyncIterator[None]:
         """Opens the memory and the door, tells what was left untold, and closes all of it."""
@@ -143,6 +147,11 @@ class _Sandbox:
             bot = TelegramCarrier(settings.telegram, settings, self._truth, self._faults, self._hooks, self._clock.now)
             self._carriers[bot.channel] = self.telegram_page.carrier = bot
             carriers.add_routes(bot.routes())
+        voice: VoiceCarrier | None = None
+        if settings.voice is not None:
+            voice = VoiceCarrier(settings.voice, settings, self._truth, self._faults, self._hooks, self._clock.now)
+            self._carriers[voice.channel] = self.calls_page.carrier = voice
+            carriers.add_routes(voice.routes())
         self._door = Door(carriers, settings.host, settings.carrier_port)
         await self._door.open()
         app[DOOR] = self._door
@@ -152,6 +161,8 @@ class _Sandbox:
             await self._mail.open()
             app[MAIL_PORT] = self._mail.port
         twilio.resume()
+        if voice is not None:
+            voice.resume()
         for aggregator in self._aggregators:
             aggregator.resume()
         yield

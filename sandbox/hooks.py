@@ -11,6 +11,7 @@ from yarl import URL
 HOOK_SECONDS_MAX: Final = 15.0
 #: At most so many hooks are on their way at once.
 HOOKS_MAX: Final = 64
+ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
 #: The pauses before each further try, in seconds; about two minutes in all, so that a gateway may be restarted meanwhile.
 RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
@@ -26,6 +27,21 @@ class Hooks:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int | None:
         """One call: its status, or None when nobody answered."""
+        status, _ = await self.ask(url, body, headers)
+        return status
+
+    async def ask(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int | None, bytes]:
+        """One call: its status, or None when nobody answered, and what was answered."""
+        status, _, answered = await self._exchange("POST", url, body, headers)
+        return status, answered
+
+    async def get(self, url: str) -> tuple[int | None, str, bytes]:
+        """Fetch what a provider plays or shows: the status, the media type and the bytes."""
+        return await self._exchange("GET", url, None, {})
+
+    async def _exchange(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int | None, str, bytes]:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=HOOK_SECONDS_MAX),
@@ -34,12 +50,12 @@ class Hooks:
             )
         async with self._room:
             try:
-                async with self._session.post(
-                    URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
+                async with self._session.request(
+                    method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
                 ) as response:
-                    return response.status
-            except (aiohttp.ClientError, TimeoutError, OSError):
-                return None
+                    return response.status, response.content_type, await _body(response)
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+                return None, "", b""
 
     async def post_until_taken(self, url: str, body: bytes, headers: Mapping[str, str]) -> int | None:
         """Call, and when the answer is not 2xx go on calling in the background; the answer to the first call."""
@@ -67,6 +83,16 @@ class Hooks:
             await asyncio.sleep(seconds)
             if taken(await self.post(url, body, headers)):
                 return
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """What was answered, as far as it is not longer than anything that is meant for us."""
+    body = b""
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > ANSWER_BYTES_MAX:
+            return b""
+    return body
 
 
 def taken(status: int | None) -> bool:

@@ -18,6 +18,17 @@ class TwilioAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceAccount:
+    """The simulated Twilio account that calls. ``inbound_url`` is what is asked when somebody calls its number."""
+
+    provider: str
+    account_sid: str
+    auth_token: str = field(repr=False)
+    number: str
+    inbound_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AggregatorAccount:
     """An account at a simulated aggregator, which stands at ``/<provider>`` behind the carriers' door.
 
@@ -79,6 +90,7 @@ class Settings:
     twilio: TwilioAccount
     aggregators: tuple[AggregatorAccount, ...] = ()
     mail: MailAccount | None = None
+    voice: VoiceAccount | None = None
     telegram: TelegramAccount | None = None
     host: str = "127.0.0.1"
     carrier_port: int = 0

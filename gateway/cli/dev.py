@@ -33,6 +33,7 @@ app = typer.Typer()
 TENANT: Final = "sandbox"
 PROVIDER: Final = "twilio-sandbox"
 NUMBER: Final = "+15005550006"
+VOICE_PROVIDER: Final = "voice-sandbox"
 MAIL_PROVIDER: Final = "mail-sandbox"
 MAIL_SENDER: Final = "avisos@tregua.test"
 MAIL_DOMAIN: Final = "mail.tregua.test"
@@ -213,6 +214,15 @@ def _write_settings(file: Path, running: Running, host: str, port: str, level: s
         f'base_url = "http://127.0.0.1:{carrier}"',
         'prices = { currency = "USD", default = "0.0500", "+57" = "0.0280", "+1" = "0.0079" }',
         "",
+        f"[providers.{VOICE_PROVIDER}]",
+        'kind = "twilio_voice"',
+        f"account_sid = {json.dumps(account)}",
+        f"auth_token = {json.dumps(token)}",
+        f"from = {json.dumps(NUMBER)}",
+        'caller = "Cobranza C1"',
+        f'base_url = "http://127.0.0.1:{carrier}"',
+        'prices = { currency = "USD", default = "0.0600", "+57" = "0.0450", "+1" = "0.0140" }',
+        "",
         f"[providers.{MAIL_PROVIDER}]",
         'kind = "smtp"',
         f'server = "127.0.0.1:{mail_host}"',
@@ -225,6 +235,7 @@ def _write_settings(file: Path, running: Running, host: str, port: str, level: s
         "[channels]",
         f'sms = ["{PROVIDER}"]',
         f'email = ["{MAIL_PROVIDER}"]',
+        f'voice = ["{VOICE_PROVIDER}"]',
         "",
         "[webhooks]",
         'allow_networks = ["127.0.0.0/8", "::1/128"]',
@@ -342,7 +353,7 @@ async def _carry(settings: Settings, stop: asyncio.Event) -> None:
 
     from adapters.kit.signing import inbound_url
     from sandbox.app import make_app
-    from sandbox.settings import MailAccount, TwilioAccount
+    from sandbox.settings import MailAccount, TwilioAccount, VoiceAccount
     from sandbox.settings import Settings as SandboxSettings
 
     assert settings.sandbox_url is not None
@@ -360,6 +371,13 @@ async def _carry(settings: Settings, stop: asyncio.Event) -> None:
                 auth_token=provider["auth_token"],
                 number=provider["from"],
                 inbound_url=inbound_url(settings.public_url, PROVIDER),
+            ),
+            voice=VoiceAccount(
+                provider=VOICE_PROVIDER,
+                account_sid=settings.providers[VOICE_PROVIDER]["account_sid"],
+                auth_token=settings.providers[VOICE_PROVIDER]["auth_token"],
+                number=settings.providers[VOICE_PROVIDER]["from"],
+                inbound_url=inbound_url(settings.public_url, VOICE_PROVIDER),
             ),
             mail=MailAccount(
                 provider=MAIL_PROVIDER,
