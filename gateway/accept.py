@@ -1,5 +1,6 @@
 """Accepts messages: key, message, trace and first decision in one transaction that many requests share."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from gateway.events import crm_event
 from gateway.judge import Case, Choice, Judge, next_midnight, zones_of
 from gateway.policies import Policies
 from gateway.profiles import Profile, put_profiles
-from gateway.refusals import Flaw, Gone, KeyReused, Refused
+from gateway.refusals import Gone, KeyInWork, KeyReused, Refused
 from gateway.templates import Templates
 from jurisdictions.house import Policy
 from storage import chain, history, messages, outbox, people
@@ -84,7 +85,11 @@ class Acceptor:
 
     async def submit(self, tenant: str, key: str, digest: bytes, ask: MessageAsk) -> Accepted:
         """Accept one message. Raises Refused, KeyReused, Gone or DatabaseAway; then nothing was stored."""
-        return await self._committer.submit(_Item(tenant=tenant, key=key, digest=digest, ask=ask, id=new_uuid()))
+        return await self.put(tenant, key, digest, ask)
+
+    def put(self, tenant: str, key: str, digest: bytes, ask: MessageAsk) -> asyncio.Future[Accepted]:
+        """The same for one of many: it stands in line at once, in the order of the calls, and its future is the answer."""
+        return self._committer.put(_Item(tenant=tenant, key=key, digest=digest, ask=ask, id=new_uuid()))
 
     async def close(self) -> None:
         """Answer whoever waits, then stop."""
@@ -98,17 +103,36 @@ class Acceptor:
 
     async def _accept(self, connection: Connection, items: Sequence[_Item]) -> list[Accepted | Exception]:
         now, real = await self._clock.now(connection)
+        results: dict[UUID, Accepted | Exception] = {}
+        left = list(items)
+        while left:
+            results |= await self._first_of_each_key(connection, left, now, real)
+            left = [item for item in left if item.id not in results]
+        return [results[item.id] for item in items]
+
+    async def _first_of_each_key(
+        self, connection: Connection, items: Sequence[_Item], now: datetime, real: datetime
+    ) -> dict[UUID, Accepted | Exception]:
+        """Accept the first under each key and answer those behind it; who stands behind a refused one with another body is left."""
         first: dict[Key, _Item] = {}
         for item in items:
             first.setdefault((item.tenant, item.key), item)
         taken = await messages.take_keys(connection, [(i.tenant, i.key, i.digest, i.id) for i in first.values()], real)
         fresh = [item for name, item in first.items() if name in taken]
         accepted = await self._accept_fresh(connection, fresh, now, real) if fresh else {}
-        refused = [(i.tenant, i.key) for i in fresh if isinstance(accepted[i.id], Exception)]
+        refused = {(i.tenant, i.key): i for i in fresh if isinstance(accepted[i.id], Exception)}
         await messages.drop_keys(connection, refused)
-        repeats = [item for item in items if item.id not in accepted]
+        repeats: list[_Item] = []
+        for item in items:
+            if item.id in accepted:
+                continue
+            before = refused.get((item.tenant, item.key))
+            if before is None:
+                repeats.append(item)
+            elif before.digest == item.digest:
+                accepted[item.id] = accepted[before.id]
         replays = await self._replays(connection, repeats) if repeats else {}
-        return [accepted[i.id] if i.id in accepted else replays[i.id] for i in items]
+        return accepted | replays
 
     async def _accept_fresh(
         self, connection: Connection, items: Sequence[_Item], now: datetime, real: datetime
@@ -249,10 +273,7 @@ class Acceptor:
         for item in items:
             standing = known.get((item.tenant, item.key))
             if standing is None:
-                # The first of this batch under the key was refused: this one would be too, for the same body.
-                found[item.id] = Refused(
-                    [Flaw("", "another request with this key was refused just now; send it again")]
-                )
+                found[item.id] = KeyInWork()  # forgotten between the claim and now: asked again, it is a new one
                 continue
             digest, message = standing
             if digest != item.digest:

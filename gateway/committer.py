@@ -39,12 +39,16 @@ class Committer(Generic[Item, Result]):
 
     async def submit(self, item: Item) -> Result:
         """The item's own result, once the transaction that holds it has committed."""
+        return await self.put(item)
+
+    def put(self, item: Item) -> asyncio.Future[Result]:
+        """Stand in line; the future is the item's own result, once the transaction that holds it has committed."""
         if self._closed:
             raise DatabaseAway("this process is stopping")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._bell.set()
-        return await future
+        return future
 
     async def close(self) -> None:
         """Flush what waits, then stop."""

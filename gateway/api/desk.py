@@ -40,6 +40,10 @@ class Acceptor(Protocol):
         """Raises Refused, KeyReused, KeyInWork, Gone or DatabaseAway."""
         ...
 
+    def put(self, tenant: str, key: str, digest: bytes, ask: MessageAsk, /) -> Awaitable[Accepted]:
+        """The same for one of many: it stands in line at once."""
+        ...
+
 
 class Shelf(Protocol):
     """Shows messages."""

@@ -11,6 +11,8 @@ from gateway.api.routes import KEY_CHARS_MAX, Route
 from gateway.api.shapes import ProblemShown
 
 _REFERENCE: Final = "#/components/schemas/{name}"
+#: One JSON value a line.
+LINES: Final = "application/x-ndjson"
 _PATH_PART = re.compile(r"\{(\w+)\}")
 
 _DESCRIPTION: Final = """\
@@ -84,6 +86,8 @@ class _Described:
                 schema = self._without_id(schema)
             content = {"schema": schema} if route.example is None else {"schema": schema, "example": route.example}
             described["requestBody"] = {"required": True, "content": {"application/json": content}}
+            if route.in_lines:
+                described["requestBody"]["content"][LINES] = {"schema": {"type": "string"}}
         if route.bytes_of:
             described["requestBody"] = {"required": True, "content": {kind: {} for kind in route.bytes_of}}
         described["responses"] = self._answers(route) | _refusals(route)
@@ -121,6 +125,8 @@ class _Described:
             found[str(status)] = {"description": route.summary, "headers": headers}
             if kind is not None:
                 found[str(status)]["content"] = {route.media_type: {"schema": self._schemas[repr(kind)]}}
+                if route.in_lines:
+                    found[str(status)]["content"][LINES] = {"schema": {"type": "string"}}
         return found
 
 

@@ -84,6 +84,28 @@ def parse(body: bytes) -> tuple[Any, bool]:
     return value, _FAR.search(text) is not None or ("\\u" in text and _ESCAPE.search(text) is not None)
 
 
+def parse_at(text: str, start: int) -> tuple[Any, int, bool]:
+    """The JSON value that begins at a character, where it ends, and whether ``convert`` must look at it closely.
+
+    Raises Problem for what is JSON and has a trap in it, with ``more["end"]`` saying where it ends; JSONDecodeError or
+    RecursionError for what is not readable, after which nothing can be found in the text any more.
+    """
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except Problem as problem:
+        problem.more["end"] = _LENIENT.raw_decode(text, start)[1]
+        raise
+    if text.count("{", start, end) + text.count("[", start, end) > DEPTH_MAX:
+        part = text[start:end].encode("utf-8", "surrogatepass")
+        if _depth(part) > DEPTH_MAX:
+            more = {"end": end}
+            raise Problem(Slug.TOO_DEEP, f"Arrays and objects nest at most {DEPTH_MAX} deep.", more=more)
+    closely = _FAR.search(text, start, end) is not None
+    if not closely and text.find("\\u", start, end) >= 0:
+        closely = _ESCAPE.search(text, start, end) is not None
+    return value, end, closely
+
+
 def convert(value: Any, kind: Any, closely: bool = True) -> Any:
     """The value as the type; raises Refused with every flaw, each at its JSON Pointer.
 
@@ -135,6 +157,8 @@ def _constant(name: str) -> Any:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_pairs, parse_int=_integer, parse_float=_real, parse_constant=_constant
 )
+#: Finds where a value ends, whatever it holds.
+_LENIENT: Final = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=len)
 
 
 def _depth(body: bytes) -> int:

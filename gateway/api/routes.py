@@ -84,6 +84,8 @@ class Route:
     example: Any = None
     #: Media types of a body that is no JSON; the handler reads it.
     bytes_of: tuple[str, ...] = ()
+    #: The handler reads the body: an array, or lines of its items.
+    in_lines: bool = False
     #: A part of the path that the body's ``id`` must equal; it may be left out there.
     identified_by: str | None = None
     query: type[msgspec.Struct] = NoQuery
@@ -175,7 +177,7 @@ class Gate:
     async def _read(self, route: Route, request: web.Request, tenant: str) -> Call:
         query = _query(request, route.query)
         key = _idempotency_key(request) if route.idempotent else ""
-        if route.body is None:
+        if route.body is None or route.in_lines:
             return Call(desk=self._desk, request=request, tenant=tenant, query=query, idempotency_key=key)
         raw, closely = parse(await read_body(request))
         if route.identified_by is not None:
@@ -185,6 +187,11 @@ class Gate:
         return Call(
             desk=self._desk, request=request, tenant=tenant, body=body, raw=raw, query=query, idempotency_key=key
         )
+
+
+def is_idempotency_key(text: str) -> bool:
+    """Whether it can be one: up to 255 printable ASCII characters."""
+    return _KEY.fullmatch(text) is not None
 
 
 def _idempotency_key(request: web.Request) -> str:

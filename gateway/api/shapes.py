@@ -450,6 +450,16 @@ class ProblemError(Struct, frozen=True, rename={"in_": "in"}):
     in_: Literal["body", "query"]
 
 
+class BatchResult(Struct, frozen=True):
+    """What became of one message of a batch: the status that a request of its own would have had, and its answer."""
+
+    status: int
+    idempotency_key: str | UnsetType = UNSET
+    replayed: bool | UnsetType = UNSET
+    message: MessageShown | UnsetType = UNSET
+    problem: "ProblemShown | UnsetType" = UNSET
+
+
 class ProblemShown(Struct, frozen=True):
     """RFC 9457."""
 

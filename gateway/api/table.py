@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from gateway.api import audit, media, messages, people, policy, service, telegram, templates, trace, webhooks
+from gateway.api import audit, batch, media, messages, people, policy, service, telegram, templates, trace, webhooks
 from gateway.api.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
     *messages.ROUTES,
+    *batch.ROUTES,
     *media.ROUTES,
     *people.ROUTES,
     *telegram.ROUTES,

@@ -19,6 +19,7 @@ PROMISED = """
 POST /v1/messages · GET /v1/messages · GET /v1/messages/{id} · POST /v1/messages/{id}/cancel · POST /v1/decisions
 PUT /v1/contacts/{id} · GET /v1/contacts/{id} · GET /v1/contacts/{id}/timeline · POST /v1/contacts/{id}/events
 GET /v1/contacts/{id}/consents · PUT /v1/debts/{id} · GET /v1/debts/{id} · GET /v1/policy · PUT /v1/policy
+PUT /v1/templates/{name} · GET /v1/templates/{name} · POST /v1/templates/{name}/preview · POST /v1/messages/batch
 POST /v1/webhooks · GET /v1/webhooks · DELETE /v1/webhooks/{id} · GET /v1/webhooks/{id}/deliveries
 POST /v1/webhooks/{id}/deliveries/{delivery}/retry · POST /v1/webhooks/{id}/replay
 GET /v1/trace · GET /v1/trace/export · GET /v1/trace/head

@@ -1,0 +1,266 @@
+"""Many messages in one request: an array or lines, each accepted, refused or answered again by itself, all of them in order."""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Iterator
+from typing import Annotated, Any, Final
+
+import msgspec
+import structlog
+from aiohttp import web
+from msgspec import Meta
+
+from gateway.api.openapi import LINES
+from gateway.api.problems import KINDS, Problem, Slug
+from gateway.api.reading import BODY_BYTES_MAX, convert, digest_of, parse, parse_at
+from gateway.api.requests import REQUEST_ID
+from gateway.api.routes import KEY_CHARS_MAX, Call, Route, is_idempotency_key
+from gateway.api.shapes import BatchResult
+from gateway.asks import MessageAsk
+from gateway.keys import Scope
+from gateway.refusals import Flaw, Gone, KeyInWork, KeyReused, Refused
+from storage.database import DatabaseAway
+
+MESSAGES_MAX: Final = 1_000
+BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
+#: A whole batch arrives within this.
+BATCH_SECONDS_MAX: Final = 30.0
+#: Items read without letting anybody else have the loop.
+TURN: Final = 25
+
+_JSON: Final = "application/json"
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
+
+log = structlog.get_logger()
+
+Line = tuple[Any, bool] | Problem
+
+
+class BatchMessageAsk(MessageAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A message with the key that makes it one of its kind: what the header says of a single one."""
+
+    idempotency_key: Annotated[str, Meta(min_length=1, max_length=KEY_CHARS_MAX, pattern=r"^[\x20-\x7e]+(?![\s\S])")]
+
+
+async def accept(call: Call) -> web.StreamResponse:
+    """One result each, in order. Nothing of a request that did not arrive whole is accepted."""
+    lines = call.request.content_type == LINES
+    body = await _body(call.request)
+    found: list[Line] = []
+    for line in _in_lines(body) if lines else _in_array(body):
+        if len(found) == MESSAGES_MAX:
+            raise Problem(Slug.INVALID, flaws=[Flaw("", f"A batch is at most {MESSAGES_MAX} messages.")])
+        found.append(line)
+        if len(found) % TURN == 0:
+            await asyncio.sleep(0)
+    waiting: list[Awaitable[Any] | Problem] = []
+    for number, line in enumerate(found, 1):
+        waiting.append(_put(call, line))
+        if number % TURN == 0:
+            await asyncio.sleep(0)
+    results = await asyncio.gather(*(_ended(one) for one in waiting), return_exceptions=True)
+    said = [_said(call, result, line) for result, line in zip(results, found, strict=True)]
+    if lines:
+        return web.Response(body=b"".join(one + b"\n" for one in said), headers={"Content-Type": LINES})
+    return web.Response(body=b"[" + b",".join(said) + b"]", headers={"Content-Type": _JSON})
+
+
+async def _body(request: web.Request) -> bytes:
+    """The whole body. Raises Problem when it is too large, too slow, encoded, or neither JSON nor lines of it."""
+    if request.headers.get("Content-Encoding"):
+        raise Problem(Slug.CONTENT_ENCODING, "Send the body as it is, without Content-Encoding.")
+    if request.content_type not in (_JSON, LINES) or (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
+        raise Problem(Slug.MEDIA_TYPE, f"Send {_JSON} or {LINES} in UTF-8.")
+    too_large = f"A batch is at most {BATCH_BYTES_MAX} bytes."
+    if (request.content_length or 0) > BATCH_BYTES_MAX:
+        raise Problem(Slug.BODY_TOO_LARGE, too_large)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BATCH_SECONDS_MAX):
+            async for part in request.content.iter_any():
+                body += part
+                if len(body) > BATCH_BYTES_MAX:
+                    raise Problem(Slug.BODY_TOO_LARGE, too_large)
+    except TimeoutError:
+        raise Problem(Slug.BODY_TOO_SLOW, f"A batch arrives within {BATCH_SECONDS_MAX:.0f} seconds.") from None
+    return bytes(body)
+
+
+def _in_lines(body: bytes) -> Iterator[Line]:
+    """Each line that is not blank; one that cannot be read spoils only itself."""
+    start = 0
+    while start < len(body):
+        end = body.find(b"\n", start)
+        end = len(body) if end < 0 else end
+        line = body[start:end].strip(b" \t\r")
+        start = end + 1
+        if not line:
+            continue
+        if len(line) > BODY_BYTES_MAX:
+            yield Problem(Slug.BODY_TOO_LARGE, f"A message is at most {BODY_BYTES_MAX} bytes.")
+            continue
+        try:
+            yield parse(line)
+        except Problem as problem:
+            yield problem
+
+
+def _in_array(body: bytes) -> Iterator[Line]:
+    """Each item of the array. An array that is not JSON has no items that could be told apart: Raises Problem."""
+    try:
+        text = str(body, "utf-8")
+    except UnicodeDecodeError as error:
+        raise Problem(Slug.JSON, f"The body is not UTF-8: byte {error.start}.") from None
+    at = _past_space(text, 0)
+    if not text.startswith("[", at):
+        parse(body)
+        raise Problem(Slug.INVALID, flaws=[Flaw("", "Expected an array of messages.")])
+    at = _past_space(text, at + 1)
+    if text.startswith("]", at):
+        _nothing_after(text, at + 1)
+        return
+    while True:
+        line: Line
+        try:
+            value, at, closely = parse_at(text, at)
+            line = value, closely
+        except Problem as problem:
+            at = problem.more.pop("end")
+            line = problem
+        except json.JSONDecodeError as error:
+            raise _unreadable(error.msg.removesuffix(" at"), error.lineno, error.colno) from None
+        except RecursionError:
+            raise Problem(Slug.TOO_DEEP) from None
+        yield line
+        at = _past_space(text, at)
+        if text.startswith("]", at):
+            _nothing_after(text, at + 1)
+            return
+        if not text.startswith(",", at):
+            raise _unreadable_at(text, at, "Expecting ',' delimiter")
+        at = _past_space(text, at + 1)
+
+
+def _nothing_after(text: str, at: int) -> None:
+    at = _past_space(text, at)
+    if at < len(text):
+        raise _unreadable_at(text, at, "Extra data")
+
+
+def _past_space(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    assert match is not None
+    return match.end()
+
+
+def _unreadable_at(text: str, at: int, why: str) -> Problem:
+    error = json.JSONDecodeError(why, text, at)
+    return _unreadable(why, error.lineno, error.colno)
+
+
+def _unreadable(why: str, line: int, column: int) -> Problem:
+    return Problem(Slug.JSON, f"The body is not JSON: {why} (line {line}, column {column}).")
+
+
+def _put(call: Call, line: Line) -> Awaitable[Any] | Problem:
+    """Put one message in line, or say why not."""
+    if isinstance(line, Problem):
+        return line
+    value, closely = line
+    if not isinstance(value, dict):
+        return Problem(Slug.INVALID, flaws=[Flaw("", "Expected an object.")])
+    key = value.get("idempotency_key")
+    if not isinstance(key, str) or not is_idempotency_key(key):
+        return Problem(Slug.KEY_MISSING, flaws=[Flaw("/idempotency_key", "1 to 255 printable ASCII characters.")])
+    # Without its key it is the body of a single message: the same key there stands for the same.
+    body = {name: member for name, member in value.items() if name != "idempotency_key"}
+    try:
+        ask = convert(body, MessageAsk, closely)
+        return call.desk.acceptor.put(call.tenant, key, digest_of(body), ask)
+    except Refused as error:
+        return Problem(Slug.INVALID, flaws=error.flaws)
+    except DatabaseAway:
+        return Problem(Slug.DATABASE_AWAY)
+
+
+async def _ended(one: Awaitable[Any] | Problem) -> Any:
+    if isinstance(one, Problem):
+        raise one
+    return await one
+
+
+def _said(call: Call, result: Any, line: Line) -> bytes:
+    """One result: the message as a single request would be answered, or the problem."""
+    request_id = call.request[REQUEST_ID]
+    said: dict[str, Any] = {}
+    if not isinstance(line, Problem) and isinstance(line[0], dict):
+        key = line[0].get("idempotency_key")
+        if isinstance(key, str) and is_idempotency_key(key):
+            said["idempotency_key"] = key
+    if isinstance(result, BaseException):
+        problem = _problem(result, request_id)
+        return msgspec.json.encode(
+            {"status": KINDS[problem.slug].status, **said, "problem": problem.document(request_id)}
+        )
+    metrics = call.desk.metrics
+    if result.replayed:
+        metrics.messages_replayed.inc()
+        said["replayed"] = True
+    else:
+        metrics.accepted(result.document["status"])
+    return msgspec.json.encode({"status": 202, **said, "message": result.document})
+
+
+def _problem(error: BaseException, request_id: str) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case Refused():
+            return Problem(Slug.INVALID, flaws=error.flaws)
+        case KeyReused():
+            return Problem(Slug.KEY_REUSED)
+        case KeyInWork():
+            return Problem(Slug.KEY_IN_WORK)
+        case Gone():
+            return Problem(Slug.GONE)
+        case DatabaseAway():
+            return Problem(Slug.DATABASE_AWAY)
+        case Exception():
+            log.error("http.batch_item_failed", request=request_id, error=type(error).__name__)
+            return Problem(Slug.INTERNAL)
+        case _:
+            raise error
+
+
+_EXAMPLE: Final = [
+    {
+        "idempotency_key": "jul-26/1001",
+        "contact": "cli-1001",
+        "channel": "sms",
+        "purpose": "collection",
+        "debts": ["obl-778"],
+        "content": {"template": "cuota", "variables": {"name": "Ana", "amount": "120000", "due": "2026-12-05"}},
+    }
+]
+
+ROUTES: Final = (
+    Route(
+        method="POST",
+        path="/v1/messages/batch",
+        handler=accept,
+        name="acceptBatch",
+        tag="Messages",
+        summary="Accept many messages",
+        description=f"Up to {MESSAGES_MAX:,} messages, each with its own `idempotency_key` in its body, as an array "
+        f"(`{_JSON}`) or one a line (`{LINES}`); answered in kind, one result each, in the order of the request. A bad one spoils "
+        "only itself: its result has a `status` and the `problem` that a request of its own would have been answered with. Keys "
+        "are those of single messages: after a time-out send the same batch again. Nothing of a request that did not arrive "
+        "whole is accepted.",
+        scope=Scope.SEND,
+        body=Annotated[list[BatchMessageAsk], Meta(max_length=MESSAGES_MAX)],
+        in_lines=True,
+        example=_EXAMPLE,
+        answers={200: list[BatchResult]},
+    ),
+)
