@@ -318,12 +318,7 @@ def _refused(answered: Answered) -> NotSent | Rejected | Unknown:
         return Unknown(reason=f"answered {answered.status}, code {number}")
     if answered.status == 429:
         return NotSent(reason=f"throttled: {number}", retry_after_seconds=_asked_rest(answered.headers))
-    return Rejected(
-        code=str(number),
-        reason=reason(message),
-        opted_out=code.opted_out,
-        address_invalid=code.address_invalid,
-    )
+    return Rejected(code=str(number), reason=reason(message), opted_out=code.opted_out)
 
 
 def _asked_rest(headers: Mapping[str, str]) -> float | None:

@@ -30,7 +30,6 @@ class Code:
     meaning: Meaning
     rest_seconds: float = 0.0
     opted_out: bool = False
-    address_invalid: bool = False
 
 
 def _later(seconds: float) -> Code:
@@ -68,7 +67,7 @@ CODES: Final[Mapping[int, Code]] = {
     131045: _ours(HOUR),  # the number is not registered rightly
     133010: _ours(HOUR),  # the number is not registered
     # This person
-    131026: Code(meaning=Meaning.MESSAGE, address_invalid=True),  # no WhatsApp there that a business can write to
+    131026: _MESSAGE,  # no WhatsApp there that a business can write to; the same number may be good for a call and an SMS
     131050: Code(meaning=Meaning.MESSAGE, opted_out=True),  # she told WhatsApp to stop what we send
     131021: _MESSAGE,  # that is our own number
     131030: _MESSAGE,  # a test number may write to listed people only

@@ -109,7 +109,6 @@ def _receipt(status: Mapping[str, Any], mark_secret: bytes) -> Receipt:
         provider_id=sid,
         error_code=str(codes[0]) if codes else None,
         opted_out=known is not None and known.opted_out,
-        address_invalid=known is not None and known.address_invalid,
     )
 
 

@@ -31,10 +31,10 @@ PREFIX: Final = "whatsapp:"
 #: https://www.twilio.com/docs/api/errors: she told Twilio to stop (21610), or blocked us on WhatsApp (63033).
 OPTED_OUT: Final = frozenset({"21610", "63033"})
 
-#: …/errors/63003 and …/errors/63024: nobody has WhatsApp at this number, or nobody there can be written to by a business;
-#: the others say that it is no number at all. 63016 (no template outside the window), 63032 (WhatsApp keeps this one from
-#: her) and 63049 (one marketing template too many for her) say nothing about the number.
-ADDRESS_INVALID: Final = frozenset({"21211", "21214", "21217", "21614", "21635", "63003", "63024"})
+#: …/errors: it is no number at all. That nobody has WhatsApp there (63003, 63024) is not among them: the same number may be
+#: good for a call and for an SMS. 63016 (no template outside the window), 63032 (WhatsApp keeps this one from her) and 63049
+#: (one marketing template too many for her) say nothing about the number.
+ADDRESS_INVALID: Final = frozenset({"21211", "21217"})
 
 #: …/errors/63018: faster than the sender may, or the portfolio's people of today are used up. Seconds until it is tried again.
 RESTS: Final[Mapping[str, float]] = {"63018": 60.0}

@@ -81,7 +81,8 @@ class Demands:
     sent_id: str
     rejected: Says
     opted_out: Says
-    address_invalid: Says
+    #: None where no word of the provider's says that an address is none at all.
+    address_invalid: Says | None
     #: Says how long to wait: ``throttled_seconds``.
     throttled: Says
     throttled_seconds: float

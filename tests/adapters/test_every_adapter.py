@@ -136,6 +136,8 @@ async def test_the_person_told_the_provider_to_stop(tried: Tried):
 
 
 async def test_an_address_that_is_none(tried: Tried):
+    if tried.demands.address_invalid is None:
+        return
     tried.bench.script(tried.demands.address_invalid)
     ending = await tried.adapter.send(tried.parcel)
     assert isinstance(ending, Rejected)
@@ -234,7 +236,7 @@ async def test_no_ending_and_no_repr_shows_a_secret_or_a_person(tried: Tried):
         demands.sent,
         demands.rejected,
         demands.opted_out,
-        demands.address_invalid,
+        demands.address_invalid or demands.rejected,
         demands.server_fault,
         HangsUp(),
     )

@@ -223,46 +223,46 @@ async def test_what_cannot_be_sent_is_refused_before_anything_leaves(bench: Benc
 
 # What its codes mean
 
-#: By code: the ending of a send that is refused with it, its flags, and the seconds of rest.
-ENDINGS: dict[int, tuple[type, bool, bool, float | None]] = {
-    4: (NotSent, False, False, 60.0),
-    80007: (NotSent, False, False, 60.0),
-    130429: (NotSent, False, False, 1.0),
-    131048: (NotSent, False, False, 3600.0),
-    131056: (NotSent, False, False, 6.0),
-    131057: (NotSent, False, False, 60.0),
-    190: (NotSent, False, False, 60.0),
-    200: (NotSent, False, False, 60.0),
-    299: (NotSent, False, False, 60.0),
-    368: (NotSent, False, False, 3600.0),
-    131031: (NotSent, False, False, 3600.0),
-    131042: (NotSent, False, False, 3600.0),
-    133010: (NotSent, False, False, 3600.0),
-    131026: (Rejected, False, True, None),
-    131050: (Rejected, True, False, None),
-    131047: (Rejected, False, False, None),
-    131049: (Rejected, False, False, None),
-    131051: (Rejected, False, False, None),
-    132000: (Rejected, False, False, None),
-    132001: (Rejected, False, False, None),
-    132015: (Rejected, False, False, None),
-    100: (Rejected, False, False, None),
-    999_999: (Rejected, False, False, None),
-    1: (Unknown, False, False, None),
-    2: (Unknown, False, False, None),
-    131000: (Unknown, False, False, None),
-    131016: (Unknown, False, False, None),
+#: By code: the ending of a send that is refused with it, whether she opted out, and the seconds of rest.
+ENDINGS: dict[int, tuple[type, bool, float | None]] = {
+    4: (NotSent, False, 60.0),
+    80007: (NotSent, False, 60.0),
+    130429: (NotSent, False, 1.0),
+    131048: (NotSent, False, 3600.0),
+    131056: (NotSent, False, 6.0),
+    131057: (NotSent, False, 60.0),
+    190: (NotSent, False, 60.0),
+    200: (NotSent, False, 60.0),
+    299: (NotSent, False, 60.0),
+    368: (NotSent, False, 3600.0),
+    131031: (NotSent, False, 3600.0),
+    131042: (NotSent, False, 3600.0),
+    133010: (NotSent, False, 3600.0),
+    131026: (Rejected, False, None),
+    131050: (Rejected, True, None),
+    131047: (Rejected, False, None),
+    131049: (Rejected, False, None),
+    131051: (Rejected, False, None),
+    132000: (Rejected, False, None),
+    132001: (Rejected, False, None),
+    132015: (Rejected, False, None),
+    100: (Rejected, False, None),
+    999_999: (Rejected, False, None),
+    1: (Unknown, False, None),
+    2: (Unknown, False, None),
+    131000: (Unknown, False, None),
+    131016: (Unknown, False, None),
 }
 
 
 @pytest.mark.parametrize("number", list(ENDINGS))
 async def test_each_code_ends_a_send_as_it_should(bench: Bench, adapter: MetaWhatsApp, number: int):
-    kind, opted_out, invalid, rest = ENDINGS[number]
+    kind, opted_out, rest = ENDINGS[number]
     bench.script(error(400, number, "sent to 573001230000"))
     ending = await adapter.send(parcel())
     assert isinstance(ending, kind)
     if isinstance(ending, Rejected):
-        assert (ending.code, ending.opted_out, ending.address_invalid) == (str(number), opted_out, invalid)
+        assert (ending.code, ending.opted_out, ending.address_invalid) == (str(number), opted_out, False)
         assert "573001230000" not in ending.reason
     if isinstance(ending, NotSent):
         assert ending.retry_after_seconds == rest
@@ -278,12 +278,13 @@ def test_each_code_of_a_failed_status_says_whether_it_speaks_of_her(adapter: Met
     assert isinstance(receipt, Receipt)
     assert (receipt.kind, receipt.error_code, receipt.attempt) == (ReceiptKind.FAILED, str(number), ATTEMPT)
     assert receipt.opted_out == (number == 131050)
-    assert receipt.address_invalid == (number == 131026)
+    # No code of Meta's says that a number is none: one without WhatsApp may still be called.
+    assert not receipt.address_invalid
 
 
 def test_only_refusals_of_this_message_speak_of_the_person():
     for code in CODES.values():
-        assert not (code.opted_out or code.address_invalid) or code.meaning is Meaning.MESSAGE
+        assert not code.opted_out or code.meaning is Meaning.MESSAGE
         assert (code.rest_seconds > 0) == (code.meaning in (Meaning.LATER, Meaning.OURS))
 
 

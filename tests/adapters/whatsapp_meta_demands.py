@@ -112,7 +112,7 @@ DEMANDS = Demands(
     sent_id=WAMID,
     rejected=error(400, 131047, "Re-engagement message to 573001230000"),
     opted_out=error(400, 131050, "User has stopped receipt of marketing messages"),
-    address_invalid=error(400, 131026, "Message undeliverable to +57 300 123 0000"),
+    address_invalid=None,
     throttled=error(429, 130429, "Rate limit hit", Retry_After="7"),
     throttled_seconds=7.0,
     server_fault=error(500, 131000, "Something went wrong"),

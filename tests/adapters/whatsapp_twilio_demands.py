@@ -74,7 +74,7 @@ DEMANDS = Demands(
     sent_id=SID,
     rejected=error(400, 63016, "Outside messaging window. For WhatsApp, use a Message Template instead"),
     opted_out=error(400, 21610, "Attempt to send to unsubscribed recipient"),
-    address_invalid=error(400, 63024, "Invalid message recipient whatsapp:+57 300 123 0000"),
+    address_invalid=error(400, 21211, "Invalid 'To' Phone Number: whatsapp:+57 300 123 0000"),
     throttled=error(429, 20429, "Too Many Requests", Retry_After="7"),
     throttled_seconds=7.0,
     server_fault=error(503, 20503, "Service unavailable"),
