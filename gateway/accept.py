@@ -210,7 +210,7 @@ class Acceptor:
         verdict = choice.verdict
         zones = zones_of(case, choice.address)
         zone = answers.zone_of(zones)
-        decision, decisions = answers.decided(verdict, choice.all, zone)
+        decision, decisions = answers.decided(verdict, choice.all, zone, choice.passed_over)
         expires = item.ask.expires_at or now + EXPIRY_DEFAULT
         due = now
         if verdict.answer is Answer.DEFER:
@@ -297,6 +297,8 @@ class Acceptor:
 def choice_facts(choice: Choice) -> dict[str, Any]:
     """A choice as facts of an entry: the verdict that stands, and the others when several channels were asked."""
     facts = {"channel": choice.channel.value, **verdict_facts(choice.verdict)}
+    if choice.passed_over:
+        facts["passed_over"] = [{"provider": way, **verdict_facts(v)} for way, v in choice.passed_over]
     if len(choice.all) > 1:
         facts["asked"] = [{"channel": c.value, **verdict_facts(v)} for c, v in choice.all]
     return facts

@@ -63,10 +63,21 @@ def decision(verdict: Verdict, zone: tzinfo) -> dict[str, Any]:
     }
 
 
-def decided(verdict: Verdict, asked: Sequence[tuple[Channel, Verdict]], zone: tzinfo) -> tuple[str, str]:
-    """The decision that stands, and those of every channel when several were asked, as they are kept."""
+def decided(
+    verdict: Verdict,
+    asked: Sequence[tuple[Channel, Verdict]],
+    zone: tzinfo,
+    passed_over: Sequence[tuple[str, Verdict]] = (),
+) -> tuple[str, str]:
+    """The decision that stands, and those of every channel when several were asked, as they are kept.
+
+    ``passed_over``: the ways of the channel that the law forbids, while it allows the one that was taken.
+    """
     each = [{"channel": channel.value, **decision(one, zone)} for channel, one in asked] if len(asked) > 1 else []
-    return _ENCODER.encode(decision(verdict, zone)).decode(), _ENCODER.encode(each).decode()
+    stands = decision(verdict, zone)
+    if passed_over:
+        stands["passed_over"] = [{"provider": way, **decision(one, zone)} for way, one in passed_over]
+    return _ENCODER.encode(stands).decode(), _ENCODER.encode(each).decode()
 
 
 def message(row: MessageRow, attempts: Sequence[AttemptRow], cost: dict[str, Any] | None) -> dict[str, Any]:

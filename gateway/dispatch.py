@@ -7,7 +7,7 @@ what another worker holds, so it never waits while holding a contact.
 import asyncio
 import json
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,12 +22,14 @@ from gateway import answers
 from gateway.accept import choice_facts
 from gateway.asks import StoredAsk
 from gateway.entries import Scribe
-from gateway.events import crm_event
+from gateway.events import crm_event, undelivered
 from gateway.failpoints import reach
+from gateway.hops import answered_on, channels_left, may_hop
 from gateway.judge import CALL, HOLD, Case, Choice, Judge, next_midnight, role_of, zones_of
 from gateway.parcels import Load, Packer, load_of
 from gateway.policies import Policies
 from gateway.settle import Ending, Settler
+from gateway.ways import Ways
 from storage import chain, history, messages, outbox, people
 from storage.chain import Written
 from storage.clock import LegalClock
@@ -36,10 +38,10 @@ from storage.history import EventRow
 from storage.messages import AttemptRow, MessageRow
 from storage.outbox import EventOut
 from storage.people import AddressRow, Key
-from throttling.pacing import Pacer
+from throttling.turns import Turns, in_turns, shares
 from tracelog.entry import instant
 from vocabulary.channel import AddressKind, Channel
-from vocabulary.event import Contacted, ContactOutcome
+from vocabulary.event import Contacted, ContactOutcome, Event
 from vocabulary.ids import new_uuid
 from vocabulary.outcome import NotSent, Parcel, Rejected, Unknown
 from vocabulary.status import Status
@@ -52,10 +54,11 @@ BATCH_MAX: Final = 200
 FLIGHTS_MAX: Final = 256
 #: How long after its reservation an attempt without an ending is taken for abandoned, real time: well past the call's own limit.
 ABANDONED: Final = HOLD + CALL + timedelta(seconds=30)
-#: Tries of one message that provably did not leave.
-TRIES_MAX: Final = 6
 #: Somebody else is speaking with the same person: ask again then.
 PATIENCE: Final = timedelta(seconds=1)
+#: How long a message is left alone whose lawful ways all rest, while others on its channel do not.
+PAUSE_SECONDS_MIN: Final = 0.05
+PAUSE_SECONDS_MAX: Final = 5.0
 _HELD: Final = NotSent(reason="held too long before the call")
 
 
@@ -78,13 +81,14 @@ class _Batch:
     reservations: list[EventRow] = field(default_factory=list)
     decisions: list[tuple[Any, ...]] = field(default_factory=list)
     moves: list[tuple[Any, ...]] = field(default_factory=list)
+    hops: list[tuple[UUID, bool, datetime | None]] = field(default_factory=list)
     entries: dict[str, list[Written]] = field(default_factory=dict)
     events: list[EventOut] = field(default_factory=list)
     flights: list[Flight] = field(default_factory=list)
 
 
 class Dispatcher:
-    """Sends what is due and lawful. ``ways`` are in the operator's order per channel."""
+    """Sends what is due and lawful."""
 
     def __init__(
         self,
@@ -95,8 +99,7 @@ class Dispatcher:
         scribe: Scribe,
         policies: Policies,
         settler: Settler,
-        ways: Mapping[Channel, tuple[Adapter, ...]],
-        pacer: Pacer,
+        ways: Ways,
         packer: Packer,
         abandoned_after: timedelta = ABANDONED,
     ) -> None:
@@ -107,8 +110,7 @@ class Dispatcher:
         self._policies = policies
         self._settler = settler
         self._ways = ways
-        self._pacer = pacer
-        self._rests_until: dict[str, float] = {}
+        self._turns = Turns()
         self._packer = packer
         self._abandoned_after = abandoned_after
         self._flying: set[asyncio.Task[None]] = set()
@@ -119,7 +121,7 @@ class Dispatcher:
         if room <= 0:
             await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
             return limit
-        grants = await self._grants(room)
+        grants = await self._ways.grants(room)
         batch = _Batch(grants=dict(grants))
         claimed = 0
 
@@ -135,8 +137,7 @@ class Dispatcher:
             for flight in batch.flights:
                 self._start(self._give_back(flight))
             raise
-        for name, unused in batch.grants.items():
-            await self._pacer.give(name, unused)
+        await self._ways.give_back(grants, batch.grants)
         await reach("dispatch.after_commit")
         # No transaction is open from here on: what follows speaks with the world.
         for flight in batch.flights:
@@ -146,30 +147,11 @@ class Dispatcher:
     @property
     def rest_seconds(self) -> float | None:
         """Seconds until a way that rests may be used again, None when none rests."""
-        now = time.monotonic()
-        return min((until - now for until in self._rests_until.values() if until > now), default=None)
+        return self._ways.rest_seconds
 
     def resting(self) -> list[str]:
-        """The channels all of whose ways rest: used as fast as their providers want."""
-        now = time.monotonic()
-        return [
-            channel.value
-            for channel, ways in self._ways.items()
-            if ways and all(self._rests_until.get(way.name, 0.0) > now for way in ways)
-        ]
-
-    async def _grants(self, wanted: int) -> dict[str, int]:
-        """How many sends each way may take now; taken before anything is reserved, so that no reservation waits for a pace."""
-        granted: dict[str, int] = {}
-        for way in {way.name: way for ways in self._ways.values() for way in ways}.values():
-            if self._rests_until.get(way.name, 0.0) > time.monotonic():
-                granted[way.name] = 0
-                continue
-            grant = await self._pacer.take(way.name, wanted)
-            granted[way.name] = grant.count
-            if grant.count < wanted:
-                self._rests_until[way.name] = time.monotonic() + grant.wait_seconds
-        return granted
+        """The channels all of whose ways rest."""
+        return self._ways.resting()
 
     @property
     def flying(self) -> int:
@@ -188,8 +170,7 @@ class Dispatcher:
 
     async def _reserve(self, connection: Connection, batch: _Batch, limit: int) -> int:
         before, _ = await self._clock.now(connection)
-        idle = [c for c, ways in self._ways.items() if ways and not any(batch.grants[way.name] for way in ways)]
-        rows = await messages.claim_due(connection, before, limit, idle)
+        rows = await self._claim(connection, before, limit, self._ways.idle(batch.grants))
         if not rows:
             return 0
         keys: set[Key] = {(row.tenant, row.contact) for row in rows}
@@ -205,12 +186,6 @@ class Dispatcher:
         policies = await self._policies.current(connection, {row.tenant for row in rows})
         busy = await messages.open_contacts(connection, keys)
         tried = await messages.attempts_of(connection, [row.id for row in rows])
-        for row in rows:
-            # A channel on which the provider refused is not tried again; the next in her order is.
-            spent = {attempt.channel for attempt in tried.get(row.id, []) if attempt.state == "rejected"}
-            if spent:
-                left = [channel for channel in asks[row.id].channels if channel not in spent]
-                asks[row.id] = msgspec.structs.replace(asks[row.id], channels=left)
         mono = time.monotonic()
         for row in rows:
             batch.entries.setdefault(row.tenant, [])
@@ -221,14 +196,22 @@ class Dispatcher:
                 continue
             if key in busy:
                 # One conversation at a time: a second message waits for the ending of the first.
-                batch.moves.append((row.id, row.status, None, now + PATIENCE))
+                self._later(batch, row, now + PATIENCE)
+                continue
+            attempts = tried.get(row.id, [])
+            ask = asks[row.id]
+            left = channels_left(ask.channels, attempts, contact, ask.address)
+            if not left or (row.hop and not may_hop(attempts)):
+                self._give_up(batch, row, contact.subject, "no channel is left", now)
                 continue
             case = Case(
                 contact=contact,
-                ask=asks[row.id],
-                debts={d: debts[row.tenant, d] for d in asks[row.id].debts},
+                ask=ask if left == ask.channels else msgspec.structs.replace(ask, channels=left),
+                debts={d: debts[row.tenant, d] for d in ask.debts},
                 history=histories[key],
                 policy=policies[row.tenant],
+                answered_on=_answered_on(row, ask, histories[key]),
+                tried=row.hop or any(attempt.state != "not_sent" for attempt in attempts),
             )
             if case.ask.send_at is not None and case.ask.send_at > now:
                 choice = self._judge.accept(case, now)
@@ -243,12 +226,23 @@ class Dispatcher:
                 self._hold(batch, row, case, choice, now)
         await messages.decide(connection, batch.decisions, now)
         await messages.move(connection, batch.moves, now)
+        await messages.hop(connection, batch.hops)
         await messages.add_attempts(connection, batch.attempts)
         await history.add(connection, batch.reservations)
         await outbox.add(connection, batch.events, real)
         await chain.append(connection, batch.entries)
         await reach("dispatch.before_commit")
         return len(rows)
+
+    async def _claim(self, connection: Connection, now: datetime, limit: int, idle: Sequence[str]) -> list[MessageRow]:
+        """What is due, every tenant's first before anybody's second: who pours lengthens its own line only."""
+        order = self._turns.order(await messages.tenants_due(connection, now))
+        rows = await messages.claim_due(connection, now, limit, shares(order, limit), idle)
+        if len(order) > 1 and len(rows) < limit:
+            # What some left of their share goes to those who have more.
+            full = dict.fromkeys(shares(order, limit), limit)
+            rows += await messages.claim_due(connection, now, limit - len(rows), full, idle, [row.id for row in rows])
+        return [rows[place] for place in in_turns([row.tenant for row in rows], order)]
 
     def _allow(
         self,
@@ -262,25 +256,16 @@ class Dispatcher:
         mono: float,
     ) -> Contacted | None:
         """Reserve: the contact counts from here on, whatever becomes of us."""
-        way = self._way(choice.channel, tried, batch.grants)
+        way = self._ways.pick(choice.channel, choice.allows, row.id, tried, batch.grants)
         address = choice.address
-        if way is not None and not batch.grants[way.name]:
-            # Every way is at its pace: the message stays where it is, and nothing is reserved.
-            return None
         if way is None or address is None:
-            batch.moves.append((row.id, Status.FAILED, None, None))
-            batch.events.append(crm_event("message.failed", row, now, reason="no way is left"))
-            batch.entries[row.tenant].append(
-                self._scribe.entry(
-                    "failed",
-                    tenant=row.tenant,
-                    at=now,
-                    subject=case.contact.subject,
-                    message=row.id,
-                    facts={"reason": "no way is left"},
-                )
-            )
+            self._give_up(batch, row, case.contact.subject, "no way is left", now)
             return None
+        if not batch.grants[way.name]:
+            # Every way that the law allows is broken or at its pace: nothing is reserved.
+            self._pause(batch, row, choice, now)
+            return None
+        choice = choice.through(way.name)
         attempt = AttemptRow(
             id=new_uuid(),
             tenant=row.tenant,
@@ -300,27 +285,50 @@ class Dispatcher:
         event = _reservation(case, choice, address, now)
         reserved = EventRow(id=new_uuid(), tenant=row.tenant, contact=row.contact, event=event, attempt=attempt.id)
         batch.grants[way.name] -= 1
+        self._turns.had(row.tenant)
         batch.attempts.append(attempt)
         batch.reservations.append(reserved)
-        batch.decisions.append(self._decision(row, case, choice, Status.DISPATCHING, now))
+        # The status never goes back: what follows an undelivered message is told by its attempts until one lifts it.
+        status = Status.UNDELIVERED if row.hop else Status.DISPATCHING
+        batch.decisions.append(self._decision(row, case, choice, status, now))
+        if row.hop:
+            batch.hops.append((row.id, False, None))
         batch.entries[row.tenant].append(self._reserved_entry(row, case, choice, attempt, reserved, now))
         load = load_of(case.ask, choice.channel, case.contact.locale, way.name)
         batch.flights.append(Flight(attempt=attempt, way=way, load=load, reserved_at=mono))
         return event
 
+    def _pause(self, batch: _Batch, row: MessageRow, choice: Choice, now: datetime) -> None:
+        """Leave a message where it is until a way may be used."""
+        names = [name for name in self._ways.names(choice.channel) if choice.allows(name)]
+        if row.channel == choice.channel and len(names) == len(self._ways.names(choice.channel)):
+            # Its channel as a whole is passed over by the next claims.
+            return
+        wait = timedelta(seconds=min(max(self._ways.wait_seconds(names), PAUSE_SECONDS_MIN), PAUSE_SECONDS_MAX))
+        self._later(batch, row, now + wait)
+
+    def _later(self, batch: _Batch, row: MessageRow, due: datetime) -> None:
+        batch.moves.append((row.id, row.status, None, due))
+
     def _hold(self, batch: _Batch, row: MessageRow, case: Case, choice: Choice, now: datetime) -> None:
         """Not now, or never: say so if it is news."""
         denied = choice.verdict.answer is Answer.DENY
         status = Status.BLOCKED if denied else Status.DEFERRED
+        if row.hop:
+            status = Status.UNDELIVERED
         due = now
         if not denied:
             due = choice.verdict.until or next_midnight(now, zones_of(case, choice.address))
         decision = self._decision(row, case, choice, status, min(due, row.expires_at))
         before, after = json.loads(row.decision), json.loads(str(decision[3]))
         batch.decisions.append(decision)
-        if row.status == status and _same(before, after):
+        if row.hop and denied:
+            batch.hops.append((row.id, False, None))
+            batch.events.append(undelivered(row, now, [], decision=after))
+        elif row.status == status and _same(before, after):
             return
-        batch.events.append(crm_event(f"message.{status}", row, now, decision=after))
+        if not row.hop:
+            batch.events.append(crm_event(f"message.{status}", row, now, decision=after))
         batch.entries[row.tenant].append(
             self._scribe.entry(
                 "decided",
@@ -333,22 +341,27 @@ class Dispatcher:
         )
 
     def _expire(self, batch: _Batch, row: MessageRow, subject: UUID, now: datetime) -> None:
-        batch.moves.append((row.id, Status.EXPIRED, None, None))
-        batch.events.append(crm_event("message.expired", row, now))
-        batch.entries[row.tenant].append(
-            self._scribe.entry(
-                "expired",
-                tenant=row.tenant,
-                at=now,
-                subject=subject,
-                message=row.id,
-                facts={},
-            )
+        self._end(batch, row, subject, Status.EXPIRED, now)
+
+    def _give_up(self, batch: _Batch, row: MessageRow, subject: UUID, reason: str, now: datetime) -> None:
+        self._end(batch, row, subject, Status.FAILED, now, reason=reason)
+
+    def _end(self, batch: _Batch, row: MessageRow, subject: UUID, status: Status, now: datetime, **facts: str) -> None:
+        """Nothing more is tried. What was undelivered stays that."""
+        if row.hop:
+            batch.hops.append((row.id, False, None))
+            batch.events.append(undelivered(row, now, [], **facts))
+        else:
+            batch.moves.append((row.id, status, None, None))
+            batch.events.append(crm_event(f"message.{status}", row, now, **facts))
+        entry = self._scribe.entry(
+            status.value, tenant=row.tenant, at=now, subject=subject, message=row.id, facts={**facts}
         )
+        batch.entries[row.tenant].append(entry)
 
     def _decision(self, row: MessageRow, case: Case, choice: Choice, status: Status, due: datetime) -> tuple[Any, ...]:
         zone = answers.zone_of(zones_of(case, choice.address))
-        decision, decisions = answers.decided(choice.verdict, choice.all, zone)
+        decision, decisions = answers.decided(choice.verdict, choice.all, zone, choice.passed_over)
         return row.id, status, choice.channel, decision, decisions, due
 
     def _reserved_entry(
@@ -387,14 +400,6 @@ class Dispatcher:
             },
         )
 
-    def _way(self, channel: Channel, tried: Sequence[AttemptRow], grants: Mapping[str, int]) -> Adapter | None:
-        """The next way of a channel: those that rest, and those that did not take the message, go to the end of the line."""
-        ways = self._ways.get(channel, ())
-        if not ways or len(tried) >= TRIES_MAX:
-            return None
-        used = [attempt.provider for attempt in tried if attempt.state == "not_sent"]
-        return min(ways, key=lambda way: (not grants[way.name], used.count(way.name)))
-
     async def _fly(self, flight: Flight) -> None:
         attempt = flight.attempt
         parcel = await self._pack(flight)
@@ -413,6 +418,7 @@ class Dispatcher:
                 "adapter.raised", provider=attempt.provider, attempt=attempt.id.hex, error=type(error).__name__
             )
             ending = Unknown(reason=f"the adapter failed: {type(error).__name__}")
+        self._ways.note(attempt.provider, ending)
         await reach("dispatch.after_call")
         await self._tell(Ending(attempt.id, ending))
 
@@ -441,6 +447,14 @@ class Dispatcher:
     @retry(retry=retry_if_exception_type(DatabaseAway), wait=wait_exponential_jitter(multiplier=0.05, max=5))
     async def _tell_again(self, ending: Ending) -> None:
         await self._settler.settle(ending)
+
+
+def _answered_on(row: MessageRow, ask: StoredAsk, told: Sequence[Event]) -> Channel | None:
+    """Where she answered since the message was accepted, as far as it matters to it."""
+    if len(row.channels) < 2:
+        return None
+    found = answered_on(told, row.contact, row.created_at)
+    return found if found is not None and (row.hop or found in ask.channels) else None
 
 
 def _reservation(case: Case, choice: Choice, address: AddressRow, now: datetime) -> Contacted:

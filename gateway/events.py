@@ -1,5 +1,6 @@
 """What the CRM is told, as it is put into the outbox."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,11 @@ def crm_event(kind: str, row: MessageRow, at: datetime, **more: Any) -> EventOut
         **more,
     }
     return event(kind, row.tenant, row.contact, at, data)
+
+
+def undelivered(row: MessageRow, at: datetime, channels_left: Sequence[str], **more: Any) -> EventOut:
+    """A message did not reach her. ``channels_left``: those that will still be asked about; none: this is final."""
+    return crm_event("message.undelivered", row, at, channels_left=list(channels_left), **more)
 
 
 def event(kind: str, tenant: str, contact: str, at: datetime, data: dict[str, Any]) -> EventOut:

@@ -47,17 +47,70 @@ class Case:
     debts: Mapping[str, DebtRow]
     history: History
     policy: Policy
+    #: She answered there since the message was accepted. ``tried``: something was sent already, and did not reach her.
+    answered_on: Channel | None = None
+    tried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """A way as the law sees it: the operator's name for it and the kind of its provider (``twilio``)."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the law says of one channel by some of its ways: those that differ in nothing that the law asks about."""
+
+    channel: Channel
+    address: AddressRow | None
+    verdict: Verdict
+    validity: timedelta = VALID_MAX
+    ways: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The channel that stands, its verdict, and the verdicts of all that were asked, in order of preference."""
+    """The channel that stands, its verdict, and the verdicts of all that were asked, in order of preference.
+
+    ``by_ways``: what the law says of each way of the channel that stands, where it does not say the same of all.
+    """
 
     channel: Channel
     address: AddressRow | None
     verdict: Verdict
     all: tuple[tuple[Channel, Verdict], ...]
     validity: timedelta = VALID_MAX
+    by_ways: tuple[Asked, ...] = ()
+
+    def allows(self, way: str) -> bool:
+        """Whether the law lets it leave by this way."""
+        return self._of(way).answer is Answer.ALLOW
+
+    def through(self, way: str) -> Self:
+        """The same choice as the decision on leaving by this way."""
+        for asked in self.by_ways:
+            if way in asked.ways and asked.verdict is not self.verdict:
+                decided = tuple((c, asked.verdict if c is self.channel else v) for c, v in self.all)
+                return replace(self, verdict=asked.verdict, validity=asked.validity, all=decided)
+        return self
+
+    @property
+    def passed_over(self) -> tuple[tuple[str, Verdict], ...]:
+        """The ways of this channel that the law forbids while it allows another, each with why."""
+        if self.verdict.answer is not Answer.ALLOW:
+            return ()
+        return tuple(
+            (way, asked.verdict)
+            for asked in self.by_ways
+            if asked.verdict.answer is not Answer.ALLOW
+            for way in asked.ways
+        )
+
+    def _of(self, way: str) -> Verdict:
+        return next((asked.verdict for asked in self.by_ways if way in asked.ways), self.verdict)
 
     @property
     def latest(self) -> datetime:
@@ -66,9 +119,9 @@ class Choice:
 
 
 class Judge:
-    """Asks the law. Pure but for what it was made of. ``ways``: the kind of the way that is tried first on each channel."""
+    """Asks the law. Pure but for what it was made of. ``ways``: the ways of each channel, in the operator's order."""
 
-    def __init__(self, law: Library, ways: Mapping[Channel, str] | None = None) -> None:
+    def __init__(self, law: Library, ways: Mapping[Channel, Sequence[WayOut]] | None = None) -> None:
         self._law = law
         self._ways = ways or {}
 
@@ -101,33 +154,62 @@ class Judge:
         return self._choose(case, now, dispatching=True)
 
     def _choose(self, case: Case, now: datetime, *, dispatching: bool) -> Choice:
-        asked: list[tuple[Channel, AddressRow | None, Verdict, timedelta]] = []
-        for name in case.ask.channels:
-            channel = Channel(name)
-            address = address_for(case, channel)
-            question = self.question(case, channel, address, now)
+        by_channel = [self._ask(case, Channel(name), now, dispatching=dispatching) for name in case.ask.channels]
+        by_channel = _where_she_answered(case, by_channel)
+        best = [min(asked, key=_preference) for asked in by_channel]
+        stands = min(best, key=_preference)
+        by_ways = by_channel[best.index(stands)]
+        return Choice(
+            channel=stands.channel,
+            address=stands.address,
+            verdict=stands.verdict,
+            all=tuple((asked.channel, asked.verdict) for asked in best),
+            validity=stands.validity,
+            by_ways=by_ways if len(by_ways) > 1 else (),
+        )
+
+    def _ask(self, case: Case, channel: Channel, now: datetime, *, dispatching: bool) -> tuple[Asked, ...]:
+        """What the law says of one channel: once for all of its ways that it does not tell apart."""
+        address = address_for(case, channel)
+        alike: dict[object, list[WayOut | None]] = {}
+        for way in self._ways.get(channel, ()):
+            alike.setdefault(self._told_apart(case, channel, address, way), []).append(way)
+        asked: list[Asked] = []
+        for ways in alike.values() or [[None]]:
+            question = self.question(case, channel, address, now, ways[0])
             verdict = decide(question, self._law, case.policy)
             validity = VALID_MAX
             if dispatching and verdict.answer is Answer.ALLOW:
                 verdict, validity = self._with_margins(question, verdict, case.policy)
-            asked.append((channel, address, verdict, validity))
-        channel, address, verdict, validity = min(asked, key=_preference)
-        return Choice(
-            channel=channel,
-            address=address,
-            verdict=verdict,
-            all=tuple((c, v) for c, _, v, _ in asked),
-            validity=validity,
-        )
+            if address is not None and address.invalid_at is not None:
+                verdict = _forbidden(verdict, "HOUSE-ADDRESS", _NO_ADDRESS)
+            asked.append(
+                Asked(
+                    channel=channel,
+                    address=address,
+                    verdict=verdict,
+                    validity=validity,
+                    ways=tuple(way.name for way in ways if way is not None),
+                )
+            )
+        return tuple(asked)
 
-    def question(self, case: Case, channel: Channel, address: AddressRow | None, now: datetime) -> Question:
-        """The question that one channel of a case puts to the law."""
+    def _told_apart(self, case: Case, channel: Channel, address: AddressRow | None, way: WayOut) -> object:
+        """What of a way the law asks about: the rules of its platform, and whether a template was approved there."""
+        packs = platforms_for(channel=channel, way=way.kind, countries=_countries(channel, address))
+        return tuple(sorted(packs)), registered_for(case.ask, channel, way.name) is not None
+
+    def question(
+        self, case: Case, channel: Channel, address: AddressRow | None, now: datetime, way: WayOut | None = None
+    ) -> Question:
+        """The question that one channel of a case puts to the law, by a way; None: by its first."""
+        if way is None:
+            way = next(iter(self._ways.get(channel, ())), None)
         ask = case.ask
         contact = case.contact
-        number = address.address if address else None
-        countries = [country for country in [country_of(channel, number) if number else None] if country]
+        countries = _countries(channel, address)
         content = content_for(ask, channel)
-        registered = registered_for(ask, channel) is not None
+        registered = registered_for(ask, channel, None if way is None else way.name) is not None
         text = content.text
         if text is None and content.audio is not None:
             text = content.audio.speech
@@ -169,7 +251,7 @@ class Judge:
                 **packs_for(
                     given=contact.jurisdictions, countries=countries, residence=contact.residence, seat=ask.seat
                 ),
-                **platforms_for(channel=channel, way=self._ways.get(channel), countries=countries),
+                **platforms_for(channel=channel, way=None if way is None else way.kind, countries=countries),
             },
             readings={},
         )
@@ -190,11 +272,35 @@ class Judge:
 
 
 def address_for(case: Case, channel: Channel) -> AddressRow | None:
-    """Where a message goes on a channel: the address asked for, or her first one there."""
-    for row in case.contact.on(channel):
-        if case.ask.address is None or row.address == case.ask.address:
-            return row
-    return None
+    """Where a message goes on a channel: the address asked for, or her first one there that is not known to be none."""
+    rows = [row for row in case.contact.on(channel) if case.ask.address in (None, row.address)]
+    return next((row for row in rows if row.invalid_at is None), rows[0] if rows else None)
+
+
+def _countries(channel: Channel, address: AddressRow | None) -> list[str]:
+    country = country_of(channel, address.address) if address else None
+    return [country] if country else []
+
+
+def _where_she_answered(case: Case, by_channel: list[tuple[Asked, ...]]) -> list[tuple[Asked, ...]]:
+    """A channel on which she answered wins, and no other is tried: once something was sent, not even if it may not be used."""
+    there = case.answered_on
+    if there is None:
+        return by_channel
+    usable = any(
+        asked.channel is there and asked.verdict.answer is not Answer.DENY for each in by_channel for asked in each
+    )
+    if not usable and not case.tried:
+        return by_channel
+    return [
+        tuple(
+            asked
+            if asked.channel is there
+            else replace(asked, verdict=_forbidden(asked.verdict, "HOUSE-STICKY", _ANSWERED))
+            for asked in each
+        )
+        for each in by_channel
+    ]
 
 
 def zones_of(case: Case, address: AddressRow | None) -> tuple[str, ...]:
@@ -232,25 +338,38 @@ _EDGE = (
 )
 
 
+_NO_ADDRESS = ("a provider says that the address is none", "addresses that may exist")
+_ANSWERED = ("she answered on another channel", "where she answers, and nowhere else")
+
+
 def _house(verdict: Verdict, rule: str, until: datetime | None, said: tuple[str, str]) -> Verdict:
+    reason = _reason(rule, Answer.DEFER, until, "the gateway's own margin", said)
+    return replace(verdict, answer=Answer.DEFER, until=until, reasons=(reason,))
+
+
+def _forbidden(verdict: Verdict, rule: str, said: tuple[str, str]) -> Verdict:
+    """Never, whatever the law said; its own reasons stay beside."""
+    reason = _reason(rule, Answer.DENY, None, "the gateway's own rule", said)
+    return replace(verdict, answer=Answer.DENY, until=None, reasons=(*verdict.reasons, reason))
+
+
+def _reason(rule: str, effect: Answer, until: datetime | None, citation: str, said: tuple[str, str]) -> Reason:
     observed, limit = said
-    reason = Reason(
+    return Reason(
         rule=rule,
         pack=HOUSE_PACK,
         force=Force.HOUSE,
-        citation="the gateway's own margin",
-        effect=Answer.DEFER,
+        citation=citation,
+        effect=effect,
         until=until,
         observed=observed,
         limit=limit,
     )
-    return replace(verdict, answer=Answer.DEFER, until=until, reasons=(reason,))
 
 
 _RANK: Final = {Answer.ALLOW: 0, Answer.DEFER: 1, Answer.DENY: 2}
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
-def _preference(asked: tuple[Channel, AddressRow | None, Verdict, timedelta]) -> tuple[int, datetime]:
-    verdict = asked[2]
-    return _RANK[verdict.answer], verdict.until or _NEVER
+def _preference(asked: Asked) -> tuple[int, datetime]:
+    return _RANK[asked.verdict.answer], asked.verdict.until or _NEVER

@@ -8,7 +8,7 @@ from uuid import UUID
 from gateway import answers
 from gateway.costs import Costs
 from gateway.entries import Scribe
-from gateway.events import crm_event
+from gateway.events import crm_event, undelivered
 from gateway.refusals import NotThere, TooLate
 from storage import chain, messages, outbox, people
 from storage.clock import LegalClock
@@ -67,26 +67,38 @@ class Canceller:
         self._shelf = shelf
 
     async def cancel(self, tenant: str, identity: UUID) -> dict[str, Any]:
-        """The message, cancelled; again the same when it was cancelled before. Raises NotThere or TooLate."""
+        """The message, cancelled; again the same when it was cancelled before. Raises NotThere or TooLate.
 
-        async def job(connection: Connection) -> dict[str, Any]:
+        What has left is not cancelled; but where it waits for its next channel, that one is called off all the same.
+        """
+
+        async def job(connection: Connection) -> dict[str, Any] | TooLate:
             # Whoever dispatches holds the row until it is reserved: this waits, and then sees that it has left.
             row = (await messages.lock(connection, [identity])).get(identity)
             if row is None or row.tenant != tenant:
                 raise NotThere
             if row.status != Status.CANCELLED:
-                if row.status not in WAITING:
+                if row.status not in WAITING and not row.hop:
                     raise TooLate(row.status)
                 now, real = await self._clock.now(connection)
                 contact = (await people.contacts(connection, [(tenant, row.contact)]))[tenant, row.contact]
-                await messages.move(connection, [(row.id, Status.CANCELLED, None, None)], now)
-                await outbox.add(connection, [crm_event("message.cancelled", row, now)], real)
                 entry = self._scribe.entry(
                     "cancelled", tenant=tenant, at=now, subject=contact.subject, message=row.id, facts={}
                 )
+                if row.hop:
+                    await messages.hop(connection, [(row.id, False, None)])
+                    await outbox.add(connection, [undelivered(row, now, [], reason="cancelled")], real)
+                else:
+                    await messages.move(connection, [(row.id, Status.CANCELLED, None, None)], now)
+                    await outbox.add(connection, [crm_event("message.cancelled", row, now)], real)
                 await chain.append(connection, {tenant: [entry]})
+                if row.hop:
+                    return TooLate(row.status)
             shown = await self._shelf.show(connection, tenant, identity)
             assert shown is not None
             return shown
 
-        return await self._database.run(job)
+        ended = await self._database.run(job)
+        if isinstance(ended, TooLate):
+            raise ended
+        return ended

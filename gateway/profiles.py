@@ -269,7 +269,7 @@ class Registrar:
                 await history.supersede(connection, tenant, corrected, kept.id)
         if entries:
             # What is new about her may change what waits: it is decided again now.
-            moves = [(i, m.status, None, now) for i, m in waits.items() if m.status in ("queued", "deferred")]
+            moves = [(i, m.status, None, now) for i, m in waits.items() if m.waits]
             await messages.move(connection, moves, now)
             await messages.ring(connection)
         await chain.append(connection, {tenant: entries})

@@ -21,7 +21,7 @@ from gateway.entries import Scribe
 from gateway.events import crm_event, event
 from gateway.media import MEDIA_MAX, name_of
 from gateway.profiles import statement_entry
-from gateway.settle import Round, withdraw
+from gateway.settle import Round, follow, invalidate, revive, withdraw
 from gateway.starts import SAID, Sorry, Starter, commanded, payload, without_payload
 from storage import hooks, messages, people
 from storage.clock import LegalClock
@@ -160,10 +160,13 @@ class Receiver:
         await people.lock_endpoints(
             connection, [(t, a.endpoint) for (t, _), row in contacts.items() for a in row.addresses]
         )
+        bad = (ReceiptKind.FAILED, ReceiptKind.UNDELIVERED)
+        failing = any(isinstance(h.item, Receipt) and h.item.kind in bad for h in receipts)
+        tried = await messages.attempts_of(connection, rows) if failing else {}
         now, real = await self._clock.now(connection)
         todo = Round.empty()
         for h in receipts:
-            await self._receipt(connection, todo, h, fresh, attempts, rows, contacts, now, real)
+            await self._receipt(connection, todo, h, fresh, attempts, tried, rows, contacts, now, real)
         self._starter.tell(todo, bound, contacts, now)
         for h in replies:
             await self._reply(connection, todo, h, parties[h.item.key], contacts, now, real)
@@ -250,8 +253,9 @@ class Receiver:
         h: _Heard,
         fresh: set[tuple[str, str]],
         attempts: dict[UUID, AttemptRow],
+        tried: Mapping[UUID, Sequence[AttemptRow]],
         rows: dict[UUID, MessageRow],
-        contacts: Mapping[Key, ContactRow],
+        contacts: dict[Key, ContactRow],
         now: datetime,
         real: datetime,
     ) -> None:
@@ -290,6 +294,9 @@ class Receiver:
         todo.entries.setdefault(row.tenant, []).append(entry)
         if receipt.opted_out and not repeat:
             withdraw(self._scribe, todo, contact, attempt.channel, attempt.address, now)
+        if receipt.address_invalid and not repeat:
+            code = receipt.error_code or receipt.provider_status
+            contact = contacts[row.tenant, row.contact] = invalidate(self._scribe, todo, contact, attempt, code, now)
         state = STATES.get(receipt.kind)
         failed_after_all = receipt.kind is ReceiptKind.FAILED and attempt.state == "unknown"
         if receipt.result is not None and not repeat and not failed_after_all:
@@ -316,10 +323,18 @@ class Receiver:
             todo.events.append(
                 crm_event("contact.flagged", row, now, reason="contradiction", status=row.status, receipt=receipt.kind)
             )
-        elif may_move(Status(row.status), status):
+            return
+        if state in ("delivered", "read"):
+            revive(self._scribe, todo, contact, attempt.channel, attempt.address, now)
+        moves = may_move(Status(row.status), status)
+        if moves:
             todo.moves.append((row.id, status, None, None))
+            rows[row.id] = row = replace(row, status=status)
+        if row.status == status == Status.UNDELIVERED:
+            known = [attempts.get(each.id, each) for each in tried.get(row.id, ())]
+            follow(todo, row, contact, known, now, provider=h.provider, code=receipt.error_code)
+        elif moves:
             todo.events.append(crm_event(f"message.{status}", row, now, provider=h.provider, code=receipt.error_code))
-            rows[row.id] = replace(row, status=status)
 
     async def _reply(
         self,
@@ -344,6 +359,7 @@ class Receiver:
         for key in parties:
             contact = contacts[key]
             used = h.used or next(a for a in contact.on(reply.channel) if a.address == address)
+            revive(self._scribe, todo, contact, reply.channel, address, now)
             last = spoken_to.get(key)
             said = SAID if commanded(reply) else read(reply.text, context=_context(last), locale=contact.locale)
             stops = reply.carrier_opt_out or said.intent in (Intent.STOP_ALL, Intent.STOP_CHANNEL)
@@ -487,7 +503,7 @@ _FLAGGED: Final = frozenset(
 
 
 def _waits(row: MessageRow) -> bool:
-    return row.status in (Status.QUEUED, Status.DEFERRED)
+    return row.waits
 
 
 def _context(ask: str | None) -> Context:

@@ -14,6 +14,7 @@ from vocabulary.channel import SENDABLE, Channel
 
 FILE: Final = "tregua.toml"
 SECRET_CHARS_MIN: Final = 32
+WEIGHT_MAX: Final = 1_000
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 #: Scalar settings by their names in the environment; in the file they stand at the top, in small letters without prefix.
@@ -26,7 +27,7 @@ NAMES: Final = (
     "TREGUA_PORT",
     "TREGUA_LOG_LEVEL",
 )
-TABLES: Final = ("providers", "channels", "pace", "webhooks", "sandbox", "page")
+TABLES: Final = ("providers", "channels", "weights", "pace", "webhooks", "sandbox", "page")
 
 
 class Wrong(ValueError):
@@ -46,6 +47,7 @@ class Settings:
     log_level: str = "INFO"
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     channels: Mapping[Channel, tuple[str, ...]] = field(default_factory=dict)
+    weights: Mapping[str, int] = field(default_factory=dict)
     paces: Mapping[str, Pace] = field(default_factory=dict)
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     sandbox_url: str | None = None
@@ -86,6 +88,7 @@ def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
         log_level=_log_level(values.get("log_level", "INFO")),
         providers=_providers(table.get("providers", {})),
         channels=_channels(table.get("channels", {}), table.get("providers", {})),
+        weights=_weights(table.get("weights", {}), table.get("channels", {})),
         paces=_paces(table.get("pace", {}), table.get("providers", {})),
         allow_networks=_networks(table.get("webhooks", {})),
         sandbox_url=_sandbox(table.get("sandbox", {})),
@@ -140,6 +143,18 @@ def _channels(table: object, providers: Mapping[str, Any]) -> dict[Channel, tupl
                 raise Wrong(f"[channels] {name} names {way}, and there is no [providers.{way}]")
         found[Channel(name)] = tuple(dict.fromkeys(ways))
     return found
+
+
+def _weights(table: object, channels: Mapping[str, Any]) -> dict[str, int]:
+    if not isinstance(table, dict):
+        raise Wrong("[weights] must be a table of providers")
+    used = {way for ways in channels.values() for way in ways}
+    for name, weight in table.items():
+        if name not in used:
+            raise Wrong(f"[weights] names {name}, which stands in no list of [channels]")
+        if isinstance(weight, bool) or not isinstance(weight, int) or not 1 <= weight <= WEIGHT_MAX:
+            raise Wrong(f"[weights] {name} must be a whole number from 1 to {WEIGHT_MAX}")
+    return dict(table)
 
 
 def _paces(table: object, providers: Mapping[str, Any]) -> dict[str, Pace]:

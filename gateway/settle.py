@@ -3,7 +3,7 @@
 An ending that is late, doubled or weaker than what is known changes nothing but the trace.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
@@ -11,8 +11,9 @@ from uuid import UUID
 
 from gateway.committer import Committer
 from gateway.entries import Scribe
-from gateway.events import crm_event, event
+from gateway.events import crm_event, event, undelivered
 from gateway.failpoints import reach
+from gateway.hops import address_of, channels_left, may_hop
 from gateway.profiles import statement_entry
 from storage import chain, history, media, messages, outbox, people
 from storage.chain import Written
@@ -26,8 +27,8 @@ from storage.people import ContactRow
 from vocabulary.channel import Channel
 from vocabulary.event import Consented, ConsentState, ContactOutcome, Instrument
 from vocabulary.ids import new_uuid
-from vocabulary.outcome import NotSent, Outcome, Rejected, Sent, Unknown
-from vocabulary.status import Status
+from vocabulary.outcome import About, NotSent, Outcome, Rejected, Sent, Unknown
+from vocabulary.status import Status, may_move
 
 #: When an attempt of unknown ending is looked up at the provider, counted from its ending, real time.
 LOOKUPS: Final = (
@@ -39,8 +40,9 @@ LOOKUPS: Final = (
 )
 #: How long a message rests after a try that provably did not leave, doubling with each.
 REST_FIRST: Final = timedelta(seconds=2)
-REST_MAX: Final = timedelta(minutes=5)
-TRIES_MAX: Final = 6
+REST_MAX: Final = timedelta(minutes=15)
+#: What a try is not counted for: the way refused, not the message.
+_EXCUSED: Final = frozenset({About.PACE, About.ACCOUNT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,14 @@ class Round:
     results: list[tuple[UUID, str, datetime | None]] = field(default_factory=list)
     #: What replies brought along, to be fetched.
     wanted: list[WantedRow] = field(default_factory=list)
+    #: Undelivered messages whose next channel is waited for, or not any more, and since when it may be taken.
+    hops: list[tuple[UUID, bool, datetime | None]] = field(default_factory=list)
+    #: Attempts that are not counted against their messages.
+    excused: list[UUID] = field(default_factory=list)
+    #: Addresses that are none: tenant, endpoint, since when, who says so, in which word of theirs.
+    invalid: list[tuple[str, str, datetime, str, str]] = field(default_factory=list)
+    #: Addresses that are some, whatever was said of them.
+    alive: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
     def empty(cls) -> "Round":
@@ -74,7 +84,11 @@ class Round:
     async def write(self, connection: Connection, now: datetime, real: datetime) -> None:
         """Store all of it; the chain last."""
         await messages.settle_attempts(connection, self.attempts, now)
+        await messages.excuse(connection, self.excused)
         await messages.move(connection, self.moves, now)
+        await messages.hop(connection, self.hops)
+        await people.mark_invalid(connection, sorted(set(self.invalid)))
+        await people.mark_alive(connection, sorted(set(self.alive)))
         await history.settle(
             connection,
             [c[0] for c in self.contacted],
@@ -85,13 +99,13 @@ class Round:
         await history.add(connection, self.statements)
         await media.want(connection, self.wanted, real)
         await outbox.add(connection, self.events, real)
-        if any(move[1] in (Status.QUEUED, Status.DEFERRED) for move in self.moves):
+        if any(move[1] in (Status.QUEUED, Status.DEFERRED) for move in self.moves) or any(hop[1] for hop in self.hops):
             await messages.ring(connection)
         await chain.append(connection, self.entries)
 
 
 class Settler:
-    """Stores endings, sharing commits."""
+    """Stores endings, sharing commits. ``ways``: how many each channel has."""
 
     def __init__(
         self,
@@ -100,11 +114,13 @@ class Settler:
         clock: LegalClock,
         scribe: Scribe,
         lookups: Sequence[timedelta] = LOOKUPS,
+        ways: Mapping[str, int] | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._scribe = scribe
         self._lookups = tuple(lookups)
+        self._ways = ways or {}
         self._committer: Committer[Ending, None] = Committer(self._flush)
 
     async def settle(self, ending: Ending) -> None:
@@ -137,6 +153,7 @@ class Settler:
         keys = {(row.tenant, row.contact) for row in rows.values()}
         releasing = any(isinstance(e.outcome, NotSent | Rejected) for e in endings)
         contacts = await people.contacts(connection, keys, lock=releasing)
+        tried = await messages.attempts_of(connection, rows) if releasing else {}
         now, real = await self._clock.now(connection)
         todo = Round.empty()
         for ending in endings:
@@ -145,7 +162,8 @@ class Settler:
                 continue
             row = rows[attempt.message]
             contact = contacts[row.tenant, row.contact]
-            moved = self._apply(todo, attempt, row, contact, ending.outcome, now, real)
+            known = [attempts.get(each.id, each) for each in tried.get(row.id, ())]
+            moved = self._apply(todo, attempt, row, contact, known, ending.outcome, now, real)
             if moved is not None:
                 attempts[attempt.id], rows[row.id] = moved
         await todo.write(connection, now, real)
@@ -156,6 +174,7 @@ class Settler:
         attempt: AttemptRow,
         row: MessageRow,
         contact: ContactRow,
+        tried: Sequence[AttemptRow],
         outcome: Outcome,
         now: datetime,
         real: datetime,
@@ -185,31 +204,74 @@ class Settler:
             case NotSent():
                 todo.attempts.append((attempt.id, "not_sent", None, None, outcome.reason, None, None))
                 todo.contacted.append((attempt.id, ContactOutcome.FAILED, None))
-                return self._try_again(todo, attempt, row, outcome, now)
+                if outcome.about in _EXCUSED:
+                    todo.excused.append(attempt.id)
+                return self._try_again(todo, attempt, row, contact, tried, outcome, now)
             case Rejected():
                 todo.attempts.append((attempt.id, "rejected", None, outcome.code, outcome.reason, None, None))
                 todo.contacted.append((attempt.id, ContactOutcome.FAILED, None))
                 if outcome.opted_out:
                     withdraw(self._scribe, todo, contact, attempt.channel, attempt.address, now)
-                left = [channel for channel in row.channels if channel != attempt.channel]
-                if left and attempt.state == "dispatching":
-                    return self._moved(todo, attempt, row, "rejected", Status.QUEUED, now, due=now)
-                return self._moved(
-                    todo, attempt, row, "rejected", Status.FAILED, now, reason=outcome.reason, code=outcome.code
-                )
+                if outcome.address_invalid:
+                    contact = invalidate(self._scribe, todo, contact, attempt, outcome.code, now)
+                after = replace(attempt, state="rejected")
+                if attempt.state == "dispatching" and self._left(row, after, contact, tried):
+                    return self._again(todo, after, row, now)
+                return self._no_more(todo, after, row, now, reason=outcome.reason, code=outcome.code)
             case _:
                 assert_never(outcome)
 
     def _try_again(
-        self, todo: Round, attempt: AttemptRow, row: MessageRow, outcome: NotSent, now: datetime
+        self,
+        todo: Round,
+        attempt: AttemptRow,
+        row: MessageRow,
+        contact: ContactRow,
+        tried: Sequence[AttemptRow],
+        outcome: NotSent,
+        now: datetime,
     ) -> tuple[AttemptRow, MessageRow]:
+        after = replace(attempt, state="not_sent", excused=outcome.about in _EXCUSED)
+        left = self._left(row, after, contact, tried)
         # From unknown there is no way back into the queue, even when it turns out that nothing left.
-        if attempt.state == "unknown" or attempt.n >= TRIES_MAX:
-            return self._moved(todo, attempt, row, "not_sent", Status.FAILED, now, reason=outcome.reason)
-        rest = min(REST_MAX, REST_FIRST * 2 ** (attempt.n - 1))
-        if outcome.retry_after_seconds is not None:
+        if attempt.state == "unknown" or not left:
+            return self._no_more(todo, after, row, now, reason=outcome.reason)
+        known = [after if each.id == after.id else each for each in tried]
+        rest = self._rest(after, known, outcome) if attempt.channel in left else timedelta()
+        return self._again(todo, after, row, min(now + rest, row.expires_at))
+
+    def _rest(self, attempt: AttemptRow, tried: Sequence[AttemptRow], outcome: NotSent) -> timedelta:
+        """How long the message is left alone: not at all while another way of its channel has not had it."""
+        before = [each for each in tried if each.channel == attempt.channel and each.state == "not_sent"]
+        others = max(1, self._ways.get(attempt.channel, 1))
+        if len({each.provider for each in before}) < others and outcome.about is not About.MESSAGE:
+            return timedelta()
+        rest: timedelta = min(REST_MAX, REST_FIRST * 2 ** min(max(0, len(before) - others) // others, 16))
+        if outcome.retry_after_seconds is not None and (others == 1 or outcome.about is About.MESSAGE):
             rest = max(rest, timedelta(seconds=outcome.retry_after_seconds))
-        return self._moved(todo, attempt, row, "not_sent", Status.QUEUED, now, due=min(now + rest, row.expires_at))
+        return rest
+
+    def _left(self, row: MessageRow, after: AttemptRow, contact: ContactRow, tried: Sequence[AttemptRow]) -> list[str]:
+        known = [after if each.id == after.id else each for each in tried]
+        return channels_left(row.channels, known, contact, address_of(row)) if may_hop(known) else []
+
+    def _again(self, todo: Round, after: AttemptRow, row: MessageRow, due: datetime) -> tuple[AttemptRow, MessageRow]:
+        """It is decided anew: on the same channel, or on the next one."""
+        if row.status == Status.UNDELIVERED:
+            todo.hops.append((row.id, True, due))
+        elif may_move(Status(row.status), Status.QUEUED):
+            todo.moves.append((row.id, Status.QUEUED, None, due))
+            row = replace(row, status=Status.QUEUED)
+        return after, row
+
+    def _no_more(
+        self, todo: Round, after: AttemptRow, row: MessageRow, now: datetime, **more: str | None
+    ) -> tuple[AttemptRow, MessageRow]:
+        """No channel is left. What an earlier attempt has made undelivered stays that."""
+        if row.status == Status.UNDELIVERED:
+            todo.events.append(undelivered(row, now, [], provider=after.provider, **more))
+            return after, row
+        return self._moved(todo, after, row, after.state, Status.FAILED, now, **more)
 
     def _moved(
         self,
@@ -219,14 +281,15 @@ class Settler:
         state: str,
         status: Status,
         now: datetime,
-        *,
-        due: datetime | None = None,
         **more: str | None,
     ) -> tuple[AttemptRow, MessageRow]:
-        todo.moves.append((row.id, status, None, due))
-        if status is not Status.QUEUED:
-            todo.events.append(crm_event(f"message.{status}", row, now, provider=attempt.provider, **more))
-        return replace(attempt, state=state), replace(row, status=status)
+        """What became of the attempt, and of its message unless another word about it says more already."""
+        attempt = replace(attempt, state=state)
+        if not may_move(Status(row.status), status):
+            return attempt, row
+        todo.moves.append((row.id, status, None, None))
+        todo.events.append(crm_event(f"message.{status}", row, now, provider=attempt.provider, **more))
+        return attempt, replace(row, status=status)
 
     def _entry(
         self, attempt: AttemptRow, row: MessageRow, contact: ContactRow, outcome: Outcome, now: datetime
@@ -255,6 +318,71 @@ class Settler:
             words=words,
             key=contact.key,
         )
+
+
+def follow(
+    todo: Round, row: MessageRow, contact: ContactRow, tried: Sequence[AttemptRow], now: datetime, **more: str | None
+) -> None:
+    """It did not reach her: the next channel follows, if one is left and nothing that was sent may still reach her."""
+    left = channels_left(row.channels, tried, contact, address_of(row)) if may_hop(tried) else []
+    if row.expires_at <= now:
+        left = []
+    if left:
+        todo.hops.append((row.id, True, now))
+    todo.events.append(undelivered(row, now, left, **more))
+
+
+def invalidate(
+    scribe: Scribe, todo: Round, contact: ContactRow, attempt: AttemptRow, code: str, now: datetime
+) -> ContactRow:
+    """A provider says that the address is none: it is not tried again, and the CRM is told once. The person as known now."""
+    known = next((row for row in contact.on(attempt.channel) if row.address == attempt.address), None)
+    if known is None or known.invalid_at is not None:
+        return contact
+    todo.invalid.append((contact.tenant, known.endpoint, now, attempt.provider, code))
+    todo.entries.setdefault(contact.tenant, []).append(
+        scribe.entry(
+            "address_invalid",
+            tenant=contact.tenant,
+            at=now,
+            subject=contact.subject,
+            message=attempt.message,
+            facts={
+                "attempt": attempt.id.hex,
+                "channel": attempt.channel,
+                "endpoint": known.endpoint,
+                "provider": attempt.provider,
+                "code": code,
+            },
+        )
+    )
+    data = {
+        "contact": contact.id,
+        "channel": attempt.channel,
+        "address": attempt.address,
+        "reason": "address_invalid",
+        "provider": attempt.provider,
+        "code": code,
+    }
+    todo.events.append(event("contact.flagged", contact.tenant, contact.id, now, data))
+    marked = tuple(replace(row, invalid_at=now) if row is known else row for row in contact.addresses)
+    return replace(contact, addresses=marked)
+
+
+def revive(scribe: Scribe, todo: Round, contact: ContactRow, channel: str, address: str, now: datetime) -> None:
+    """Something came from an address, or got through to it: whatever a provider said, it is one."""
+    for row in contact.on(channel):
+        if row.address == address and row.invalid_at is not None:
+            todo.alive.append((contact.tenant, row.endpoint))
+            todo.entries.setdefault(contact.tenant, []).append(
+                scribe.entry(
+                    "address_valid",
+                    tenant=contact.tenant,
+                    at=now,
+                    subject=contact.subject,
+                    facts={"channel": channel, "endpoint": row.endpoint},
+                )
+            )
 
 
 def withdraw(scribe: Scribe, todo: Round, contact: ContactRow, channel: str, address: str, now: datetime) -> None:

@@ -18,7 +18,7 @@ from gateway.settle import Ending, Round, Settler
 from storage import hooks, messages, outbox, people
 from storage.clock import LegalClock
 from storage.database import Connection, Database
-from storage.messages import AttemptRow
+from storage.messages import AttemptRow, MessageRow
 from vocabulary.outcome import Absent, CannotTell, Found, Lost, Sent, Unknown
 
 log = structlog.get_logger()
@@ -139,25 +139,26 @@ class Sweeper:
                 again = None
             await messages.look_up_at(connection, attempt.id, again)
             if again is None:
-                await self._undetermined(connection, rows[attempt.message].id, kept, now, real)
+                await self._undetermined(connection, rows[attempt.message], kept, now, real)
 
         await self._database.run(job)
 
     async def _undetermined(
-        self, connection: Connection, message: UUID, attempt: AttemptRow, now: datetime, real: datetime
+        self, connection: Connection, row: MessageRow, attempt: AttemptRow, now: datetime, real: datetime
     ) -> None:
         contact = (await people.contacts(connection, [(attempt.tenant, attempt.contact)]))[
             attempt.tenant, attempt.contact
         ]
         todo = Round.empty()
-        todo.moves.append((message, "unknown", "undetermined", None))
+        # The status of what was sent again after it was not delivered stays where it stands.
+        todo.moves.append((row.id, row.status, "undetermined", None))
         todo.entries[attempt.tenant] = [
             self._scribe.entry(
                 "undetermined",
                 tenant=attempt.tenant,
                 at=now,
                 subject=contact.subject,
-                message=message,
+                message=row.id,
                 facts={"attempt": attempt.id.hex, "provider": attempt.provider, "lookups": attempt.lookups},
             )
         ]

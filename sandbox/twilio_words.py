@@ -74,7 +74,8 @@ def check(form: Mapping[str, str], number: str) -> None:
         if parts.scheme not in ("http", "https") or not parts.hostname or len(callback) > CALLBACK_CHARACTERS_MAX:
             raise TwilioError(400, 21609, "The StatusCallback URL is not a valid URL.")
     if to.endswith("0003"):
-        raise TwilioError(400, 21614, f"'To' number {to} is not a valid mobile number")
+        # Of the pair of numbers, not of hers: an address that is none would never be tried again.
+        raise TwilioError(400, 21612, f"Message cannot be sent with the current combination of 'To' ({to}) and 'From'")
     if to.endswith("0005"):
         raise TwilioError(400, 21610, "Attempt to send to unsubscribed recipient")
 

@@ -1,7 +1,7 @@
 """Messages, their idempotency keys and their attempts, as rows."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
@@ -33,6 +33,12 @@ class MessageRow:
     updated_at: datetime
     resolution: str | None = None
     first: str | None = field(default=None, repr=False)
+    hop: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it will be decided again: not sent yet, or undelivered with a channel left."""
+        return self.hop or self.status in ("queued", "deferred")
 
     def as_accepted(self) -> Self:
         """The message as it was answered first: what a repeated request is told again."""
@@ -46,6 +52,7 @@ class MessageRow:
             decisions=json.dumps(first["decisions"]) if first else self.decisions,
             updated_at=self.created_at,
             resolution=None,
+            hop=False,
         )
 
 
@@ -72,6 +79,7 @@ class AttemptRow:
     reason: str | None = None
     segments: int | None = None
     lookups: int = 0
+    excused: bool = False
     settled_at: datetime | None = None
 
 
@@ -134,12 +142,27 @@ async def ring(connection: Connection) -> None:
     await connection.execute(queries(_SQL)["ring"])
 
 
-async def claim_due(connection: Connection, now: datetime, limit: int, resting: Iterable[str] = ()) -> list[MessageRow]:
+async def tenants_due(connection: Connection, now: datetime) -> list[str]:
+    """The tenants of which something is due."""
+    return [row["tenant"] for row in await connection.fetch(queries(_SQL)["tenants_due"], now)]
+
+
+async def claim_due(
+    connection: Connection,
+    now: datetime,
+    limit: int,
+    shares: Mapping[str, int],
+    resting: Iterable[str] = (),
+    held: Iterable[UUID] = (),
+) -> list[MessageRow]:
     """Lock up to ``limit`` waiting messages that are due or past their end, skipping what somebody else holds.
 
-    ``resting``: channels whose ways have to rest; what waits for them is left where it is.
+    ``shares``: how many of each tenant at the most, in the order of their turns. ``resting``: channels whose ways have to
+    rest; what waits for them is left where it is. ``held``: what this transaction has claimed already.
     """
-    rows = await connection.fetch(queries(_SQL)["claim_due"], now, limit, list(resting))
+    rows = await connection.fetch(
+        queries(_SQL)["claim_due"], now, limit, list(resting), list(shares), list(shares.values()), list(held)
+    )
     return [_message(row) for row in rows]
 
 
@@ -167,6 +190,19 @@ async def move(
     if rows:
         columns = [list(column) for column in zip(*rows, strict=True)]
         await connection.execute(queries(_SQL)["move"], *columns, now)
+
+
+async def hop(connection: Connection, rows: Sequence[tuple[UUID, bool, datetime | None]]) -> None:
+    """Set of undelivered messages locked here ``(id, whether the next channel is waited for, due_at)``; only they can wait so."""
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        await connection.execute(queries(_SQL)["hop"], *columns)
+
+
+async def excuse(connection: Connection, attempts_: Sequence[UUID]) -> None:
+    """Do not count these attempts against their messages."""
+    if attempts_:
+        await connection.execute(queries(_SQL)["excuse"], list(attempts_))
 
 
 async def lock(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, MessageRow]:
@@ -326,6 +362,7 @@ def _message(row: Any) -> MessageRow:
         updated_at=row["updated_at"],
         resolution=row["resolution"],
         first=row["first"],
+        hop=row["hop"],
     )
 
 
@@ -350,5 +387,6 @@ def _attempt(row: Any) -> AttemptRow:
         reason=row["reason"],
         segments=row["segments"],
         lookups=row["lookups"],
+        excused=row["excused"],
         settled_at=row["settled_at"],
     )

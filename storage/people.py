@@ -24,6 +24,8 @@ class AddressRow:
     endpoint: str
     kind: str
     source: str
+    #: Since when a provider says that it is none. Never part of what a CRM describes.
+    invalid_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,18 @@ async def stops_of_strangers(
     return {(row["channel"], row["address"]): row["at"] for row in rows}
 
 
+async def mark_invalid(connection: Connection, rows: Sequence[tuple[str, str, datetime, str, str]]) -> None:
+    """Keep that addresses are none: ``(tenant, endpoint, at, provider, the provider's code)``; the first word stands."""
+    if rows:
+        await connection.execute(queries(_SQL)["mark_invalid"], *[list(column) for column in zip(*rows, strict=True)])
+
+
+async def mark_alive(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
+    """These (tenant, endpoint) pairs have shown life: no longer invalid."""
+    if keys:
+        await connection.execute(queries(_SQL)["mark_alive"], [k[0] for k in keys], [k[1] for k in keys])
+
+
 async def put_debts(connection: Connection, debts: Sequence[DebtRow], now: datetime) -> None:
     """Insert or replace debts and whom they tie."""
     if not debts:
@@ -195,9 +209,15 @@ async def debts(connection: Connection, keys: Iterable[Key]) -> dict[Key, DebtRo
 def _contact(row: Any) -> ContactRow:
     get = row.__getitem__
     addresses = tuple(
-        AddressRow(channel=channel, address=address, endpoint=endpoint, kind=kind, source=source)
-        for channel, address, endpoint, kind, source in zip(
-            get("channels"), get("address_list"), get("endpoints"), get("kinds"), get("sources"), strict=True
+        AddressRow(channel=channel, address=address, endpoint=endpoint, kind=kind, source=source, invalid_at=invalid)
+        for channel, address, endpoint, kind, source, invalid in zip(
+            get("channels"),
+            get("address_list"),
+            get("endpoints"),
+            get("kinds"),
+            get("sources"),
+            get("invalid"),
+            strict=True,
         )
     )
     return ContactRow(

@@ -18,4 +18,4 @@ SELECT name FROM migration
 
 -- name: depth
 -- Waiting messages that are due.
-SELECT count(*) AS due, min(due_at) AS oldest FROM message WHERE status IN ('queued', 'deferred') AND due_at <= $1
+SELECT count(*) AS due, min(due_at) AS oldest FROM message WHERE (status IN ('queued', 'deferred') OR hop) AND due_at <= $1

@@ -26,15 +26,43 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 -- Heard by every dispatcher when this commits.
 SELECT pg_notify('tregua_due', '')
 
+-- name: tenants_due
+-- Whose messages are due, by one step in the index for each tenant that has any waiting, resting channels ($2) among them.
+WITH RECURSIVE each AS (
+  (SELECT tenant, due_at FROM message WHERE (status IN ('queued', 'deferred') OR hop) ORDER BY tenant, due_at LIMIT 1)
+  UNION ALL
+  SELECT next.tenant, next.due_at FROM each, LATERAL (
+    SELECT tenant, due_at FROM message WHERE (status IN ('queued', 'deferred') OR hop) AND tenant > each.tenant
+    ORDER BY tenant, due_at LIMIT 1
+  ) next
+)
+SELECT tenant FROM each WHERE due_at <= $1
+
 -- name: claim_due
--- Waiting messages that are due, or past their end, oldest due first; what another worker holds is skipped, and resting channels ($3).
-SELECT * FROM message
-WHERE status IN ('queued', 'deferred') AND due_at <= $1 AND NOT channel = ANY($3::text[])
-ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+-- Waiting messages of these tenants ($4) that are due, or past their end: of each its oldest, so many as stand beside it ($5);
+-- what another worker holds is skipped, and resting channels ($3), and what is held here already ($6).
+SELECT m.* FROM unnest($4::text[], $5::integer[]) WITH ORDINALITY AS turn(tenant, share, position), LATERAL (
+  SELECT * FROM message
+  WHERE (status IN ('queued', 'deferred') OR hop) AND tenant = turn.tenant AND due_at <= $1
+    AND NOT channel = ANY($3::text[]) AND NOT id = ANY($6::uuid[])
+  ORDER BY due_at, id LIMIT turn.share FOR UPDATE SKIP LOCKED
+) m
+ORDER BY turn.position, m.due_at, m.id LIMIT $2
 
 -- name: next_due
 -- The earliest instant at which a waiting message wants attention.
-SELECT min(due_at) FROM message WHERE status IN ('queued', 'deferred') AND NOT channel = ANY($1::text[])
+WITH RECURSIVE each AS (
+  (SELECT tenant FROM message WHERE (status IN ('queued', 'deferred') OR hop) ORDER BY tenant LIMIT 1)
+  UNION ALL
+  SELECT next.tenant FROM each, LATERAL (
+    SELECT tenant FROM message WHERE (status IN ('queued', 'deferred') OR hop) AND tenant > each.tenant ORDER BY tenant LIMIT 1
+  ) next
+)
+SELECT min(due.due_at) FROM each, LATERAL (
+  SELECT due_at FROM message
+  WHERE (status IN ('queued', 'deferred') OR hop) AND tenant = each.tenant AND NOT channel = ANY($1::text[])
+  ORDER BY due_at LIMIT 1
+) due
 
 -- name: decide
 -- Fresh decisions; $7 is the law's instant. The first one is kept for whoever repeats the request.
@@ -44,10 +72,21 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::time
 WHERE m.id = t.id AND m.id = ANY($1::uuid[])
 
 -- name: move
--- New statuses; $5 is the law's instant.
-UPDATE message m SET status = t.status, resolution = coalesce(t.resolution, m.resolution), due_at = coalesce(t.due_at, m.due_at), updated_at = $5
+-- New statuses; $5 is the law's instant. What was delivered after all needs no next channel.
+UPDATE message m SET status = t.status, resolution = coalesce(t.resolution, m.resolution), due_at = coalesce(t.due_at, m.due_at),
+  hop = m.hop AND t.status = 'undelivered', updated_at = $5
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS t(id, status, resolution, due_at)
 WHERE m.id = t.id AND m.id = ANY($1::uuid[])
+
+-- name: hop
+-- Whether undelivered messages wait for their next channel, and since when they may be taken up.
+UPDATE message m SET hop = t.waits AND m.status = 'undelivered', due_at = coalesce(t.due_at, m.due_at)
+FROM unnest($1::uuid[], $2::boolean[], $3::timestamptz[]) AS t(id, waits, due_at)
+WHERE m.id = t.id AND m.id = ANY($1::uuid[])
+
+-- name: excuse
+-- Attempts that are not counted against their messages.
+UPDATE attempt SET excused = true WHERE id = ANY($1::uuid[])
 
 -- name: lock
 -- These messages, in id order, until the transaction ends.
@@ -132,7 +171,7 @@ JOIN attempt a ON a.tenant = named.tenant AND a.contact = named.contact AND a.st
 -- name: waiting_of
 -- The messages that wait for the named people.
 SELECT m.id FROM unnest($1::text[], $2::text[]) AS named(tenant, contact)
-JOIN message m ON m.tenant = named.tenant AND m.contact = named.contact AND m.status IN ('queued', 'deferred')
+JOIN message m ON m.tenant = named.tenant AND m.contact = named.contact AND (m.status IN ('queued', 'deferred') OR m.hop)
 
 -- name: last_spoken_to
 -- The last message that went to an address of each of the named people, the latest of them first.

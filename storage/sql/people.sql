@@ -23,13 +23,13 @@ SELECT DISTINCT tenant, digest FROM unnest($1::text[], $2::text[]) AS t(tenant, 
 ON CONFLICT DO NOTHING
 
 -- name: put_addresses
--- Replace the addresses of the named contacts ($1, $2) by those given.
+-- Replace the addresses of the named contacts ($1, $2) by those given; what she bound herself stays.
 WITH given AS (
   SELECT * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::integer[])
     AS t(tenant, contact, channel, address, endpoint, kind, source, position)
 ), gone AS (
   DELETE FROM address a USING unnest($1::text[], $2::text[]) AS named(tenant, contact)
-  WHERE a.tenant = named.tenant AND a.contact = named.contact
+  WHERE a.tenant = named.tenant AND a.contact = named.contact AND a.bound_at IS NULL
     AND NOT EXISTS (SELECT FROM given g WHERE g.tenant = a.tenant AND g.contact = a.contact AND g.channel = a.channel AND g.address = a.address)
 )
 INSERT INTO address (tenant, contact, channel, address, endpoint, kind, source, position)
@@ -47,15 +47,16 @@ ORDER BY tenant, id FOR NO KEY UPDATE
 -- People with their addresses, first choice first, and the key their words are sealed with.
 SELECT c.tenant, c.id, c.subject, c.name, c.role, c.locale, c.jurisdictions, c.zones, c.household, c.residence, k.key,
   coalesce(a.channels, '{}') AS channels, coalesce(a.addresses, '{}') AS address_list, coalesce(a.endpoints, '{}') AS endpoints,
-  coalesce(a.kinds, '{}') AS kinds, coalesce(a.sources, '{}') AS sources
+  coalesce(a.kinds, '{}') AS kinds, coalesce(a.sources, '{}') AS sources, coalesce(a.invalid, '{}') AS invalid
 FROM unnest($1::text[], $2::text[]) AS named(tenant, id)
 JOIN contact c ON c.tenant = named.tenant AND c.id = named.id
 LEFT JOIN vault.person_key k ON k.subject = c.subject
 LEFT JOIN LATERAL (
   SELECT array_agg(channel ORDER BY position) AS channels, array_agg(address ORDER BY position) AS addresses,
-    array_agg(endpoint ORDER BY position) AS endpoints, array_agg(kind ORDER BY position) AS kinds,
-    array_agg(source ORDER BY position) AS sources
-  FROM address WHERE address.tenant = c.tenant AND address.contact = c.id
+    array_agg(address.endpoint ORDER BY position) AS endpoints, array_agg(kind ORDER BY position) AS kinds,
+    array_agg(source ORDER BY position) AS sources, array_agg(i.at ORDER BY position) AS invalid
+  FROM address LEFT JOIN invalid_address i ON i.tenant = address.tenant AND i.endpoint = address.endpoint
+  WHERE address.tenant = c.tenant AND address.contact = c.id
 ) a ON true
 
 -- name: lock_endpoints
@@ -77,6 +78,18 @@ ON CONFLICT (channel, address) DO UPDATE SET at = greatest(stranger_stop.at, exc
 -- Which of these addresses told us to stop before anybody named them.
 SELECT s.channel, s.address, s.at FROM unnest($1::text[], $2::text[]) AS t(channel, address)
 JOIN stranger_stop s ON s.channel = t.channel AND s.address = t.address
+
+-- name: mark_invalid
+-- A provider's word that addresses are none; the first one stands.
+INSERT INTO invalid_address (tenant, endpoint, at, provider, code)
+SELECT tenant, endpoint, at, provider, code FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])
+  AS t(tenant, endpoint, at, provider, code)
+ORDER BY tenant, endpoint
+ON CONFLICT DO NOTHING
+
+-- name: mark_alive
+-- Addresses from which something came, or to which something got through.
+DELETE FROM invalid_address WHERE (tenant, endpoint) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 
 -- name: put_debts
 -- Debts, in key order.

@@ -1,0 +1,125 @@
+"""Which way a message takes: in the operator's order or by weight, past those that rest, are broken or are at their pace."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import sha256
+from math import log
+from uuid import UUID
+
+from adapters.kit.port import Adapter
+from gateway.circuits import Circuits
+from storage.messages import AttemptRow
+from throttling.pacing import Pacer
+from vocabulary.channel import Channel
+from vocabulary.outcome import Outcome
+
+
+class Ways:
+    """The ways out of one worker. ``ways`` are in the operator's order per channel; ``weights`` share the first choice out."""
+
+    def __init__(
+        self,
+        *,
+        ways: Mapping[Channel, tuple[Adapter, ...]],
+        pacer: Pacer,
+        circuits: Circuits,
+        weights: Mapping[str, int] | None = None,
+    ) -> None:
+        self._ways = ways
+        self._pacer = pacer
+        self._circuits = circuits
+        self._weights = weights or {}
+        self._names = {way.name: way for each in ways.values() for way in each}
+        self._rests_until: dict[str, float] = {}
+
+    @property
+    def rest_seconds(self) -> float | None:
+        """Seconds until a way that rests may be used again, None when none rests."""
+        now = time.monotonic()
+        return min((until - now for until in self._rests_until.values() if until > now), default=None)
+
+    def resting(self) -> list[str]:
+        """The channels all of whose ways rest: broken, or used as fast as their providers want."""
+        now = time.monotonic()
+        return [
+            channel.value
+            for channel, ways in self._ways.items()
+            if ways and all(self._rests_until.get(way.name, 0.0) > now for way in ways)
+        ]
+
+    async def grants(self, wanted: int) -> dict[str, int]:
+        """How many sends each way may take now; taken before anything is reserved, so that no reservation waits for a pace."""
+        granted: dict[str, int] = {}
+        for name in self._names:
+            if self._rests_until.get(name, 0.0) > time.monotonic():
+                granted[name] = 0
+                continue
+            room, wait = await self._circuits.room(name, wanted)
+            if room == 0:
+                granted[name] = 0
+                self._rests_until[name] = time.monotonic() + wait
+                continue
+            grant = await self._pacer.take(name, room)
+            granted[name] = grant.count
+            if grant.count < room:
+                self._rests_until[name] = time.monotonic() + grant.wait_seconds
+        return granted
+
+    async def give_back(self, granted: Mapping[str, int], unused: Mapping[str, int]) -> None:
+        """Hand back what was granted and not used."""
+        for name, count in unused.items():
+            await self._pacer.give(name, count)
+            if count and count == granted[name]:
+                await self._circuits.unprobed(name)
+
+    def idle(self, grants: Mapping[str, int]) -> list[str]:
+        """The channels on which nothing may be sent now."""
+        return [c.value for c, ways in self._ways.items() if ways and not any(grants[way.name] for way in ways)]
+
+    def pick(
+        self,
+        channel: Channel,
+        allowed: Callable[[str], bool],
+        message: UUID,
+        tried: Sequence[AttemptRow],
+        grants: Mapping[str, int],
+    ) -> Adapter | None:
+        """The way that a message takes next, of those that are allowed: one that may send now before one that may not,
+        one that did not fail it before one that did."""
+        ways = [way for way in self._ways.get(channel, ()) if allowed(way.name)]
+        if not ways:
+            return None
+        used = [attempt.provider for attempt in tried if attempt.state == "not_sent"]
+        ranks = ranked([way.name for way in ways], self._weights, message)
+        return min(ways, key=lambda way: (not grants[way.name], used.count(way.name), ranks[way.name]))
+
+    def wait_seconds(self, ways: Iterable[str]) -> float:
+        """Seconds until one of these ways may be used."""
+        now = time.monotonic()
+        return min((max(0.0, self._rests_until.get(name, 0.0) - now) for name in ways), default=0.0)
+
+    def names(self, channel: Channel) -> tuple[str, ...]:
+        """The ways of a channel, in the operator's order."""
+        return tuple(way.name for way in self._ways.get(channel, ()))
+
+    def note(self, way: str, outcome: Outcome) -> None:
+        """An attempt by a way has ended so."""
+        self._circuits.note(way, outcome)
+
+
+def ranked(names: Sequence[str], weights: Mapping[str, int], message: UUID) -> dict[str, int]:
+    """In which order a message prefers its ways: those with a weight share the first place in that proportion, the others
+    stand by in the operator's order.
+
+    The same message always prefers the same way, in every process (rendezvous hashing with weights: Schindler, Radoslavov 2005).
+    """
+    weighted = [name for name in names if weights.get(name, 0) > 0]
+    weighted.sort(key=lambda name: -log(_unit(message, name)) / weights[name])
+    order = [*weighted, *(name for name in names if name not in weighted)]
+    return {name: place for place, name in enumerate(order)}
+
+
+def _unit(message: UUID, name: str) -> float:
+    """A number from just above 0 to 1, the same for the same message and way."""
+    drawn = int.from_bytes(sha256(message.bytes + name.encode()).digest()[:8])
+    return (drawn + 1) / 2**64
