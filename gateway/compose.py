@@ -37,6 +37,7 @@ from gateway.profiles import Registrar
 from gateway.questions import Adviser
 from gateway.receive import Receiver
 from gateway.recheck import Watch
+from gateway.registers import Registers
 from gateway.seal import Sealer
 from gateway.settings import Settings, Wrong
 from gateway.settle import LOOKUPS, Settler
@@ -239,6 +240,7 @@ def api(made: House) -> web.Application:
         ),
         media=MediaRoom(database=made.database, clock=made.clock, booth=made.booth),
         starts=starter,
+        registers=registers(made),
         sealer=made.sealer,
         auditor=auditor(made),
         redis_ready=lambda: _answers(made.redis),
@@ -252,6 +254,13 @@ def api(made: House) -> web.Application:
     app = make_app(desk, [*hooks, *media_routes(made.media_links, made.database, made.clock)])
     app.cleanup_ctx.append(_mail_doors(made, receiver, counter))
     return app
+
+
+def registers(made: House) -> Registers:
+    """Whoever reads do-not-contact registers."""
+    return Registers(
+        database=made.database, clock=made.clock, scribe=made.scribe, law=made.law, secret=made.endpoint_secret
+    )
 
 
 def _mail_doors(
@@ -334,6 +343,7 @@ def worker(made: House) -> Worker:
             Job("look_up", made.pace.sweep_seconds, sweeps.look_up),
             Job("seal", 2, made.sealer.seal_all),
             Job("forget", 3600, sweeps.forget),
+            Job("clear_registers", 3600, registers(made).clear),
             Job("recheck", 86_400, watch.round, seconds_max=STATEMENT_SECONDS_MAX),
             Job("speak_ahead", 30, made.notes.ahead),
             Job("forget_media", 3600, made.notes.forget),

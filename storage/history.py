@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from storage import registers
 from storage.database import Connection
 from storage.people import Key
 from storage.queries import queries
@@ -80,6 +81,8 @@ async def histories(
 ) -> dict[Key, tuple[Event, ...]]:
     """Per person: her own events, oldest first, what was said of an address she shares, and what her household and debts share.
 
+    At the end stands what registers say of her addresses, and when they were read.
+
     ``known_until`` leaves out single contacts later than that: for a clock that may be set back, and questions about the past.
     Without it a contact in the future counts, which is what protects her when a server's clock steps back.
     """
@@ -98,6 +101,8 @@ async def histories(
     found: dict[Key, list[Event]] = {key: [] for key in keys}
     for row in rows:
         found[(row["tenant"], row["asked"])].append(event_of(row, row["who"]))
+    for key, listed in (await registers.facts(connection, keys, shared)).items():
+        found[key].extend(listed)
     return {key: tuple(events) for key, events in found.items()}
 
 

@@ -13,6 +13,7 @@ from gateway.keys import Keyring
 from gateway.margins import Scope as AuditScope
 from gateway.media import Taken
 from gateway.metrics import Metrics
+from gateway.registers import Registers
 from gateway.templates_asks import PreviewAsk, TemplateAsk
 from storage.clock import LegalClock
 from storage.database import Connection, Database
@@ -181,6 +182,7 @@ class Desk:
     adviser: Adviser
     registrar: Registrar
     policies: Policies
+    registers: Registers
     templates: Templates
     media: MediaRoom
     starts: Starts

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api import audit, batch, media, messages, people, policy, service, telegram, templates, trace, webhooks
+from gateway.api import audit, batch, media, messages, people, policy, registers, service, telegram, templates, trace, webhooks
 from gateway.api.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -12,6 +12,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *people.ROUTES,
     *telegram.ROUTES,
     *policy.ROUTES,
+    *registers.ROUTES,
     *templates.ROUTES,
     *webhooks.ROUTES,
     *trace.ROUTES,
