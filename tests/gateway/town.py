@@ -23,7 +23,7 @@ from gateway.settings import Settings
 from gateway.tenants import create_key, create_tenant
 from gateway.worker import Worker
 from sandbox.app import DOOR, make_app
-from sandbox.settings import MailAccount, TwilioAccount
+from sandbox.settings import MailAccount, TelegramAccount, TwilioAccount
 from sandbox.settings import Settings as CarrierSettings
 from storage.clock import SandboxClock
 from storage.database import Connection
@@ -31,6 +31,7 @@ from vocabulary.channel import Channel
 
 PROVIDER = "twilio-test"
 MAIL_PROVIDER = "mail-test"
+BOT_PROVIDER = "bot-test"
 TENANT = "t1"
 NUMBER = "+15005550006"
 ANA = "+573001234567"
@@ -227,6 +228,22 @@ def settings_for(
     )
 
 
+def with_telegram(found: Settings, carrier_port: int) -> Settings:
+    """The same settings with a bot at the simulated carrier."""
+    bot = {
+        "kind": "telegram",
+        "token": "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
+        "secret": "secret-of-the-test-webhook",
+        "bot": "cobranza_c1_bot",
+        "base_url": f"http://127.0.0.1:{carrier_port}",
+    }
+    return replace(
+        found,
+        providers={**found.providers, BOT_PROVIDER: bot},
+        channels={**found.channels, Channel.TELEGRAM: (BOT_PROVIDER,)},
+    )
+
+
 def carrier_for(
     settings: Settings, folder: Path, carrier_port: int, mail_ports: tuple[int, int] | None = None
 ) -> CarrierSettings:
@@ -239,9 +256,18 @@ def carrier_for(
         inbound_host="127.0.0.1",
         inbound_port=mail_ports[1],
     )
+    bot = settings.providers.get(BOT_PROVIDER)
+    telegram = bot and TelegramAccount(
+        provider=BOT_PROVIDER,
+        token=bot["token"],
+        bot=bot["bot"],
+        secret=bot["secret"],
+        hook_url=f"{settings.public_url}/hooks/{BOT_PROVIDER}",
+    )
     return CarrierSettings(
         directory=folder,
         mail=mail or None,
+        telegram=telegram or None,
         twilio=TwilioAccount(
             provider=PROVIDER,
             account_sid=provider["account_sid"],
@@ -264,12 +290,19 @@ class _LawClock:
 
 @contextlib.asynccontextmanager
 async def town(
-    database_url: str, redis_url: str, folder: Path, *, pace: Pace | None = None, mail: bool = False
+    database_url: str,
+    redis_url: str,
+    folder: Path,
+    *,
+    pace: Pace | None = None,
+    mail: bool = False,
+    telegram: bool = False,
 ) -> AsyncIterator[Town]:
     """A gateway on a migrated database, its API, its carrier, and no worker yet; the clock stands on a Tuesday at ten."""
     port, carrier_port = free_port(), free_port()
     mail_ports = (free_port(), free_port()) if mail else None
     settings = settings_for(database_url, redis_url, port, carrier_port, mail_ports)
+    settings = with_telegram(settings, carrier_port) if telegram else settings
     async with contextlib.AsyncExitStack() as stack:
         made = await stack.enter_async_context(house(settings, pace=pace))
         await create_tenant(
