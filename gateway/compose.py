@@ -31,9 +31,11 @@ from gateway.messages import Canceller, Shelf
 from gateway.metrics import Metrics
 from gateway.notes import NoteRoom
 from gateway.notify import Notifier
+from gateway.page_door import open_page
 from gateway.parcels import Packer
 from gateway.policies import Policies
 from gateway.profiles import Registrar
+from gateway.proofs import Prover
 from gateway.questions import Adviser
 from gateway.receive import Receiver
 from gateway.recheck import Watch
@@ -242,6 +244,7 @@ def api(made: House) -> web.Application:
         starts=starter,
         registers=registers(made),
         sealer=made.sealer,
+        prover=Prover(database=made.database, sealer=made.sealer),
         auditor=auditor(made),
         redis_ready=lambda: _answers(made.redis),
         public_url=made.settings.public_url,
@@ -253,6 +256,18 @@ def api(made: House) -> web.Application:
     hooks = hook_routes(made.adapters, receiver, made.settings.public_url, counter, kinds)
     app = make_app(desk, [*hooks, *media_routes(made.media_links, made.database, made.clock)])
     app.cleanup_ctx.append(_mail_doors(made, receiver, counter))
+    open_page(
+        app,
+        settings=made.settings,
+        database=made.database,
+        clock=made.clock,
+        law=made.law,
+        scribe=made.scribe,
+        links=made.links,
+        receiver=receiver,
+        secret=made.mark_secret,
+        endpoint_secret=made.endpoint_secret,
+    )
     return app
 
 

@@ -6,7 +6,8 @@ At least once: the receiver tells repeats apart by ``webhook-id``. Real time thr
 import asyncio
 import json
 import random
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
@@ -16,7 +17,7 @@ from standardwebhooks.webhooks import Webhook
 
 from gateway.answers import instant
 from gateway.egress import Egress, Refused
-from storage import outbox
+from storage import chain, outbox
 from storage.clock import LegalClock
 from storage.database import Connection, Database
 from storage.outbox import Delivery
@@ -55,17 +56,19 @@ class Notifier:
     async def round(self) -> int:
         """Deliver what is due and first in its line; how many were tried."""
 
-        async def lease(connection: Connection) -> tuple[list[Delivery], datetime]:
+        async def lease(connection: Connection) -> tuple[list[Delivery], datetime, dict[str, str]]:
             _, real = await self._clock.now(connection)
-            return await outbox.lease(connection, real, BATCH_MAX, LEASE_SECONDS, self._reach), real
+            found = await outbox.lease(connection, real, BATCH_MAX, LEASE_SECONDS, self._reach)
+            heads = await chain.heads(connection, {delivery.tenant for delivery in found})
+            return found, real, {tenant: b64encode(note.encode()).decode() for tenant, note in heads.items()}
 
-        leased, sent_at = await self._database.run(lease)
+        leased, sent_at, checkpoints = await self._database.run(lease)
         # One contact with a long line must not hide the heads of others: look further while few are found.
         self._reach = REACH if len(leased) >= BATCH_MAX // 4 else min(self._reach * 4, REACH_MAX)
         if not leased:
             return 0
         # The leases are committed; no transaction is open while the world is spoken to.
-        told = await asyncio.gather(*(self._deliver(delivery, sent_at) for delivery in leased))
+        told = await asyncio.gather(*(self._deliver(delivery, sent_at, checkpoints) for delivery in leased))
 
         async def store(connection: Connection) -> None:
             _, real = await self._clock.now(connection)
@@ -74,7 +77,9 @@ class Notifier:
         await self._database.run(store)
         return len(leased)
 
-    async def _deliver(self, delivery: Delivery, sent_at: datetime) -> tuple[Delivery, int | None, str | None]:
+    async def _deliver(
+        self, delivery: Delivery, sent_at: datetime, checkpoints: Mapping[str, str]
+    ) -> tuple[Delivery, int | None, str | None]:
         body = _body(delivery)
         identity = shown("evt", delivery.event)
         signatures = [Webhook(secret).sign(identity, sent_at, body) for secret in delivery.secrets]
@@ -85,6 +90,9 @@ class Notifier:
             "webhook-signature": " ".join(signatures),
             "user-agent": "tregua-webhooks/1",
         }
+        if delivery.tenant in checkpoints:
+            # Every receiver becomes a witness: what it kept shows a trace that is rewritten later.
+            headers["tregua-checkpoint"] = checkpoints[delivery.tenant]
         async with self._gate:
             try:
                 async with asyncio.timeout(TIMEOUT_SECONDS):

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from gateway.proofs import grown
 from storage import chain
 from storage.clock import LegalClock
 from storage.database import Connection, Database
@@ -73,6 +74,7 @@ class Sealer:
         if stop == size and note is not None:
             return opened(note, self.signer(tenant).public_key), False
         index = size
+        leaves: list[bytes] = []
         async for row in chain.written(connection, tenant, size, stop):
             if row.idx != index:
                 raise Broken(f"entry {index} is missing")
@@ -82,9 +84,11 @@ class Sealer:
             if not whole or leaf_hash(row.header, row.payload_digest) != row.leaf:
                 raise Broken(f"entry {index} was changed")
             frontier.append(row.leaf)
+            leaves.append(row.leaf)
             index += 1
         if index != stop:
             raise Broken(f"entry {index} is missing")
+        await grown(connection, tenant, size, leaves)
         now, _ = await self._clock.now(connection)
         head = sign(head_of(tenant, frontier), self.signer(tenant))
         await chain.put_seal(connection, tenant, stop, list(frontier.hashes), head.head.root, head.note(), now)

@@ -1,6 +1,6 @@
 """The trace's rows: appended in the transaction that makes them true, the chain's head locked last."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -131,3 +131,11 @@ async def head(connection: Connection, tenant: str) -> str | None:
     """The last signed head, as a signed note."""
     note: str | None = await connection.fetchval(queries(_SQL)["head"], tenant)
     return note
+
+
+async def heads(connection: Connection, tenants: Iterable[str]) -> dict[str, str]:
+    """The last signed head of each tenant that has one."""
+    wanted = list(tenants)
+    if not wanted:
+        return {}
+    return {row["tenant"]: row["note"] for row in await connection.fetch(queries(_SQL)["heads"], wanted)}

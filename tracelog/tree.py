@@ -74,6 +74,11 @@ def _split(count: int) -> int:
     return 1 << ((count - 1).bit_length() - 1)
 
 
+def halves(low: int, high: int) -> int:
+    """Where the tree over the leaves ``[low, high)`` is cut in two (RFC 9162 §2.1.1); a range of one leaf is not."""
+    return low + _split(high - low)
+
+
 def inclusion_ranges(index: int, size: int) -> Ranges:
     """Whose roots prove that leaf ``index`` stands in the tree of ``size`` leaves, nearest first (RFC 9162 §2.1.3.1).
 

@@ -13,6 +13,7 @@ from gateway.keys import Keyring
 from gateway.margins import Scope as AuditScope
 from gateway.media import Taken
 from gateway.metrics import Metrics
+from gateway.proofs import Proof
 from gateway.registers import Registers
 from gateway.templates_asks import PreviewAsk, TemplateAsk
 from storage.clock import LegalClock
@@ -158,6 +159,18 @@ class Templates(Protocol):
         ...
 
 
+class Prover(Protocol):
+    """Proves what the trace holds."""
+
+    async def inclusion(self, tenant: str, index: int, size: int | None, /) -> Proof:
+        """That an entry stands in it. Raises NoSuchTree or Broken."""
+        ...
+
+    async def consistency(self, tenant: str, old: int, size: int | None, /) -> Proof:
+        """That it only grew. Raises NoSuchTree or Broken."""
+        ...
+
+
 class Auditor(Protocol):
     """Answers how close people are to their limits."""
 
@@ -187,6 +200,7 @@ class Desk:
     media: MediaRoom
     starts: Starts
     sealer: Sealer
+    prover: Prover
     auditor: Auditor
     redis_ready: Callable[[], Awaitable[bool]]
     public_url: str

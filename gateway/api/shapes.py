@@ -422,6 +422,23 @@ class HeadShown(Struct, frozen=True):
     note: str
 
 
+class InclusionShown(Struct, frozen=True):
+    """An audit path (RFC 9162 §2.1.3), nearest hash first, in hexadecimal."""
+
+    index: int
+    size: int
+    leaf: str
+    hashes: list[str]
+
+
+class GrowthShown(Struct, frozen=True, rename={"from_": "from"}):
+    """A consistency proof (RFC 9162 §2.1.4), in hexadecimal; empty from nothing and from a size to itself."""
+
+    from_: int
+    to: int
+    hashes: list[str]
+
+
 class Healthy(Struct, frozen=True):
     """The process answers."""
 

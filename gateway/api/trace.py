@@ -4,18 +4,21 @@ import asyncio
 from typing import Annotated, Any, Final
 from uuid import UUID
 
+import msgspec
 from aiohttp import web
 from msgspec import Meta
 
 from gateway.api.cursors import cursor, place
 from gateway.api.messages import MESSAGE_ID
-from gateway.api.problems import Slug
+from gateway.api.problems import Problem, Slug
 from gateway.api.requests import REQUEST_ID, dress
 from gateway.api.routes import Call, Page, Route, answer
-from gateway.api.shapes import HeadShown, ListOf, TraceEntry
+from gateway.api.shapes import GrowthShown, HeadShown, InclusionShown, ListOf, TraceEntry
 from gateway.asks import Id
 from gateway.exports import lines, prepared
 from gateway.keys import Scope
+from gateway.proofs import NoSuchTree
+from gateway.refusals import Flaw
 from gateway.seal import Broken
 from storage import chain, people
 from storage.chain import TraceRow
@@ -81,6 +84,48 @@ async def head(call: Call) -> web.StreamResponse:
             "note": signed.note(),
         }
     )
+
+
+class ProofQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which entry, in the trace of how many; all that is sealed when `size` is left out."""
+
+    index: Annotated[int, Meta(ge=0, description="The entry's index, from 0.")]
+    size: Annotated[int, Meta(ge=1)] | None = None
+
+
+class GrowthQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"from_": "from"}):
+    """From which size to which."""
+
+    from_: Annotated[int, Meta(ge=0)]
+    to: Annotated[int, Meta(ge=0)] | None = None
+
+
+async def proof(call: Call) -> web.StreamResponse:
+    """That an entry stands in the trace."""
+    query: ProofQuery = call.query
+    try:
+        found = await call.desk.prover.inclusion(call.tenant, query.index, query.size)
+    except NoSuchTree as error:
+        raise Problem(Slug.INVALID, flaws=[Flaw("/index", str(error))], inside="query") from None
+    assert found.leaf is not None
+    return answer(
+        {
+            "index": query.index,
+            "size": found.size,
+            "leaf": found.leaf.hex(),
+            "hashes": [each.hex() for each in found.hashes],
+        }
+    )
+
+
+async def growth(call: Call) -> web.StreamResponse:
+    """That the trace only grew."""
+    query: GrowthQuery = call.query
+    try:
+        found = await call.desk.prover.consistency(call.tenant, query.from_, query.to)
+    except NoSuchTree as error:
+        raise Problem(Slug.INVALID, flaws=[Flaw("/from", str(error))], inside="query") from None
+    return answer({"from": query.from_, "to": found.size, "hashes": [each.hex() for each in found.hashes]})
 
 
 async def export(call: Call) -> web.StreamResponse:
@@ -169,6 +214,32 @@ ROUTES: Final = (
         description="Seals what was committed so far, and answers the head over all of it.",
         scope=Scope.AUDIT,
         answers={200: HeadShown},
+        problems=(Slug.TRACE_BROKEN,),
+    ),
+    Route(
+        method="GET",
+        path="/v1/trace/proof",
+        handler=proof,
+        name="proveEntry",
+        tag="Trace",
+        summary="Prove that an entry stands in the trace",
+        description="The audit path of RFC 9162 §2.1.3, nearest hash first: with the leaf it makes the root of the signed head.",
+        scope=Scope.AUDIT,
+        query=ProofQuery,
+        answers={200: InclusionShown},
+        problems=(Slug.TRACE_BROKEN,),
+    ),
+    Route(
+        method="GET",
+        path="/v1/trace/consistency",
+        handler=growth,
+        name="proveGrowth",
+        tag="Trace",
+        summary="Prove that the trace only grew",
+        description="The consistency proof of RFC 9162 §2.1.4 from one size to another: what `tregua trace witness` asks for.",
+        scope=Scope.AUDIT,
+        query=GrowthQuery,
+        answers={200: GrowthShown},
         problems=(Slug.TRACE_BROKEN,),
     ),
 )

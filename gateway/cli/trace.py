@@ -58,6 +58,38 @@ def verify_command(
             raise typer.Exit(1)
 
 
+@app.command("witness")
+def witness_command(
+    url: Annotated[str, typer.Option(metavar="URL", help="Where the gateway answers.")],
+    key: Annotated[
+        str, typer.Option(envvar="TREGUA_WITNESS_KEY", metavar="KEY", help="An API key with the scope audit.")
+    ],
+    state: Annotated[Path, typer.Option(metavar="FOLDER", help="Where this witness keeps what it has seen.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="The name it signs under.")] = "witness",
+    pub: Annotated[
+        str | None, typer.Option(metavar="PUB", help="The public key that must sign; else the first one met is pinned.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """See that the trace only grew since the last run, and sign what was seen. To be run by somebody else than the operator.
+
+    Exit 0: it grew, or stands. Exit 1: it was cut or rewritten, or does not answer. Exit 2: wrong use.
+
+    Example: tregua trace witness --url https://tregua.example --key tg_... --state /var/lib/witness --name notary.example
+    """
+    from gateway.cli.witness import witnessed
+    from gateway.compose import real_now
+
+    found = witnessed(url, key, state, name, pub, real_now())
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    grew = "seen for the first time" if found["seen_before"] is None else f"grew from {found['seen_before']}"
+    typer.echo(f"holds: {found['origin']}, {found['size']} entries ({grew})\nroot {found['root']}")
+    if not found["pinned"]:
+        typer.echo("the key was met for the first time and is pinned from now on; give --pub to say which it must be")
+
+
 @app.command("export")
 def export_command(
     tenant: Annotated[str, typer.Option(metavar="TENANT", help="Whose trace.")],

@@ -53,3 +53,8 @@ INSERT INTO signed_head (tenant, size, root, note, at) VALUES ($1, $2, $4, $5, $
 -- name: head
 -- The last signed head.
 SELECT note FROM signed_head WHERE tenant = $1 ORDER BY size DESC LIMIT 1
+
+-- name: heads
+-- The last signed head of each of some tenants.
+SELECT last.tenant, last.note FROM unnest($1::text[]) AS wanted(tenant),
+  LATERAL (SELECT h.tenant, h.note FROM signed_head h WHERE h.tenant = wanted.tenant ORDER BY h.size DESC LIMIT 1) last

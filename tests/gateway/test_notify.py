@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from yarl import URL
 
 from gateway.egress import Egress, Refused
 from tests.gateway.town import Town, free_port, message
+from tracelog.head import opened
 
 
 class Crm:
@@ -138,3 +140,15 @@ async def test_a_long_line_of_one_person_does_not_hold_up_another(busy: Town, cr
     assert 2001 in numbers
     assert len(numbers) < 1000, "the short line waited for the long one"
     assert [n for n in numbers if n <= 2000] == sorted(n for n in numbers if n <= 2000)
+
+
+async def test_every_event_to_the_crm_carries_the_last_signed_head(busy: Town, crm: tuple[Crm, str]) -> None:
+    found, url = crm
+    await busy.call("POST", "/v1/webhooks", {"url": url})
+    _, shown, _ = await busy.call("GET", "/v1/trace/head")
+    sent = await busy.send(message())
+    await busy.until(sent["id"], "delivered")
+    await found.until(2)
+    for headers, _ in found.got:
+        head = opened(b64decode(headers["tregua-checkpoint"]).decode(), bytes.fromhex(shown["public_key"]))
+        assert head.head.size >= shown["size"]
