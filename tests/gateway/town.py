@@ -23,7 +23,7 @@ from gateway.settings import Settings
 from gateway.tenants import create_key, create_tenant
 from gateway.worker import Worker
 from sandbox.app import DOOR, make_app
-from sandbox.settings import MailAccount, TelegramAccount, TwilioAccount
+from sandbox.settings import MailAccount, TelegramAccount, TwilioAccount, VoiceAccount
 from sandbox.settings import Settings as CarrierSettings
 from storage.clock import SandboxClock
 from storage.database import Connection
@@ -32,6 +32,7 @@ from vocabulary.channel import Channel
 PROVIDER = "twilio-test"
 MAIL_PROVIDER = "mail-test"
 BOT_PROVIDER = "bot-test"
+VOICE_PROVIDER = "voice-test"
 TENANT = "t1"
 NUMBER = "+15005550006"
 ANA = "+573001234567"
@@ -244,6 +245,24 @@ def with_telegram(found: Settings, carrier_port: int) -> Settings:
     )
 
 
+def with_voice(found: Settings, carrier_port: int) -> Settings:
+    """The same settings with a number that calls, at the simulated carrier."""
+    calls = {
+        "kind": "twilio_voice",
+        "account_sid": "AC" + "1" * 32,
+        "auth_token": "token-of-the-account-that-calls",
+        "from": NUMBER,
+        "caller": "Cobranza C1",
+        "base_url": f"http://127.0.0.1:{carrier_port}",
+        "prices": {"currency": "USD", "default": "0.06", "+57": "0.0450"},
+    }
+    return replace(
+        found,
+        providers={**found.providers, VOICE_PROVIDER: calls},
+        channels={**found.channels, Channel.VOICE: (VOICE_PROVIDER,)},
+    )
+
+
 def carrier_for(
     settings: Settings, folder: Path, carrier_port: int, mail_ports: tuple[int, int] | None = None
 ) -> CarrierSettings:
@@ -264,9 +283,18 @@ def carrier_for(
         secret=bot["secret"],
         hook_url=f"{settings.public_url}/hooks/{BOT_PROVIDER}",
     )
+    calls = settings.providers.get(VOICE_PROVIDER)
+    voice = calls and VoiceAccount(
+        provider=VOICE_PROVIDER,
+        account_sid=calls["account_sid"],
+        auth_token=calls["auth_token"],
+        number=NUMBER,
+        inbound_url=inbound_url(settings.public_url, VOICE_PROVIDER),
+    )
     return CarrierSettings(
         directory=folder,
         mail=mail or None,
+        voice=voice or None,
         telegram=telegram or None,
         twilio=TwilioAccount(
             provider=PROVIDER,
@@ -297,12 +325,14 @@ async def town(
     pace: Pace | None = None,
     mail: bool = False,
     telegram: bool = False,
+    voice: bool = False,
 ) -> AsyncIterator[Town]:
     """A gateway on a migrated database, its API, its carrier, and no worker yet; the clock stands on a Tuesday at ten."""
     port, carrier_port = free_port(), free_port()
     mail_ports = (free_port(), free_port()) if mail else None
     settings = settings_for(database_url, redis_url, port, carrier_port, mail_ports)
     settings = with_telegram(settings, carrier_port) if telegram else settings
+    settings = with_voice(settings, carrier_port) if voice else settings
     async with contextlib.AsyncExitStack() as stack:
         made = await stack.enter_async_context(house(settings, pace=pace))
         await create_tenant(
