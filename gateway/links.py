@@ -10,12 +10,14 @@ from typing import Final
 from uuid import UUID
 
 from adapters.kit.links import PATH, TOKEN_CHARACTERS, attempt_of_token, page_token, page_url
+from gateway.addresses import endpoint
 from gateway.page_settings import LINK_DAYS
 from gateway.parcels import LINK
 from storage import links, messages, people
 from storage.database import Connection
 from storage.messages import AttemptRow, MessageRow
 from storage.people import ContactRow
+from vocabulary.channel import AddressKind, Channel
 
 _SAMPLE: Final = "x" * TOKEN_CHARACTERS
 
@@ -27,22 +29,28 @@ class Opened:
     attempt: AttemptRow
     message: MessageRow
     contact: ContactRow
+    #: The keyed digest of the address that the link went to, whether or not her profile still has it.
+    endpoint: str
 
     @property
-    def endpoint(self) -> str | None:
-        """The keyed digest of the address that the link went to; None when her profile no longer has it."""
+    def kind(self) -> AddressKind:
+        """Where that address is, as the CRM says."""
         for address in self.contact.on(self.attempt.channel):
             if address.address == self.attempt.address:
-                return address.endpoint
-        return None
+                return AddressKind(address.kind)
+        return AddressKind.UNKNOWN
 
 
 class Links:
-    """Makes and opens signed links. Meets ``gateway.parcels.Links``. ``days``: how long one opens its page, real time."""
+    """Makes and opens signed links. Meets ``gateway.parcels.Links``.
 
-    def __init__(self, *, public_url: str, secret: bytes, days: int = LINK_DAYS) -> None:
+    ``days``: how long one opens its page, real time. ``endpoints``: the secret under which addresses are digested.
+    """
+
+    def __init__(self, *, public_url: str, secret: bytes, endpoints: bytes, days: int = LINK_DAYS) -> None:
         self._public_url = public_url
         self._secret = secret
+        self._endpoints = endpoints
         self._open_for = timedelta(days=days)
 
     def url(self, attempt: UUID) -> str:
@@ -75,7 +83,7 @@ class Links:
         message = (await messages.get(connection, [attempt.message])).get(attempt.message)
         if contact is None or message is None:
             return None
-        opened = Opened(attempt=attempt, message=message, contact=contact)
-        if await links.closed(connection, attempt.tenant, attempt.contact, opened.endpoint, attempt.begun_at):
+        digest = endpoint(self._endpoints, attempt.tenant, Channel(attempt.channel), attempt.address)
+        if await links.closed(connection, attempt.tenant, attempt.contact, digest, attempt.begun_at):
             return None
-        return opened
+        return Opened(attempt=attempt, message=message, contact=contact, endpoint=digest)

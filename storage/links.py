@@ -8,7 +8,7 @@ from storage.queries import queries
 _SQL = "links"
 
 
-async def closed(connection: Connection, tenant: str, contact: str, endpoint: str | None, made_at: datetime) -> bool:
+async def closed(connection: Connection, tenant: str, contact: str, endpoint: str, made_at: datetime) -> bool:
     """Whether a link that went to this address of hers at that real instant was closed since."""
     return bool(await connection.fetchval(queries(_SQL)["closed"], tenant, contact, endpoint, made_at))
 

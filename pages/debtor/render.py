@@ -67,8 +67,10 @@ Words = Callable[..., str]
 class Press:
     """Draws pages. Holds the templates; draws the same page for the same values."""
 
-    def __init__(self, *, help: str | None = None) -> None:
-        self._help = help
+    def __init__(self, *, root: str = "", help_text: str | None = None) -> None:
+        """``root``: the path of the public address, under which everything stands. ``help_text``: where people find help."""
+        self._root = root
+        self._help = help_text
         self._environment = ImmutableSandboxedEnvironment(
             loader=DictLoader({name: _text("templates", name) for name in _TEMPLATES}),
             autoescape=True,
@@ -84,7 +86,7 @@ class Press:
             "page.html",
             page.language,
             page=page,
-            base=f"/p/{page.token}",
+            base=f"{self._root}/p/{page.token}",
             flaws=dict(flaws or {}),
             fields=_FIELDS,
             lines=_standing(page.said, words, page.zone, page.language),
@@ -103,7 +105,7 @@ class Press:
         return self._drawn(
             "sure.html",
             language,
-            base=f"/p/{token}",
+            base=f"{self._root}/p/{token}",
             fields=dict(fields),
             what=called or words(_CALLED.get(do, "answer_go")),
             warning="sure_not_me" if do == "not_me" else None,
@@ -117,7 +119,7 @@ class Press:
         return self._environment.get_template(template).render(
             language=language,
             languages=LANGUAGES,
-            files=FILES_PATH,
+            files=self._root + FILES_PATH,
             help=self._help,
             version=version(),
             w=words_in(language),

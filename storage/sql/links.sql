@@ -2,7 +2,7 @@
 -- Whether a link of that address ($3), made at $4, was closed since.
 SELECT EXISTS (
   SELECT FROM link_closed
-  WHERE tenant = $1 AND contact = $2 AND (endpoint IS NULL OR endpoint = $3 OR $3::text IS NULL) AND until >= $4
+  WHERE tenant = $1 AND contact = $2 AND (endpoint IS NULL OR endpoint = $3) AND until >= $4
 )
 
 -- name: close

@@ -11,7 +11,7 @@ from gateway.page_settings import PageSettings, Unfit, page_settings
 from vocabulary.ids import new_uuid
 
 SECRET = b"a secret of pages for tests"
-LINKS = Links(public_url="https://t.example/in/", secret=SECRET)
+LINKS = Links(public_url="https://t.example/in/", secret=SECRET, endpoints=b"e")
 
 
 def test_a_token_leads_back_to_its_attempt_and_tells_nothing_of_it() -> None:

@@ -3,7 +3,7 @@
 
 (() => {
   const top = document.getElementById("top");
-  const base = location.pathname;
+  const base = top.dataset.base;
   const waiting = new Map([...document.querySelectorAll('[data-note][data-read="no"]')].map((note) => [note, note.dataset.note]));
 
   function tell(word, notes) {
