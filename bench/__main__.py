@@ -10,7 +10,7 @@ from typing import Final
 
 import redis.asyncio
 
-from bench import book, engine, report, rounds
+from bench import batch, book, engine, report, rounds
 from bench.databases import Cluster
 from bench.house import NotStarted as HouseNotStarted
 from bench.measure import machine
@@ -89,6 +89,15 @@ async def _bench(running: Running, asked: argparse.Namespace, sizes: Sizes) -> i
                 return 1
     text = report.results(taken, sizes, on)
     if asked.profile is None:
+        batched = []
+        for number in range(1, sizes.rounds + 1):
+            batched.append(await batch.w4(ground))
+            _say(f"round {number} of {sizes.rounds}, W4: {batched[-1].accepted_per_second:,.0f} accepted/s")
+            for flaw in batched[-1].flaws:
+                print(f"bench: W4 is not valid: {flaw}", file=sys.stderr)
+            if batched[-1].flaws:
+                return 1
+        text += batch.section(batched, sizes)
         _say("W3: the engine alone")
         text += engine.section(engine.measure(sizes.engine_cases, sizes.rounds))
     print(report.aligned(text))

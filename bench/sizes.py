@@ -19,6 +19,8 @@ class Sizes:
     floor_messages: int
     #: Cases of W3 a round.
     engine_cases: int
+    #: Batches of W4 a round.
+    batches: int
     #: Figures are medians over so many rounds; the rounds of all systems alternate.
     rounds: int
     #: How long a round may stand still before whatever is missing counts as lost.
@@ -26,10 +28,24 @@ class Sizes:
 
 
 FULL: Final = Sizes(
-    contacts=100_000, messages=5_000, warm=200, floor_messages=20_000, engine_cases=25_000, rounds=3, stall_seconds=30.0
+    contacts=100_000,
+    messages=5_000,
+    warm=200,
+    floor_messages=20_000,
+    engine_cases=25_000,
+    batches=20,
+    rounds=3,
+    stall_seconds=30.0,
 )
 SHORT: Final = Sizes(
-    contacts=1_000, messages=200, warm=20, floor_messages=500, engine_cases=1_000, rounds=1, stall_seconds=10.0
+    contacts=1_000,
+    messages=200,
+    warm=20,
+    floor_messages=500,
+    engine_cases=1_000,
+    batches=2,
+    rounds=1,
+    stall_seconds=10.0,
 )
 
 #: W1 in the words of the workload: these do not change with the form.

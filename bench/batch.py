@@ -1,0 +1,148 @@
+"""W4: a campaign handed over in batches of a thousand, accepted and decided; what leaves later is not part of it.
+
+The law's clock stands on a Sunday afternoon, so every message is decided (deferred to Monday's opening, every reason written
+down) and none is sent: what is measured is acceptance alone, with its idempotency, trace and events.
+"""
+
+import asyncio
+import json
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from bench import house
+from bench.book import BOOK
+from bench.measure import cpu_seconds, percentile
+from bench.rounds import Ground
+from bench.sizes import BOGOTA, Sizes
+from bench.workload import contact_id, debt_id, people, text
+from storage.clock import SandboxClock
+
+#: Sunday, when Colombia's law is closed all day.
+SUNDAY: Final = datetime(2026, 11, 22, 15, 4, tzinfo=BOGOTA)
+MESSAGES: Final = 1_000
+#: Requests in the air at a time.
+OPEN: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batched:
+    """What one round of W4 showed. ``cpu_seconds`` by part, per 1,000 messages."""
+
+    accepted_per_second: float
+    batch_p50_ms: float
+    batch_p99_ms: float
+    cpu_seconds: dict[str, float]
+    flaws: tuple[str, ...]
+
+
+async def w4(ground: Ground, *, profiles: Path | None = None) -> Batched:
+    """One round."""
+    sizes, name = ground.sizes, "bench_w4"
+    await ground.cluster.make(name, like=BOOK)
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(ground.cluster.connected(name))
+        await SandboxClock().set(connection, SUNDAY)
+        gateway = await stack.enter_async_context(
+            house.running(
+                ground.folder,
+                database_url=ground.cluster.url(name),
+                redis_url=ground.redis_url,
+                key=ground.key,
+                carrier_port=1,
+                profiles=profiles,
+            )
+        )
+        made = _bodies(sizes)
+        # The first one warms connections and prepared statements; it is checked and not timed.
+        answers = [await _post(gateway, made[0])]
+        await ground.cluster.checkpoint()
+        roots = {"API": gateway.api.pid, "worker": gateway.worker.pid, **ground.servers}
+        before, began = cpu_seconds(roots), time.perf_counter()
+        left = iter(made[1:])
+
+        async def pour() -> None:
+            for body in left:
+                answers.append(await _post(gateway, body))
+
+        await asyncio.gather(*(pour() for _ in range(OPEN)))
+        seconds = time.perf_counter() - began
+        after = cpu_seconds(roots)
+        messages = sizes.batches * MESSAGES
+        kept = await connection.fetchval("SELECT count(*) FROM message WHERE status = 'deferred'")
+        traced = await connection.fetchval("SELECT count(*) FROM trace WHERE kind IN ('accepted', 'decided')")
+    await ground.cluster.drop(name)
+    found = []
+    accepted = sum(count for _, count in answers)
+    if accepted != messages + MESSAGES:
+        found.append(f"{accepted} messages were accepted")
+    if kept != accepted or traced != 2 * accepted:
+        found.append(f"{kept} messages were kept and {traced} entries written")
+    waits = [wait * 1_000 for wait, _ in answers[1:]]
+    return Batched(
+        accepted_per_second=messages / seconds,
+        batch_p50_ms=percentile(waits, 0.50),
+        batch_p99_ms=percentile(waits, 0.99),
+        cpu_seconds={part: (after[part] - before[part]) * 1_000 / messages for part in roots},
+        flaws=tuple(found),
+    )
+
+
+async def _post(gateway: house.House, body: bytes) -> tuple[float, int]:
+    """Seconds until the answer was whole, and how many of the batch it accepted."""
+    since = time.perf_counter()
+    headers = {"Content-Type": "application/x-ndjson"}
+    async with gateway.session.post(gateway.url("/v1/messages/batch"), data=body, headers=headers) as answer:
+        raw = await answer.read()
+    return time.perf_counter() - since, raw.count(b'{"status":202,')
+
+
+def _bodies(sizes: Sizes) -> list[bytes]:
+    persons = people(sizes.contacts, sizes.contacts)
+    return [
+        b"\n".join(
+            json.dumps(
+                {
+                    "idempotency_key": f"w4-{message:08}",
+                    "contact": contact_id(person := persons[message % sizes.contacts]),
+                    "channel": "sms",
+                    "purpose": "collection",
+                    "debts": [debt_id(person)],
+                    "content": {"text": text(message)},
+                }
+            ).encode()
+            for message in range(start, start + MESSAGES)
+        )
+        for start in range(0, (sizes.batches + 1) * MESSAGES, MESSAGES)
+    ]
+
+
+def section(rounds: list[Batched], sizes: Sizes) -> str:
+    """W4 for ``results.md``."""
+    cpu = sorted({part for each in rounds for part in each.cpu_seconds})
+    heads = ["", "accepted/s", "batch p50 ms", "batch p99 ms", *(f"{part} CPU-s / 1,000" for part in cpu)]
+    cells = [
+        "W4",
+        f"{median(each.accepted_per_second for each in rounds):,.0f}",
+        f"{median(each.batch_p50_ms for each in rounds):,.0f}",
+        f"{median(each.batch_p99_ms for each in rounds):,.0f}",
+        *(f"{median(each.cpu_seconds[part] for each in rounds):.3f}" for part in cpu),
+    ]
+    return "\n".join(
+        [
+            "",
+            "## W4: batches, accepted and decided",
+            "",
+            "| " + " | ".join(heads) + " |",
+            "|---" + "|---:" * (len(heads) - 1) + "|",
+            "| " + " | ".join(cells) + " |",
+            "",
+            f"{sizes.batches} batches of {MESSAGES:,} a round after one that is not timed, {OPEN} in the air, on a Sunday: all "
+            f"deferred with their reasons. Medians of {len(rounds)} round{'s' * (len(rounds) != 1)}.",
+            "",
+        ]
+    )
