@@ -9,6 +9,8 @@ const number = one("number");
 const bubbles = one("bubbles");
 const said = one("said");
 let shown = "";
+// An answer goes the way of the last message.
+let answering = "";
 
 function say(text, bad) {
   said.textContent = text;
@@ -52,7 +54,42 @@ function bubble(message) {
     note.append(" · ", element("span", bad ? "bad" : "", message.status));
   }
   item.append(words, note);
+  if (message.audio_url) item.insertBefore(player(message.audio_url), words);
+  if (message.channel === "voice" && message.direction === "in") callCard(item, message);
   return item;
+}
+
+// What is played lies at the gateway's own address, whatever name this page was opened by.
+function player(url) {
+  const sound = element("audio", "sound");
+  const at = new URL(url, location.href);
+  sound.src = at.pathname + at.search;
+  sound.controls = true;
+  sound.preload = "metadata";
+  return sound;
+}
+
+const KEYS = [["1", "again"], ["2", "call me back"], ["3", "not me"], ["9", "no more calls"]];
+const RINGING = ["queued", "initiated", "ringing"];
+
+function callCard(item, message) {
+  item.classList.add("call");
+  item.classList.toggle("ringing", RINGING.includes(message.status));
+  const keys = element("div", "keys");
+  keys.setAttribute("role", "group");
+  keys.setAttribute("aria-label", "Keys of the last call");
+  for (const [key, means] of KEYS) {
+    const button = element("button", "", key);
+    button.type = "button";
+    button.title = means;
+    button.setAttribute("aria-label", `Press ${key}: ${means}`);
+    button.addEventListener("click", () => {
+      const told = { channel: "voice", from: number.value.trim(), text: key };
+      press("POST", "/sandbox/reply", told, (answer) => (answer.hook.taken ? `Pressed ${key}.` : "The call is over."));
+    });
+    keys.append(button);
+  }
+  item.append(keys);
 }
 
 function clockTime(at, more) {
@@ -77,6 +114,7 @@ async function look() {
     bubbles.replaceChildren(...messages.map(bubble));
     if (atEnd || !shown.startsWith(JSON.stringify([address]).slice(0, -1))) bubbles.scrollTop = bubbles.scrollHeight;
     one("empty").hidden = messages.length > 0;
+    answering = messages.length ? messages[messages.length - 1].channel : "";
     shown = fresh;
   }
 }
@@ -113,7 +151,7 @@ one("answer").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = one("text");
   const from = number.value.trim();
-  const told = { channel: from.includes("@") ? "email" : "sms", from, text: text.value };
+  const told = { channel: answering || (from.includes("@") ? "email" : "sms"), from, text: text.value };
   const taken = (answer) => (answer.hook.taken ? "Sent. The gateway took it." : "Sent, but the gateway did not take it yet.");
   if (await press("POST", "/sandbox/reply", told, taken)) text.value = "";
 });
