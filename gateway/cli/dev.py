@@ -20,6 +20,16 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from gateway.cli.dev_ways import (
+    AGGREGATOR,
+    BOT_PROVIDER,
+    aggregator_account,
+    aggregator_lines,
+    bot_account,
+    bot_lines,
+    new_secret,
+    new_token,
+)
 from gateway.cli.environment import FOLDER
 from gateway.settings import FILE, Settings, Wrong, read
 from gateway.tenants import create_key, create_tenant
@@ -54,6 +64,7 @@ _DURATION = re.compile(
 def dev(
     part: Annotated[str | None, typer.Option(hidden=True)] = None,
     file: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    sms: Annotated[str, typer.Option(metavar="WAY", help=f"What SMS go by: {PROVIDER} or {AGGREGATOR}.")] = PROVIDER,
 ) -> None:
     """Start PostgreSQL, Valkey, the API, the worker and the sandbox under .tregua, and stop all of them together.
 
@@ -64,9 +75,11 @@ def dev(
         return
     host, port = os.environ.get("TREGUA_HOST", "127.0.0.1"), os.environ.get("TREGUA_PORT", "8080")
     level = os.environ.get("TREGUA_LOG_LEVEL", "WARNING")
+    if sms not in (PROVIDER, AGGREGATOR):
+        raise typer.BadParameter(f"is neither {PROVIDER} nor {AGGREGATOR}", param_hint="--sms")
     try:
         with servers(FOLDER) as running:
-            _Supervisor(running, host, port, level).run()
+            _Supervisor(running, host, port, level, sms).run()
     except (NotStarted, Wrong) as error:
         typer.echo(f"tregua: {error}", err=True)
         raise typer.Exit(1) from None
@@ -75,14 +88,14 @@ def dev(
 class _Supervisor:
     """Starts the parts, starts again what falls, and ends all of them in order."""
 
-    def __init__(self, running: Running, host: str, port: str, level: str) -> None:
+    def __init__(self, running: Running, host: str, port: str, level: str, sms: str) -> None:
         self._running = running
         self._settings_file = FOLDER / FILE
         self._stopped = False
         self._parts: dict[str, tuple[subprocess.Popen[bytes], float]] = {}
         if _taken(host, int(port) if port.isdigit() else 0):
             raise Wrong(f"port {port} is taken: choose another with PORT=")
-        _write_settings(self._settings_file, running, host, port, level)
+        _write_settings(self._settings_file, running, host, port, level, sms)
         self.settings = read({}, self._settings_file)
 
     def run(self) -> None:
@@ -190,7 +203,7 @@ def _reachable(host: str) -> str:
     return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
 
 
-def _write_settings(file: Path, running: Running, host: str, port: str, level: str) -> None:
+def _write_settings(file: Path, running: Running, host: str, port: str, level: str, sms: str) -> None:
     """What the parts are told; the installation's secret and the carrier's are made once and kept."""
     secret = _kept(FOLDER / "secret", lambda: secrets.token_urlsafe(48))
     token = _kept(FOLDER / "twilio-sandbox.token", lambda: secrets.token_hex(16))
@@ -232,9 +245,12 @@ def _write_settings(file: Path, running: Running, host: str, port: str, level: s
         'receipts = "delivery and read"',
         f'listen = "127.0.0.1:{mail_door}"',
         "",
+        *bot_lines(carrier, _kept(FOLDER / "telegram-sandbox.token", new_token), _kept(FOLDER / "telegram-sandbox.secret", new_secret)),
+        *aggregator_lines(carrier, _kept(FOLDER / "aggregator-sandbox.token", new_secret), _kept(FOLDER / "aggregator-sandbox.hooks", new_secret)),
         "[channels]",
-        f'sms = ["{PROVIDER}"]',
+        f'sms = ["{sms}"]',
         f'email = ["{MAIL_PROVIDER}"]',
+        f'telegram = ["{BOT_PROVIDER}"]',
         f'voice = ["{VOICE_PROVIDER}"]',
         "",
         "[webhooks]",
@@ -386,6 +402,8 @@ async def _carry(settings: Settings, stop: asyncio.Event) -> None:
                 inbound_host=mail_door.hostname or "127.0.0.1",
                 inbound_port=mail_door.port or 0,
             ),
+            telegram=bot_account(settings.providers[BOT_PROVIDER], settings.public_url),
+            aggregators=(aggregator_account(settings.providers[AGGREGATOR], settings.public_url),),
             host=carrier.hostname or "127.0.0.1",
             carrier_port=carrier.port or 0,
         ),
