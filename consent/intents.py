@@ -1,21 +1,32 @@
 """What a reply means: one intent per reply, the one that a careful compliance officer would act on.
 
-Words of every language are looked for whatever the person's locale: people answer in the language of the moment. Only
-stops, their opposite and what could be either are told apart yet; everything else is ``other``.
+Words of every language are looked for whatever the person's locale: people answer in the language of the moment. Rules
+(``consent/words``) decide what is clear; what they have no phrase for is compared with labelled replies
+(``consent.learned``). Where one says stop and the other doubts it, the answer is ``unsure``: held, and asked.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache, lru_cache
 from typing import Final
 
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import extractOne
+
+from consent.learned import Learned, learned
 from consent.lexicon import Lexicon, Meaning, lexicon, squeezed
 from consent.normal import MARKS, QUESTION, tokens
 from consent.phrases import Found
 
-#: What a list's ``near`` word may lack, have too much, or have wrong.
+#: Letters that may be missing, too many, wrong or swapped in a list's ``near`` word, and in a long word of a phrase.
 EDITS_MAX: Final = 2
+#: So long a word must be to be read as the nearest one of the phrases, with one letter wrong, and with two.
+MENDED_LETTERS_MIN: Final = 6
+MENDED_TWICE_LETTERS_MIN: Final = 10
+MENDED_LETTERS_MAX: Final = 24
+MENDED_KEPT_MAX: Final = 4_096
 #: What stands where a phrase was taken out: no word, no pause.
 _TAKEN: Final = "\x00"
 
@@ -63,10 +74,51 @@ class Context(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A reply's intent, and whether it is a keyword and nothing else (which takes back one channel and address only)."""
+    """A reply's intent and how it was said.
+
+    ``bare``: a keyword and nothing else, which takes back one channel and address only. ``ruled``: a rule said so; what is
+    only resembled loosens nothing.
+    """
 
     intent: Intent
     bare: bool = False
+    ruled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Scores of resembling a stop from which a reply is held, is a stop, and below which a rule that says stop is doubted."""
+
+    hold: int
+    stop: int
+    veto: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """By what a reply is judged beside the rules; all of it, except where each part is measured."""
+
+    mending: bool = True
+    model: Learned | None = None
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ruled:
+    """What the rules say, and whether something in the reply was found to be no stop though it sounds like one."""
+
+    intent: Intent
+    bare: bool = False
+    denied: bool = False
+
+
+@cache
+def _all_ways() -> Ways:
+    return Ways(model=learned())
+
+
+#: What is told apart by resemblance where the rules heard nothing.
+_RESEMBLED: Final = tuple(intent for intent in Intent if intent not in (Intent.STOP_ALL, Intent.STOP_CHANNEL))
 
 
 def classify(text: str, *, context: Context | None = None, locale: str | None = None) -> Intent:
@@ -76,17 +128,57 @@ def classify(text: str, *, context: Context | None = None, locale: str | None = 
 
 def read(text: str, *, context: Context | None = None, locale: str | None = None) -> Reading:
     """The intent of a reply and how it was said."""
+    return read_by(_all_ways(), text, context=context, locale=locale)
+
+
+def read_by(ways: Ways, text: str, *, context: Context | None = None, locale: str | None = None) -> Reading:
+    """The intent of a reply by some of the means, so that each can be measured."""
     lists = lexicon()
-    words = _mended(tokens(text), lists)
+    words = prepared(text, mending=ways.mending)
     plain = [word for word in words if word not in MARKS]
     if not plain:
         return Reading(Intent.OTHER)
+    ruled = _by_rules(words, plain, context, locale, lists)
+    if ruled.bare or ways.model is None:
+        return Reading(ruled.intent, ruled.bare)
+    return _weighed(ruled, words, context, ways.model, ways.limits)
+
+
+def prepared(text: str, *, mending: bool = True) -> list[str]:
+    """The words of a reply as they were meant, misspellings mended."""
+    return _mended(tokens(text), lexicon(), mending)
+
+
+def _by_rules(
+    words: list[str], plain: list[str], context: Context | None, locale: str | None, lists: Lexicon
+) -> _Ruled:
     alone = _alone(plain, lists)
     if alone is not None:
-        return Reading(_intent_alone(alone, QUESTION in words, context, locale), bare=True)
+        return _Ruled(_intent_alone(alone, QUESTION in words, context, locale), bare=True)
     if len(plain) == 1 and len(plain[0]) == 1 and plain[0].isalpha():
-        return Reading(Intent.UNSURE, bare=True)
-    return Reading(_intent_in_words(words, lists))
+        return _Ruled(Intent.UNSURE, bare=True)
+    return _intent_in_words(words, lists)
+
+
+def _weighed(
+    ruled: _Ruled, words: list[str], context: Context | None, model: Learned, limits: Limits | None
+) -> Reading:
+    """The rules' answer beside what the reply resembles: agreed, doubted, or found where the rules heard nothing."""
+    limits = limits or Limits(**model.limits)
+    like = model.resemblance(words, context, lexicon().classes)
+    match ruled.intent:
+        case Intent.STOP_ALL | Intent.STOP_CHANNEL:
+            return Reading(Intent.UNSURE if like.stop < limits.veto else ruled.intent)
+        case Intent.START:
+            return Reading(Intent.UNSURE if like.stop >= limits.stop else Intent.START)
+        case Intent.OTHER:
+            if like.stop >= limits.stop and not ruled.denied:
+                return Reading(Intent(like.likeliest((Intent.STOP_ALL, Intent.STOP_CHANNEL))), ruled=False)
+            if like.stop >= limits.hold:
+                return Reading(Intent.UNSURE, ruled=False)
+            return Reading(Intent(like.likeliest(_RESEMBLED)), ruled=False)
+        case _:
+            return Reading(ruled.intent)
 
 
 def asks_for_help(text: str) -> bool:
@@ -112,13 +204,14 @@ def _intent_alone(meaning: Meaning, asked: bool, context: Context | None, locale
             return Intent.OTHER
 
 
-def _intent_in_words(words: list[str], lists: Lexicon) -> Intent:
+def _intent_in_words(words: list[str], lists: Lexicon) -> _Ruled:
     found = lists.phrases.find(words)
     meanings = {one.meaning for one in found}
     if Meaning.AUTO_REPLY in meanings:
-        return Intent.AUTO_REPLY
+        return _Ruled(Intent.AUTO_REPLY)
     left = words
-    if Meaning.NOT_STOP in meanings:
+    denied = Meaning.NOT_STOP in meanings
+    if denied:
         left = words[:]
         for one in found:
             if one.meaning == Meaning.NOT_STOP:
@@ -126,20 +219,23 @@ def _intent_in_words(words: list[str], lists: Lexicon) -> Intent:
         meanings -= _ASKED_OF_WHAT_IS_LEFT
         meanings |= {one.meaning for one in lists.phrases.find(left)} & _ASKED_OF_WHAT_IS_LEFT
     if Meaning.STOP in meanings:
-        return Intent.STOP_CHANNEL if _leaves_a_way(found) else Intent.STOP_ALL
+        return _Ruled(Intent.STOP_CHANNEL if _leaves_a_way(found) else Intent.STOP_ALL)
+    if Meaning.STOP_ONE in meanings:
+        return _Ruled(Intent.STOP_CHANNEL)
     said_between_pauses = any(_is_stop_clause(clause, lists) for clause in _clauses(left))
     if Meaning.START in meanings:
-        return Intent.UNSURE if said_between_pauses else Intent.START
+        return _Ruled(Intent.UNSURE if said_between_pauses else Intent.START)
     if said_between_pauses:
-        return Intent.STOP_ALL
-    return Intent.OTHER if meanings.isdisjoint({Meaning.UNSURE, Meaning.QUESTION}) else Intent.UNSURE
+        return _Ruled(Intent.STOP_ALL)
+    unsure = not meanings.isdisjoint({Meaning.UNSURE, Meaning.QUESTION})
+    return _Ruled(Intent.UNSURE if unsure else Intent.OTHER, denied=denied)
 
 
 def _leaves_a_way(found: list[Found]) -> bool:
     """Whether only one way is refused, or another asked for in other words: "don't call me" asks for no call."""
     stops = [one for one in found if one.meaning == Meaning.STOP]
     return any(
-        one.meaning == Meaning.STOP_ONLY
+        one.meaning in (Meaning.STOP_ONLY, Meaning.STOP_ONE)
         or (
             one.meaning == Meaning.STOP_CHANNEL
             and all(one.end <= stop.start or stop.end <= one.start for stop in stops)
@@ -185,12 +281,12 @@ def _is_stop_clause(clause: list[str], lists: Lexicon) -> bool:
     return squeezed(word for word in clause if word not in lists.filler) in lists.clause
 
 
-def _mended(words: list[str], lists: Lexicon) -> list[str]:
+def _mended(words: list[str], lists: Lexicon, mending: bool) -> list[str]:
     """Words as they were meant: keywords with digits for letters, letters held down or nearly right, common misspellings."""
-    return [word if word in MARKS or word in lists.alone else _meant(word, lists) for word in words]
+    return [word if word in MARKS or word in lists.alone else _meant(word, lists, mending) for word in words]
 
 
-def _meant(word: str, lists: Lexicon) -> str:
+def _meant(word: str, lists: Lexicon, mending: bool) -> str:
     if word in lists.spelling:
         return lists.spelling[word]
     if not word.isalpha() and not word.isdigit():
@@ -206,26 +302,24 @@ def _meant(word: str, lists: Lexicon) -> str:
     if once in lists.alone:
         return once
     for right in lists.near:
-        if word[0] == right[0] and abs(len(word) - len(right)) <= EDITS_MAX and _edits(word, right) <= EDITS_MAX:
+        if word[0] == right[0] and OSA.distance(word, right, score_cutoff=EDITS_MAX) <= EDITS_MAX:
             return right
+    if mending and MENDED_LETTERS_MIN <= len(word) <= MENDED_LETTERS_MAX and word.isalpha():
+        return _nearest(word)
     return word
+
+
+@lru_cache(maxsize=MENDED_KEPT_MAX)
+def _nearest(word: str) -> str:
+    """The word of the phrases that this one misspells, or itself. Words that people are known to write are left alone."""
+    lists = lexicon()
+    if word in lists.known:
+        return word
+    edits = 2 if len(word) >= MENDED_TWICE_LETTERS_MIN else 1
+    found = extractOne(word, lists.mendable.get(word[0], ()), scorer=OSA.distance, score_cutoff=edits)
+    return word if found is None else str(found[0])
 
 
 def _period(text: str) -> str:
     """The shortest text that repeated gives this one."""
     return text[: (text + text).find(text, 1)]
-
-
-def _edits(one: str, other: str) -> int:
-    """Letters to insert, delete, change or swap with their neighbour (optimal string alignment)."""
-    before: list[int] = []
-    above = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        row = [i]
-        for j, b in enumerate(other, 1):
-            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        before, above = above, row
-    return above[-1]

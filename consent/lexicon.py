@@ -12,6 +12,8 @@ from consent.normal import MARKS, tokens
 from consent.phrases import Phrases
 
 LANGUAGES: Final = ("en", "es", "pt")
+#: Shorter words of the phrases have too many neighbours that are words themselves.
+MENDABLE_LETTERS_MIN: Final = 6
 
 #: What the sections of a word list may hold; anything else stops the process.
 _SECTIONS: Final[Mapping[str, frozenset[str]]] = {
@@ -19,6 +21,7 @@ _SECTIONS: Final[Mapping[str, frozenset[str]]] = {
     "not_stop": frozenset({"sentences"}),
     "stop_channel": frozenset({"sentences"}),
     "stop_only": frozenset({"sentences"}),
+    "stop_one": frozenset({"sentences"}),
     "start": frozenset({"alone", "sentences"}),
     "question": frozenset({"sentences"}),
     "unsure": frozenset({"alone", "after_prompt", "sentences"}),
@@ -38,6 +41,7 @@ class Meaning(StrEnum):
     STOP_IF_PROMPTED = "stop_if_prompted"
     STOP_CHANNEL = "stop_channel"
     STOP_ONLY = "stop_only"
+    STOP_ONE = "stop_one"
     NOT_STOP = "not_stop"
     START = "start"
     QUESTION = "question"
@@ -68,6 +72,20 @@ class Lexicon:
     spelling: Mapping[str, str]
     filler: frozenset[str]
     phrases: Phrases
+    known: "_Known"
+    mendable: Mapping[str, tuple[str, ...]]
+    classes: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Words that are right as they stand."""
+
+    whole: frozenset[str]
+    beginnings: tuple[str, ...]
+
+    def __contains__(self, word: str) -> bool:
+        return word in self.whole or word.startswith(self.beginnings)
 
 
 class LexiconError(ValueError):
@@ -96,14 +114,43 @@ def compiled(lists: Mapping[str, Mapping[str, Any]]) -> Lexicon:
             for text in given.get(section, {}).get(key, ()):
                 alone.setdefault(squeezed(tokens(text)), meaning)
     parts = [(given, given.get("classes", {})) for given in lists.values()]
+    phrases = _phrases(parts)
+    filler = frozenset(word for given, _ in parts for word in given.get("filler", {}).get("words", ()))
     return Lexicon(
         alone=alone,
         clause=frozenset(squeezed(tokens(text)) for given, _ in parts for text in given["stop"].get("clause", ())),
         near=tuple(word for given, _ in parts for word in given["stop"].get("near", ())),
         spelling={wrong: right for given, _ in parts for wrong, right in given.get("spelling", {}).items()},
-        filler=frozenset(word for given, _ in parts for word in given.get("filler", {}).get("words", ())),
-        phrases=_phrases(parts),
+        filler=filler,
+        phrases=phrases,
+        known=_Known(frozenset({*phrases.words, *filler, *_common()}), tuple(sorted(phrases.beginnings))),
+        mendable=_by_letter(phrases.words),
+        classes=_classes(lists),
     )
+
+
+def _common() -> list[str]:
+    """Words that people write and that no phrase has, so that none is taken for the misspelling of another."""
+    return (files("consent") / "words" / "common.txt").read_text(encoding="utf-8").split()
+
+
+def _classes(lists: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """The classes that each word is in, by language."""
+    found: dict[str, list[str]] = {}
+    for language in sorted(lists):
+        for name, words in lists[language].get("classes", {}).items():
+            for word in words:
+                if not word.endswith("*"):
+                    found.setdefault(word, []).append(f"{language}.{name}")
+    return {word: tuple(names) for word, names in found.items()}
+
+
+def _by_letter(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for word in sorted(words):
+        if len(word) >= MENDABLE_LETTERS_MIN:
+            found.setdefault(word[0], []).append(word)
+    return {letter: tuple(them) for letter, them in found.items()}
 
 
 def _phrases(parts: Iterable[tuple[Mapping[str, Any], Mapping[str, Iterable[str]]]]) -> Phrases:

@@ -94,10 +94,12 @@ class _Node:
 class Phrases:
     """Phrases by meaning, found in one pass over a reply's words."""
 
-    __slots__ = ("_anywhere", "_at_start")
+    __slots__ = ("_anywhere", "_at_start", "beginnings", "words")
 
     def __init__(self) -> None:
         """No phrase yet."""
+        self.words: set[str] = set()
+        self.beginnings: set[str] = set()
         self._anywhere = _Node()
         self._at_start = _Node()
 
@@ -109,6 +111,10 @@ class Phrases:
                 node = self._at_start if at_start else self._anywhere
                 for element in elements:
                     node = node.child(element)
+                    word = element.words if isinstance(element, _Skip) else element
+                    if isinstance(word, _Word):
+                        self.words |= word.whole
+                        self.beginnings.update(word.beginnings)
                 node.meanings.add(meaning)
 
     def find(self, words: list[str]) -> list[Found]:

@@ -26,7 +26,7 @@ def test_each_row_gets_its_intent_in_order() -> None:
     assert dict(lines)["k61"] == "unsure"
     assert dict(lines)["k59"] == "stop_all"
     assert dict(lines)["f01"] == "start"
-    assert dict(lines)["o61"] == "other"
+    assert dict(lines)["o61"] == "promise_to_pay"
 
 
 def test_a_table_of_two_columns_is_enough() -> None:

@@ -6,13 +6,14 @@ from time import process_time
 
 import pytest
 
-from consent import intents
 from consent.intents import Context, Intent, asks_for_help, classify, read
 
 REPLIES = Path(__file__).with_name("replies.tsv")
 STOPS = {Intent.STOP_ALL, Intent.STOP_CHANNEL}
-#: Told apart already; what the table labels otherwise is still ``other``.
-TOLD = STOPS | {Intent.START, Intent.UNSURE, Intent.AUTO_REPLY}
+
+
+#: Replies of the table that may be taken for another meaning; none of them for the other side of a stop (above).
+WRONG_MAX = 20
 
 
 def rows() -> list[dict[str, str]]:
@@ -50,9 +51,9 @@ def test_what_is_told_apart_is_told_right() -> None:
     for row in rows():
         wanted = Intent(row["intent"])
         got = read_row(row)
-        if got is not (wanted if wanted in TOLD else Intent.OTHER):
+        if got is not wanted:
             wrong[row["text"], got] += 1
-    assert len(wrong) <= 5, wrong
+    assert len(wrong) <= WRONG_MAX, wrong
 
 
 @pytest.mark.parametrize("locale", [None, "en-US", "es-CO", "pt-BR", "de-DE", "xx"])
@@ -124,7 +125,7 @@ def test_a_stop_word_that_is_asked_about_is_no_stop(text: str) -> None:
 
 def test_quoted_originals_say_nothing() -> None:
     quoted = "\n\nOn Mon, 3 Nov 2026, Acme <a@b.example> wrote:\n> Reply STOP to opt out"
-    assert classify("I pay on Friday" + quoted) is Intent.OTHER
+    assert classify("I pay on Friday" + quoted) is Intent.PROMISE_TO_PAY
     assert classify("stop" + quoted) is Intent.STOP_ALL
     assert classify("hello\n> STOP") is Intent.OTHER
     assert classify("\n> STOP\n> or END") is Intent.OTHER
@@ -168,10 +169,3 @@ def test_no_reply_takes_long(unit: str) -> None:
 def test_the_same_reply_always_means_the_same() -> None:
     first = [read_row(row) for row in rows()]
     assert [read_row(row) for row in reversed(rows())] == first[::-1]
-
-
-def test_edits_are_counted_with_swaps() -> None:
-    assert intents._edits("unsubscribe", "unsubscribe") == 0
-    assert intents._edits("unsubcsribe", "unsubscribe") == 1
-    assert intents._edits("unsubcribe", "unsubscribe") == 1
-    assert intents._edits("subscribe", "unsubscribe") == 2

@@ -1,0 +1,209 @@
+"""Fits the weights of ``consent/learned.py`` to the labelled replies, the held-out ones never among them.
+
+Run in the repository: ``python -m tools.fit_intents [--check]``. Needs scikit-learn (a package of the tests only). The seed,
+the order of the rows and the number of steps are fixed, so that the same packages give the same file; ``--folds`` prints what
+five-fold cross-validation says of the limits, which are chosen there and nowhere else.
+"""
+
+import argparse
+import json
+import random
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from consent.intents import Context, Intent, Limits, Ways, prepared, read_by
+from consent.learned import SCORE_UNIT, Learned, traits
+from consent.lexicon import lexicon
+from consent.normal import tokens
+
+ROOT: Final = Path(__file__).parent.parent
+TABLES: Final = ("corpus/es.tsv", "corpus/en.tsv", "corpus/pt.tsv", "corpus/more.tsv", "replies.tsv")
+WEIGHTS: Final = ROOT / "consent" / "words" / "model.bin"
+COMMON: Final = ROOT / "consent" / "words" / "common.txt"
+SEED: Final = 20261121
+BUCKETS: Final = 1 << 15
+#: What a row weighs that was misspelt on purpose, beside 1 for the row as written.
+MISSPELT: Final = 0.3
+MISSPELT_COPIES: Final = 2
+#: Shorter words are not mended.
+SHORT: Final = 6
+#: What a row that nobody can be sure of weighs where stops are told from the rest.
+UNCLEAR: Final = 0.3
+STRENGTH: Final = 60.0
+STEPS_MAX: Final = 2_000
+FOLDS: Final = 5
+STOPS: Final = ("stop_all", "stop_channel")
+#: Where the whole system holds and where it is sure, in a model's own unit (natural logarithm of the odds).
+LIMITS: Final = {"hold": -1.5, "stop": 3.0, "veto": -3.0}
+
+Row = dict[str, str]
+
+
+def table(path: Path) -> list[Row]:
+    """The rows of a labelled table."""
+    header, *lines = [line.split("\t") for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n")]
+    rows = [dict(zip(header, line, strict=True)) for line in lines]
+    for row in rows:
+        row["text"] = row["text"].replace("\\n", "\n")
+    return rows
+
+
+def training() -> list[Row]:
+    """Every labelled reply that may be learned from."""
+    return [row for name in TABLES for row in table(ROOT / "tests" / "consent" / name)]
+
+
+def misspelt(text: str, chance: random.Random) -> str:
+    """The text with one slip of the finger in a word of four letters or more: a letter lost, doubled, swapped or wrong."""
+    words = text.split(" ")
+    long = [n for n, word in enumerate(words) if len(word) > 3 and word.isalpha()]
+    if not long:
+        return text
+    n = chance.choice(long)
+    word = words[n]
+    at = chance.randrange(1, len(word) - 1)
+    words[n] = chance.choice(
+        (
+            word[:at] + word[at + 1 :],
+            word[:at] + word[at] + word[at:],
+            word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :],
+            word[:at] + chance.choice("aeiosnrt") + word[at + 1 :],
+        )
+    )
+    return " ".join(words)
+
+
+def common(rows: Sequence[Row]) -> str:
+    """The words of the labelled replies that are no stop, a line each: none of them is a misspelling of a phrase's word."""
+    words = {word for row in rows if row["intent"] not in STOPS for word in tokens(row["text"])}
+    return "".join(f"{word}\n" for word in sorted(words) if word.isalpha() and word.isascii() and len(word) >= SHORT)
+
+
+def matrix(rows: Sequence[tuple[str, str]]) -> csr_matrix:
+    """Texts with their contexts as traits in buckets, each row of length one."""
+    indices: list[int] = []
+    pointers = [0]
+    values: list[float] = []
+    for text, context in rows:
+        buckets = sorted({zlib.crc32(t.encode()) % BUCKETS for t in traits(prepared(text), context, lexicon().classes)})
+        indices += buckets
+        values += [len(buckets) ** -0.5] * len(buckets)
+        pointers.append(len(indices))
+    return csr_matrix((values, indices, pointers), shape=(len(rows), BUCKETS))
+
+
+def fitted(rows: Sequence[Row]) -> bytes:
+    """The file of weights for these rows."""
+    chance = random.Random(SEED)  # noqa: S311 (slips of the finger, not secrets)
+    texts: list[tuple[str, str]] = []
+    labels: list[str] = []
+    weights: list[float] = []
+    for row in rows:
+        copies = [row["text"], *(misspelt(row["text"], chance) for _ in range(MISSPELT_COPIES))]
+        for n, text in enumerate(copies):
+            texts.append((text, row["context"]))
+            labels.append(row["intent"])
+            weights.append(MISSPELT if n else 1.0)
+    seen = matrix(texts)
+    stops = [label in STOPS for label in labels]
+    names, columns, intercepts = [], [], []
+    # What is neither clearly a stop nor clearly none teaches little about where the line is.
+    line = [w * (UNCLEAR if label == "unsure" else 1) for w, label in zip(weights, labels, strict=True)]
+    one = LogisticRegression(C=STRENGTH, max_iter=STEPS_MAX).fit(seen, stops, sample_weight=line)
+    names.append("stop")
+    columns.append(one.coef_[0])
+    intercepts.append(one.intercept_[0])
+    many = LogisticRegression(C=STRENGTH, max_iter=STEPS_MAX).fit(seen, labels, sample_weight=weights)
+    names += [str(name) for name in many.classes_]
+    columns += list(many.coef_)
+    intercepts += list(many.intercept_)
+    grid = np.stack(columns, axis=1)
+    unit = float(np.quantile(np.abs(grid[grid != 0]), 0.9995)) / 127
+    whole = (np.clip(np.rint(grid / unit), -127, 127) + 128).astype(np.uint8)
+    per = SCORE_UNIT / unit
+    head: dict[str, Any] = {
+        "buckets": BUCKETS,
+        "outputs": names,
+        "intercepts": [round(float(i) * per) for i in intercepts],
+        "limits": {name: round(limit * per) for name, limit in LIMITS.items()},
+        "unit": round(per),
+        "rows": len(rows),
+        "seed": SEED,
+    }
+    return json.dumps(head).encode() + b"\n" + zlib.compress(whole.tobytes(), 9)
+
+
+def told(row: Row, ways: Ways) -> str:
+    """What is made of a row."""
+    locale = f"{row['lang']}-{row['country']}"
+    return read_by(ways, row["text"], context=Context(row["context"]), locale=locale).intent
+
+
+def folds(rows: Sequence[Row]) -> None:
+    """Print what cross-validation says for several limits, each row judged by weights that never saw it."""
+    cut = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    models = []
+    for learn, judge in cut.split(rows, [row["intent"] for row in rows]):
+        models.append((Learned(fitted([rows[i] for i in learn])), [rows[i] for i in judge]))
+    for hold in (-2.5, -2.2, -1.9, -1.6, -1.3, -1.0):
+        for stop in (0.8, 1.2, 1.6, 2.0, 2.4):
+            counts = dict.fromkeys(("stops", "kept", "caught", "others", "false", "neither", "held", "right"), 0)
+            for model, judged in models:
+                per = json_unit(model)
+                limits = Limits(
+                    hold=round(hold * per),
+                    stop=round(stop * per),
+                    veto=model.limits["veto"],
+                )
+                for row in judged:
+                    got, wanted = told(row, Ways(model=model, limits=limits)), row["intent"]
+                    counts["right"] += got == wanted
+                    if wanted in STOPS:
+                        counts["stops"] += 1
+                        counts["caught"] += got in STOPS
+                        counts["kept"] += got in STOPS or got == Intent.UNSURE
+                    else:
+                        counts["others"] += 1
+                        counts["false"] += got in STOPS
+                        if wanted != Intent.UNSURE:
+                            counts["neither"] += 1
+                            counts["held"] += got == Intent.UNSURE
+            print(
+                f"hold {hold} stop {stop}: caught {counts['caught'] / counts['stops']:.4f}"
+                f" or held {counts['kept'] / counts['stops']:.4f} false {counts['false'] / counts['others']:.4f}"
+                f" held {counts['held'] / counts['neither']:.4f} right {counts['right'] / len(rows):.4f}"
+            )
+
+
+def json_unit(model: Learned) -> float:
+    """How many units of a score one unit of the logarithm of the odds is."""
+    return model.limits["stop"] / LIMITS["stop"]
+
+
+def main() -> None:
+    """Fit, and write the file or compare."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--folds", action="store_true", help="print cross-validation and write nothing")
+    asked.add_argument("--check", action="store_true", help="exit 1 when the file is not what would be written")
+    args = asked.parse_args()
+    rows = training()
+    if args.folds:
+        folds(rows)
+        return
+    COMMON.write_text(common(rows), encoding="utf-8")
+    raw = fitted(rows)
+    if args.check:
+        raise SystemExit(0 if WEIGHTS.read_bytes() == raw else 1)
+    WEIGHTS.write_bytes(raw)
+    print(f"{len(rows)} replies, {len(raw)} bytes")
+
+
+if __name__ == "__main__":
+    main()
