@@ -40,6 +40,7 @@ from gateway.questions import Adviser
 from gateway.receive import Receiver
 from gateway.recheck import Watch
 from gateway.registers import Registers
+from gateway.reply_media import ReplyMedia
 from gateway.seal import Sealer
 from gateway.settings import Settings, Wrong
 from gateway.settle import LOOKUPS, Settler
@@ -343,6 +344,7 @@ def sweeper(made: House) -> Sweeper:
 def worker(made: House) -> Worker:
     """The worker's loops."""
     sweeps = sweeper(made)
+    brought = ReplyMedia(database=made.database, clock=made.clock, adapters=made.adapters)
     watch = Watch(database=made.database, clock=made.clock)
     notifier = Notifier(database=made.database, clock=made.clock, allow_networks=made.settings.allow_networks)
     made.stack.push_async_callback(notifier.close)
@@ -362,6 +364,7 @@ def worker(made: House) -> Worker:
             Job("recheck", 86_400, watch.round, seconds_max=STATEMENT_SECONDS_MAX),
             Job("speak_ahead", 30, made.notes.ahead),
             Job("forget_media", 3600, made.notes.forget),
+            Job("fetch_media", made.pace.sweep_seconds, brought.fetch_due),
         ),
         process=new_uuid(),
     )

@@ -16,6 +16,7 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from adapters.kit.media import Store
 from adapters.kit.settings import Table
 from adapters.kit.transport import Answered, MayHaveLeft, NothingLeft, Transport
 from vocabulary.outcome import Absent, CannotTell, Found, Lost, NotSent, Outcome, Rejected, Sent, Traced, Unknown
@@ -162,6 +163,16 @@ def client(account: Account, transport: Transport) -> Client:
     # Imports the package's resources now, half a second of them, and not while the first message waits.
     _ = made.messages
     return made
+
+
+def media_store(account: Account) -> Store:
+    """Where what people send is kept: the API, which sends on to Twilio's own storage."""
+    key, secret = account.api_key or account.account_sid, account.api_secret or account.auth_token
+    return Store(
+        base_url=account.base_url,
+        domains=("twilio.com", "twiliocdn.com"),
+        headers={"Authorization": aiohttp.encode_basic_auth(key, secret)},
+    )
 
 
 async def create(over: Client, asked: Mapping[str, object], refusals: Refusals) -> Outcome:
