@@ -247,6 +247,16 @@ def _write_settings(file: Path, running: Running, host: str, port: str, level: s
         "",
         *bot_lines(carrier, _kept(FOLDER / "telegram-sandbox.token", new_token), _kept(FOLDER / "telegram-sandbox.secret", new_secret)),
         *aggregator_lines(carrier, _kept(FOLDER / "aggregator-sandbox.token", new_secret), _kept(FOLDER / "aggregator-sandbox.hooks", new_secret)),
+        *bot_lines(
+            carrier,
+            _kept(FOLDER / "telegram-sandbox.token", new_token),
+            _kept(FOLDER / "telegram-sandbox.secret", new_secret),
+        ),
+        *aggregator_lines(
+            carrier,
+            _kept(FOLDER / "aggregator-sandbox.token", new_secret),
+            _kept(FOLDER / "aggregator-sandbox.hooks", new_secret),
+        ),
         "[channels]",
         f'sms = ["{sms}"]',
         f'email = ["{MAIL_PROVIDER}"]',
