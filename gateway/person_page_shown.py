@@ -126,7 +126,7 @@ class Gatherer:
                 subject=None if content.subject is None else _words(content.subject, spoken),
             ),
             private=private,
-            inbox=tuple(_note(row, spoken) for row in inbox if row.attempt != attempt.id),
+            inbox=tuple(_note(row, spoken) for row in inbox),
             history=tuple(_line(one) for one in made),
             rights=rights(self._law, given, spoken, now.astimezone(zone).date()),
             ways=tuple(ways_of(contact, spoken)) if private else (),

@@ -21,6 +21,7 @@ from sandbox.truth import Line, Truth
 from sandbox.twilio import TwilioCarrier
 from sandbox.voice import VoiceCarrier
 from sandbox.voice_page import CallsPage
+from sandbox.web import WebPerson
 from vocabulary.channel import Channel
 from vocabulary.clock import Clock
 
@@ -152,6 +153,11 @@ class _Sandbox:
             voice = VoiceCarrier(settings.voice, settings, self._truth, self._faults, self._hooks, self._clock.now)
             self._carriers[voice.channel] = self.calls_page.carrier = voice
             carriers.add_routes(voice.routes())
+        browsers: WebPerson | None = None
+        if settings.web is not None:
+            browsers = WebPerson(settings.web, self._truth, self._faults, self._hooks, self._clock.now)
+            self._carriers[browsers.channel] = browsers
+            carriers.add_routes(browsers.routes())
         self._door = Door(carriers, settings.host, settings.carrier_port)
         await self._door.open()
         app[DOOR] = self._door
@@ -170,6 +176,8 @@ class _Sandbox:
         if self._mail is not None:
             await self._mail.close()
         await self._hooks.close()
+        if browsers is not None:
+            await browsers.close()
         self._truth.close()
 
     async def messages(self, request: web.Request) -> web.Response:

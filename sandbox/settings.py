@@ -78,6 +78,14 @@ class TelegramAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebAccount:
+    """People's browsers. ``secret`` is what announcements of the way ``provider`` carry."""
+
+    provider: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``carrier_port`` 0 lets the system choose. All ``seconds`` are real time.
 
@@ -92,6 +100,7 @@ class Settings:
     mail: MailAccount | None = None
     voice: VoiceAccount | None = None
     telegram: TelegramAccount | None = None
+    web: WebAccount | None = None
     host: str = "127.0.0.1"
     carrier_port: int = 0
     answer_seconds: float = 0.005

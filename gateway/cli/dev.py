@@ -20,6 +20,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from gateway.cli.dev_web import WEB_PROVIDER, web_account, web_lines
 from gateway.cli.dev_ways import (
     AGGREGATOR,
     BOT_PROVIDER,
@@ -257,11 +258,13 @@ def _write_settings(file: Path, running: Running, host: str, port: str, level: s
             _kept(FOLDER / "aggregator-sandbox.token", new_secret),
             _kept(FOLDER / "aggregator-sandbox.hooks", new_secret),
         ),
+        *web_lines(carrier, _kept(FOLDER / "web-sandbox.secret", new_secret)),
         "[channels]",
         f'sms = ["{sms}"]',
         f'email = ["{MAIL_PROVIDER}"]',
         f'telegram = ["{BOT_PROVIDER}"]',
         f'voice = ["{VOICE_PROVIDER}"]',
+        f'web = ["{WEB_PROVIDER}"]',
         "",
         "[webhooks]",
         'allow_networks = ["127.0.0.0/8", "::1/128"]',
@@ -414,6 +417,7 @@ async def _carry(settings: Settings, stop: asyncio.Event) -> None:
             ),
             telegram=bot_account(settings.providers[BOT_PROVIDER], settings.public_url),
             aggregators=(aggregator_account(settings.providers[AGGREGATOR], settings.public_url),),
+            web=web_account(settings.providers[WEB_PROVIDER]),
             host=carrier.hostname or "127.0.0.1",
             carrier_port=carrier.port or 0,
         ),

@@ -23,7 +23,7 @@ from gateway.settings import Settings
 from gateway.tenants import create_key, create_tenant
 from gateway.worker import Worker
 from sandbox.app import DOOR, make_app
-from sandbox.settings import MailAccount, TelegramAccount, TwilioAccount, VoiceAccount
+from sandbox.settings import MailAccount, TelegramAccount, TwilioAccount, VoiceAccount, WebAccount
 from sandbox.settings import Settings as CarrierSettings
 from storage.clock import SandboxClock
 from storage.database import Connection
@@ -33,6 +33,7 @@ PROVIDER = "twilio-test"
 MAIL_PROVIDER = "mail-test"
 BOT_PROVIDER = "bot-test"
 VOICE_PROVIDER = "voice-test"
+WEB_PROVIDER = "web-test"
 TENANT = "t1"
 NUMBER = "+15005550006"
 ANA = "+573001234567"
@@ -263,6 +264,20 @@ def with_voice(found: Settings, carrier_port: int) -> Settings:
     )
 
 
+def with_web(found: Settings, carrier_port: int) -> Settings:
+    """The same settings with inboxes on people's pages, and their browsers beside the simulated carrier."""
+    inbox = {
+        "kind": "web_inbox",
+        "announce_url": f"http://127.0.0.1:{carrier_port}/web/announce",
+        "announce_secret": "secret-of-the-test-announcements",
+    }
+    return replace(
+        found,
+        providers={**found.providers, WEB_PROVIDER: inbox},
+        channels={**found.channels, Channel.WEB: (WEB_PROVIDER,)},
+    )
+
+
 def carrier_for(
     settings: Settings, folder: Path, carrier_port: int, mail_ports: tuple[int, int] | None = None
 ) -> CarrierSettings:
@@ -291,11 +306,14 @@ def carrier_for(
         number=NUMBER,
         inbound_url=inbound_url(settings.public_url, VOICE_PROVIDER),
     )
+    inbox = settings.providers.get(WEB_PROVIDER)
+    browsers = inbox and WebAccount(provider=WEB_PROVIDER, secret=inbox["announce_secret"])
     return CarrierSettings(
         directory=folder,
         mail=mail or None,
         voice=voice or None,
         telegram=telegram or None,
+        web=browsers or None,
         twilio=TwilioAccount(
             provider=PROVIDER,
             account_sid=provider["account_sid"],
@@ -326,6 +344,7 @@ async def town(
     mail: bool = False,
     telegram: bool = False,
     voice: bool = False,
+    inbox: bool = False,
 ) -> AsyncIterator[Town]:
     """A gateway on a migrated database, its API, its carrier, and no worker yet; the clock stands on a Tuesday at ten."""
     port, carrier_port = free_port(), free_port()
@@ -333,6 +352,7 @@ async def town(
     settings = settings_for(database_url, redis_url, port, carrier_port, mail_ports)
     settings = with_telegram(settings, carrier_port) if telegram else settings
     settings = with_voice(settings, carrier_port) if voice else settings
+    settings = with_web(settings, carrier_port) if inbox else settings
     async with contextlib.AsyncExitStack() as stack:
         made = await stack.enter_async_context(house(settings, pace=pace))
         await create_tenant(
