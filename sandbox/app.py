@@ -13,6 +13,7 @@ from sandbox.door import Door
 from sandbox.faults import COUNT_MAX, REFUSED_SECONDS_EACH, SECONDS_MAX, Fault, Faults
 from sandbox.hooks import Hooks
 from sandbox.mail import MailCarrier
+from sandbox.meta import MetaCarrier
 from sandbox.problem import Problem
 from sandbox.settings import Settings
 from sandbox.telegram import TelegramCarrier
@@ -22,6 +23,8 @@ from sandbox.twilio import TwilioCarrier
 from sandbox.voice import VoiceCarrier
 from sandbox.voice_page import CallsPage
 from sandbox.web import WebPerson
+from sandbox.whatsapp_page import WhatsAppPage
+from sandbox.whatsapp_twilio import TwilioWhatsAppCarrier
 from vocabulary.channel import Channel
 from vocabulary.clock import Clock
 
@@ -82,6 +85,7 @@ def make_app(settings: Settings, *, clock: Clock | None = None, set_clock: SetCl
         ]
     )
     app.add_routes(sandbox.telegram_page.routes())
+    app.add_routes(sandbox.whatsapp_page.routes())
     app.add_routes(sandbox.calls_page.routes())
     app.cleanup_ctx.append(sandbox.running)
     return app
@@ -126,7 +130,9 @@ class _Sandbox:
         self._carriers: dict[str, Carrier]
         self._aggregators: list[AggregatorCarrier]
         self._mail: MailCarrier | None = None
+        self._numbers: dict[str, Carrier] = {}
         self.telegram_page = TelegramPage()
+        self.whatsapp_page = WhatsAppPage()
         self.calls_page = CallsPage()
 
     async def running(self, app: web.Application) -> AsyncIterator[None]:
@@ -153,6 +159,11 @@ class _Sandbox:
             voice = VoiceCarrier(settings.voice, settings, self._truth, self._faults, self._hooks, self._clock.now)
             self._carriers[voice.channel] = self.calls_page.carrier = voice
             carriers.add_routes(voice.routes())
+        whatsapp = self._whatsapp(settings)
+        for number in whatsapp:
+            self._carriers.setdefault(number.channel, number)
+            self._numbers[number.provider] = number
+            carriers.add_routes(number.routes())
         browsers: WebPerson | None = None
         if settings.web is not None:
             browsers = WebPerson(settings.web, self._truth, self._faults, self._hooks, self._clock.now)
@@ -167,6 +178,8 @@ class _Sandbox:
             await self._mail.open()
             app[MAIL_PORT] = self._mail.port
         twilio.resume()
+        for number in whatsapp:
+            number.resume()
         if voice is not None:
             voice.resume()
         for aggregator in self._aggregators:
@@ -179,6 +192,18 @@ class _Sandbox:
         if browsers is not None:
             await browsers.close()
         self._truth.close()
+
+    def _whatsapp(self, settings: Settings) -> list[MetaCarrier | TwilioWhatsAppCarrier]:
+        """The numbers on WhatsApp, the one that who was never written to writes to first."""
+        known = (self._truth, self._faults, self._hooks, self._clock.now)
+        numbers: list[MetaCarrier | TwilioWhatsAppCarrier] = []
+        if settings.whatsapp is not None:
+            meta = MetaCarrier(settings.whatsapp, settings, *known)
+            self.whatsapp_page.carrier = meta
+            numbers.append(meta)
+        if settings.whatsapp_twilio is not None:
+            numbers.append(TwilioWhatsAppCarrier(settings, *known, settings.whatsapp_twilio))
+        return numbers
 
     async def messages(self, request: web.Request) -> web.Response:
         """What arrived at the carriers, oldest first."""
@@ -279,7 +304,11 @@ class _Sandbox:
 
     def _latest(self, carrier: Carrier, sender: str) -> Carrier:
         """An answer goes back the way of the last message; who has none writes to the carrier of the channel."""
-        others = {other.provider: other for other in self._aggregators if other.channel == carrier.channel}
+        others: dict[str, Carrier] = {
+            other.provider: other
+            for other in (*self._aggregators, *self._numbers.values())
+            if other.channel == carrier.channel
+        }
         last = carrier
         for line in self._truth.with_person(sender):
             if line["type"] == "arrived" and line["channel"] == carrier.channel:
@@ -287,7 +316,7 @@ class _Sandbox:
         return last
 
     def _provider(self, word: str) -> str:
-        simulated = [*self._carriers.values(), *self._aggregators]
+        simulated = list(dict.fromkeys([*self._carriers.values(), *self._aggregators, *self._numbers.values()]))
         for carrier in simulated:
             if word in (carrier.provider, carrier.kind):
                 return carrier.provider
@@ -308,6 +337,7 @@ class _Sandbox:
             "at": line["at"],
             "status": status,
             "audio_url": line.get("audio_url"),
+            "buttons": line.get("buttons", []),
         }
 
 

@@ -1,5 +1,6 @@
 """What the sandbox is started with: where its memory lies, on which ports it listens, and the account it pretends to hold."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,6 +79,26 @@ class TelegramAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetaAccount:
+    """A simulated WhatsApp number at Meta. ``hook_url`` is where everything is told.
+
+    ``templates`` are approved bodies by name and language; without any, every template counts as approved. With
+    ``texts_approved`` every text counts as the words of an approved template, so that what a CRM says is one arrives too.
+    ``files_url`` is where the telephone plays voice notes from.
+    """
+
+    provider: str
+    phone_number_id: str
+    access_token: str = field(repr=False)
+    app_secret: str = field(repr=False)
+    number: str
+    hook_url: str
+    templates: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    texts_approved: bool = False
+    files_url: str = "/sandbox/whatsapp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebAccount:
     """People's browsers. ``secret`` is what announcements of the way ``provider`` carry."""
 
@@ -100,6 +121,8 @@ class Settings:
     mail: MailAccount | None = None
     voice: VoiceAccount | None = None
     telegram: TelegramAccount | None = None
+    whatsapp: MetaAccount | None = None
+    whatsapp_twilio: TwilioAccount | None = None
     web: WebAccount | None = None
     host: str = "127.0.0.1"
     carrier_port: int = 0

@@ -21,7 +21,7 @@ from twilio.request_validator import RequestValidator
 from adapters.kit.segments import segmented
 from sandbox.faults import Fault, Faults
 from sandbox.hooks import Hooks, taken
-from sandbox.settings import Settings
+from sandbox.settings import Settings, TwilioAccount
 from sandbox.truth import Line, Truth
 from sandbox.twilio_words import (
     E164,
@@ -50,16 +50,25 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class TwilioCarrier:
-    """One account with one number."""
+    """One account with one number. What another channel of Twilio's does otherwise stands in methods of their own."""
 
-    channel: Final = CHANNEL
-    kind: Final = "twilio"
+    channel: str = CHANNEL
+    kind: str = "twilio"
+    #: Where its paths begin behind the carriers' door, and what stands before every number on the wire.
+    base: str = ""
+    prefix: str = ""
 
     def __init__(
-        self, settings: Settings, truth: Truth, faults: Faults, hooks: Hooks, law_now: Callable[[], Awaitable[datetime]]
+        self,
+        settings: Settings,
+        truth: Truth,
+        faults: Faults,
+        hooks: Hooks,
+        law_now: Callable[[], Awaitable[datetime]],
+        account: TwilioAccount | None = None,
     ) -> None:
         self._settings = settings
-        self._account = settings.twilio
+        self._account = account or settings.twilio
         self._truth = truth
         self._faults = faults
         self._hooks = hooks
@@ -80,7 +89,7 @@ class TwilioCarrier:
 
     def routes(self) -> list[web.RouteDef]:
         """Twilio's paths."""
-        base = f"/{VERSION}/Accounts/{{account}}/Messages"
+        base = f"{self.base}/{VERSION}/Accounts/{{account}}/Messages"
         return [
             web.post(f"{base}.json", self._answering(self._create)),
             web.get(f"{base}.json", self._answering(self._list)),
@@ -90,7 +99,7 @@ class TwilioCarrier:
     def resume(self) -> None:
         """Tell what a restart kept from being told."""
         young = datetime.now(UTC) - timedelta(hours=RESUMED_HOURS)
-        for line in list(self._truth.arrived(channel=CHANNEL)):
+        for line in list(self._truth.arrived(channel=self.channel)):
             told = {
                 later["word"]
                 for later in self._truth.about(line["id"])
@@ -112,11 +121,12 @@ class TwilioCarrier:
                 recipient = line["from"]
         now = datetime.now(UTC)
         self._resources[sid] = self._inbound(sid, sender, recipient, text, now)
+        more = self._said(sender, text)
         self._truth.append(
             {
                 "type": "reply",
                 "id": sid,
-                "channel": CHANNEL,
+                "channel": self.channel,
                 "provider": self.provider,
                 "from": sender,
                 "to": recipient,
@@ -133,12 +143,13 @@ class TwilioCarrier:
             "SmsSid": sid,
             "SmsStatus": "received",
             "Body": text,
-            "To": recipient,
+            "To": self.prefix + recipient,
             "NumSegments": str(segmented(text).segments),
             "MessageSid": sid,
             "AccountSid": self._account.account_sid,
-            "From": sender,
+            "From": self.prefix + sender,
             "ApiVersion": VERSION,
+            **more,
         }
         body, headers = self._signed(self._account.inbound_url, form)
         status = await self._hooks.post_until_taken(self._account.inbound_url, body, headers)
@@ -173,16 +184,16 @@ class TwilioCarrier:
     async def _create(self, request: web.Request) -> web.Response:
         form = await _form(request)
         await asyncio.sleep(self._settings.answer_seconds)
-        to = form.get("To", "")
+        to = form.get("To", "").removeprefix(self.prefix)
         ending = self._faults.take_call(self.provider)
         try:
             _strike(ending)
-            check(form, self._account.number)
+            self._check(form)
         except TwilioError as error:
             self._truth.append(
                 {
                     "type": "refused",
-                    "channel": CHANNEL,
+                    "channel": self.channel,
                     "provider": self.provider,
                     "to": to,
                     "code": error.code,
@@ -195,14 +206,17 @@ class TwilioCarrier:
             return await self._never_answer(request)
         now = datetime.now(UTC)
         sid = "SM" + uuid4().hex
-        sender = form.get("From") or self._account.number
-        resource = new_resource(self._account.account_sid, sid, sender, to, form["Body"], now)
+        sender = form.get("From") or self.prefix + self._account.number
+        resource = new_resource(self._account.account_sid, sid, sender, form["To"], self._words(form), now)
+        if "MediaUrl" in form:
+            resource["num_media"] = "1"
         if "MessagingServiceSid" in form:
             resource["messaging_service_sid"] = form["MessagingServiceSid"]
         struck = self._faults.take_receipts(self.provider)
-        final = ["undelivered"] if to.endswith("0002") else ["delivered"]
+        receipts, why = await self._fate(form, to)
         plan = {
-            "receipts": ["sent", *final, *(["read"] if to.endswith("0001") else [])],
+            "receipts": receipts,
+            "error": why,
             "callback": form.get("StatusCallback"),
             "validity": int(form.get("ValidityPeriod", VALIDITY_SECONDS_MAX)),
             "faults": sorted(struck),
@@ -291,7 +305,7 @@ class TwilioCarrier:
         for index, word in enumerate(words):
             if index:
                 await asyncio.sleep(settings.receipt_seconds)
-            self._turn(sid, word)
+            self._turn(sid, word, plan)
             if not together:
                 await self._tell(sid, word, plan)
         if together:
@@ -300,13 +314,13 @@ class TwilioCarrier:
             for word in reversed(words) if Fault.REORDER_RECEIPTS in faults else words:
                 await self._tell(sid, word, plan)
 
-    def _turn(self, sid: str, word: str) -> None:
+    def _turn(self, sid: str, word: str, plan: Mapping[str, Any]) -> None:
         now = datetime.now(UTC)
         line: Line = {"type": "status", "id": sid, "status": word, "real": now.isoformat()}
         if word in ERRORS:
-            line["error_code"] = ERRORS[word][0]
+            line["error_code"] = plan.get("error") or ERRORS[word][0]
         self._truth.append(line)
-        turned(self._resources[sid], word, now)
+        turned(self._resources[sid], word, now, plan.get("error"))
 
     async def _tell(self, sid: str, word: str, plan: Mapping[str, Any], *, forged: bool = False) -> None:
         """https://www.twilio.com/docs/messaging/guides/track-outbound-message-status."""
@@ -325,9 +339,8 @@ class TwilioCarrier:
             "To": resource["to"],
         }
         if word in ERRORS:
-            form["ErrorCode"] = str(ERRORS[word][0])
-        if word == "delivered":
-            form["RawDlrDoneDate"] = datetime.now(UTC).strftime("%y%m%d%H%M")
+            form["ErrorCode"] = str(plan.get("error") or ERRORS[word][0])
+        form |= self._reported(word, resource)
         if resource["messaging_service_sid"] is not None:
             form["MessagingServiceSid"] = resource["messaging_service_sid"]
         body, headers = self._signed(callback, form)
@@ -368,12 +381,12 @@ class TwilioCarrier:
             {
                 "type": "arrived",
                 "id": None if resource is None else resource["sid"],
-                "channel": CHANNEL,
+                "channel": self.channel,
                 "provider": self.provider,
-                "to": form["To"],
-                "from": form.get("From") or self._account.number,
-                "text": form["Body"],
-                "audio_url": None,
+                "to": form["To"].removeprefix(self.prefix),
+                "from": form.get("From", "").removeprefix(self.prefix) or self._account.number,
+                "text": self._words(form),
+                "audio_url": form.get("MediaUrl"),
                 "at": (await self._law_now()).isoformat(),
                 "real": real.isoformat(),
                 "resource": resource,
@@ -391,11 +404,35 @@ class TwilioCarrier:
             elif line["type"] == "reply" and line["provider"] == self.provider:
                 self._resources[line["id"]] = self._inbound(line["id"], line["from"], line["to"], line["text"], real)
             elif line["type"] == "status" and line["id"] in self._resources:
-                turned(self._resources[line["id"]], line["status"], real)
+                turned(self._resources[line["id"]], line["status"], real, line.get("error_code"))
+
+    # What other channels do otherwise
+
+    def _check(self, form: Mapping[str, str]) -> None:
+        """Raise what Twilio says to a create that it does not like."""
+        check(form, self._account.number)
+
+    def _words(self, form: Mapping[str, str]) -> str:
+        """What she sees."""
+        return form["Body"]
+
+    async def _fate(self, form: Mapping[str, str], to: str) -> tuple[list[str], int | None]:
+        """What will be told of it, and by which error it fails if not by the usual one."""
+        final = ["undelivered"] if to.endswith("0002") else ["delivered"]
+        return ["sent", *final, *(["read"] if to.endswith("0001") else [])], None
+
+    def _reported(self, word: str, resource: Mapping[str, Any]) -> dict[str, str]:
+        """What else stands in a status call."""
+        return {"RawDlrDoneDate": datetime.now(UTC).strftime("%y%m%d%H%M")} if word == "delivered" else {}
+
+    def _said(self, sender: str, text: str) -> dict[str, str]:
+        """What else stands in a call that brings her words."""
+        return {}
 
     def _inbound(self, sid: str, sender: str, recipient: str, text: str, now: datetime) -> dict[str, Any]:
         told = {"direction": "inbound", "status": "received", "date_sent": rfc2822(now)}
-        return new_resource(self._account.account_sid, sid, sender, recipient, text, now) | told
+        parties = self.prefix + sender, self.prefix + recipient
+        return new_resource(self._account.account_sid, sid, *parties, text, now) | told
 
 
 def _strike(ending: Fault | None) -> None:

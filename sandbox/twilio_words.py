@@ -114,14 +114,24 @@ ERRORS: Final[Mapping[str, tuple[int, str]]] = {
 }
 
 
-def turned(resource: dict[str, Any], word: str, now: datetime) -> None:
-    """The message has reached another status."""
+#: …/errors/63016 and …/63049: what WhatsApp alone fails by.
+REASONS: Final[Mapping[int, str]] = {
+    63016: "Outside messaging window. For WhatsApp, use a Message Template instead",
+    63019: "Media failed to download",
+    63049: "Meta chose not to deliver this WhatsApp marketing message",
+}
+
+
+def turned(resource: dict[str, Any], word: str, now: datetime, error: int | None = None) -> None:
+    """The message has reached another status; ``error`` says why, where that is not the usual."""
     resource["status"] = word
     resource["date_updated"] = rfc2822(now)
     if word == "sent":
         resource["date_sent"] = rfc2822(now)
     if word in ERRORS:
         resource["error_code"], resource["error_message"] = ERRORS[word]
+        if error is not None and error in REASONS:
+            resource["error_code"], resource["error_message"] = error, REASONS[error]
 
 
 def matches(resource: Mapping[str, Any], query: Mapping[str, str]) -> bool:

@@ -1,0 +1,374 @@
+"""A simulator of Meta's Cloud API: one WhatsApp number, its media, its 24-hour window, its pair rate and its signed webhook."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import aiohttp
+from aiohttp import web
+
+from sandbox import meta_words as words
+from sandbox.faults import Fault, Faults
+from sandbox.hooks import Hooks, taken
+from sandbox.meta_words import Asked, MetaError
+from sandbox.settings import MetaAccount, Settings
+from sandbox.truth import Line, Truth
+from sandbox.unanswered import hung_up, never_answer, real
+from sandbox.whatsapp import CHANNEL, pressed, window_open
+
+REQUEST_BYTES_MAX: Final = 256 * 1024
+#: …/business-phone-numbers/media: an audio file.
+MEDIA_BYTES_MAX: Final = 16 * 1024 * 1024
+#: …/throughput: one message in six seconds to one person, up to forty-five at once.
+PAIR_SECONDS: Final = 6.0
+PAIR_BURST: Final = 45
+#: What a person can do in a chat beside writing: ``POST /sandbox/whatsapp``.
+DEEDS: Final = ("react", "sticker", "voice", "edit", "stop")
+
+#: Receipts that a restart interrupted are told again only for messages younger than this.
+RESUMED_HOURS: Final = 1
+
+
+class MetaCarrier:
+    """One number, and everybody who writes with it."""
+
+    channel: Final = CHANNEL
+    kind: Final = "whatsapp_meta"
+
+    def __init__(
+        self,
+        account: MetaAccount,
+        settings: Settings,
+        truth: Truth,
+        faults: Faults,
+        hooks: Hooks,
+        law_now: Callable[[], Awaitable[datetime]],
+    ) -> None:
+        self._account = account
+        self._settings = settings
+        self._truth = truth
+        self._faults = faults
+        self._hooks = hooks
+        self._law_now = law_now
+        self._media = settings.directory / "whatsapp"
+        self._media.mkdir(parents=True, exist_ok=True)
+        # By person: until when her pair with this number is used up, in seconds of the loop's clock.
+        self._pairs: dict[str, float] = {}
+
+    @property
+    def provider(self) -> str:
+        """The operator's name for this number."""
+        return self._account.provider
+
+    def is_address(self, text: str) -> bool:
+        """Whether a person can write from there."""
+        return text.startswith("+") and words.NUMBER.fullmatch(text) is not None
+
+    def routes(self) -> list[web.RouteDef]:
+        """Graph's paths."""
+        base = r"/{version:v\d+\.\d+}/{number:\d+}"
+        return [
+            web.post(f"{base}/messages", self._answering(self._create)),
+            web.post(f"{base}/media", self._answering(self._upload)),
+        ]
+
+    def resume(self) -> None:
+        """Tell what a restart kept from being told."""
+        young = datetime.now(UTC) - timedelta(hours=RESUMED_HOURS)
+        for line in list(self._truth.arrived(channel=CHANNEL)):
+            plan = line["plan"]
+            if plan is None or line["provider"] != self.provider or datetime.fromisoformat(line["real"]) < young:
+                continue
+            hooks = [later for later in self._truth.about(line["id"]) if later["type"] == "hook"]
+            told = {hook["word"] for hook in hooks if not hook["forged"] and taken(hook["answered"])}
+            if left := [word for word in plan["receipts"] if word not in told]:
+                self._hooks.start(self._live(line["id"], {**plan, "receipts": left}))
+
+    def file(self, name: str) -> Path | None:
+        """A voice note by its name, for the telephone."""
+        path = self._media / name
+        return path if name.isascii() and name.isdigit() and path.is_file() else None
+
+    async def reply(self, sender: str, text: str) -> dict[str, Any]:
+        """The person writes, or presses the button that has these words; what the gateway answered."""
+        asked = pressed(self._truth, self.provider, sender, text)
+        if asked is None:
+            return await self._said(sender, text, type="text", text={"body": text})
+        button = {"id": f"b{asked['buttons'].index(text) + 1}", "title": text}
+        context = {"from": self._account.number.removeprefix("+"), "id": asked["id"]}
+        interactive = {"type": "button_reply", "button_reply": button}
+        return await self._said(sender, text, context=context, type="interactive", interactive=interactive)
+
+    async def deed(self, sender: str, does: str, text: str) -> dict[str, Any]:
+        """The person does one of ``DEEDS``; what the gateway answered."""
+        last = [line["id"] for line in self._truth.with_person(sender) if line.get("provider") == self.provider]
+        medium = {"mime_type": "audio/ogg; codecs=opus", "sha256": "0" * 43 + "=", "id": "1003383421387256"}
+        match does:
+            case "react":
+                reaction = {"message_id": last[-1] if last and last[-1] else words.wamid(), "emoji": text}
+                return await self._said(sender, text, type="reaction", reaction=reaction)
+            case "sticker":
+                return await self._said(sender, "(sticker)", type="sticker", sticker={**medium, "animated": False})
+            case "voice":
+                return await self._said(sender, "(voice)", type="audio", audio={**medium, "voice": True})
+            case "edit":
+                changed = {"type": "text", "text": {"body": text}}
+                edit = {"original_message_id": last[-1] if last else "", "message": changed}
+                return await self._said(sender, f"(edited) {text}", type="edit", edit=edit)
+            case _:
+                return await self._stopped(sender)
+
+    async def _stopped(self, sender: str) -> dict[str, Any]:
+        """…/webhooks/reference/user_preferences."""
+        preference = {
+            "wa_id": sender[1:],
+            "detail": "User requested to stop marketing messages",
+            "category": "marketing_messages",
+            "value": "stop",
+            "timestamp": int(_seconds()),
+        }
+        told = self._call(user_preferences=[preference])
+        told["entry"][0]["changes"][0]["field"] = "user_preferences"
+        body, headers = self._signed(told)
+        status = await self._hooks.post_until_taken(self._account.hook_url, body, headers)
+        return {"id": None, "hook": {"status": status, "taken": taken(status)}}
+
+    async def _said(self, sender: str, shown: str, /, **message: Any) -> dict[str, Any]:
+        """What she sent is remembered as it is ``shown``, and told."""
+        identifier = words.wamid()
+        self._truth.append(
+            {
+                "type": "reply",
+                "id": identifier,
+                "channel": CHANNEL,
+                "provider": self.provider,
+                "from": sender,
+                "to": self._account.number,
+                "text": shown,
+                "at": (await self._law_now()).isoformat(),
+                "real": real(),
+            }
+        )
+        said = {"from": sender[1:], "id": identifier, "timestamp": _seconds(), **message}
+        contact = {"profile": {"name": "Ana"}, "wa_id": sender[1:]}
+        body, headers = self._signed(self._call(contacts=[contact], messages=[said]))
+        status = await self._hooks.post_until_taken(self._account.hook_url, body, headers)
+        return {"id": identifier, "hook": {"status": status, "taken": taken(status)}}
+
+    # What the gateway asks of Meta
+
+    def _answering(
+        self, handler: Callable[[web.Request], Awaitable[web.Response]]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                self._authenticate(request)
+                return await handler(request)
+            except MetaError as error:
+                return error.response()
+
+        return answer
+
+    def _authenticate(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(given, f"Bearer {self._account.access_token}".encode()):
+            raise MetaError(401, 190, "Invalid OAuth access token - Cannot parse access token")
+        if request.match_info["number"] != self._account.phone_number_id:
+            raise MetaError(400, 100, "Unsupported post request. Object with that ID does not exist")
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        """https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media."""
+        if not request.content_type.startswith("multipart/"):
+            raise MetaError(400, 100, "Invalid parameter", "The body is not a form with files")
+        fields: dict[str, bytes] = {}
+        kind = ""
+        async for part in await request.multipart():
+            if not isinstance(part, aiohttp.BodyPartReader) or part.name is None:
+                raise MetaError(400, 100, "Invalid parameter", "A part has no name")
+            value = bytearray()
+            while chunk := await part.read_chunk():
+                value += chunk
+                if len(value) > MEDIA_BYTES_MAX:
+                    raise MetaError(400, 131053, "Media upload error", "The file is too large")
+            fields[part.name] = bytes(value)
+            if part.name == "file":
+                kind = part.headers.get("Content-Type", "")
+        if fields.get("messaging_product") != b"whatsapp" or not fields.get("file"):
+            raise MetaError(400, 100, "The parameter messaging_product is required.")
+        if not kind.startswith("audio/ogg") or not fields["file"].startswith(b"OggS"):
+            raise MetaError(400, 131053, "Media upload error", "Not a file of the type that is told")
+        identifier = str(secrets.randbelow(9 * 10**15) + 10**15)
+        (self._media / identifier).write_bytes(fields["file"])
+        return web.json_response({"id": identifier})
+
+    async def _create(self, request: web.Request) -> web.Response:
+        await asyncio.sleep(self._settings.answer_seconds)
+        ending = self._faults.take_call(self.provider)
+        to = ""
+        try:
+            asked = words.asked(await _body(request), self._account.templates)
+            to = asked.to
+            _strike(ending)
+            self._check(asked)
+        except MetaError as error:
+            refused = {"type": "refused", "channel": CHANNEL, "provider": self.provider, "to": to, "real": real()}
+            self._truth.append(refused | {"code": error.code})
+            raise
+        if to.endswith("0004"):
+            await self._arrived(asked, None, None)
+            return await never_answer(request, self._settings.hold_seconds)
+        identifier = words.wamid()
+        struck = self._faults.take_receipts(self.provider)
+        receipts, code = await self._fate(asked)
+        plan: Line = {
+            "receipts": receipts,
+            "code": code,
+            "to": to,
+            "kind": asked.kind,
+            "opaque": asked.opaque,
+            "faults": sorted(struck),
+        }
+        await self._arrived(asked, identifier, plan)
+        early = Fault.EARLY_RECEIPT in struck
+        lost = ending in (Fault.TIMEOUT, Fault.HANG_UP)
+        if early:
+            await self._live(identifier, plan)
+        elif not lost:
+            self._hooks.start(self._live(identifier, plan))
+        if not lost:
+            return web.json_response(words.taken(to, identifier, asked.kind))
+        if ending is Fault.TIMEOUT:
+            response = await never_answer(request, self._settings.hold_seconds)
+        else:
+            response = hung_up(request)
+        if not early:
+            # Late enough for the caller to have settled that it does not know.
+            self._hooks.start(self._live(identifier, plan, self._settings.late_seconds))
+        return response
+
+    def _check(self, asked: Asked) -> None:
+        if asked.to == self._account.number:
+            raise MetaError(400, 131021, "Recipient cannot be sender")
+        if asked.to.endswith("0003"):
+            raise MetaError(403, 130497, "Business account is restricted from messaging users in this country")
+        if asked.to.endswith("0005"):
+            raise MetaError(400, 131050, "User has stopped receipt of marketing messages from this business")
+        if asked.media is not None and self.file(asked.media) is None:
+            raise MetaError(400, 131009, "Parameter value is not valid", "There is no such media")
+        now = asyncio.get_running_loop().time()
+        used = max(self._pairs.get(asked.to, 0.0), now)
+        if used - now > PAIR_SECONDS * (PAIR_BURST - 1):
+            raise MetaError(400, 131056, "(Business Account, Consumer Account) pair rate limit hit")
+        self._pairs[asked.to] = used + PAIR_SECONDS
+
+    async def _fate(self, asked: Asked) -> tuple[list[str], int | None]:
+        """What will be told of it, and why it fails if it does: Meta takes a text outside the window and says so later."""
+        free = asked.kind != "template" and not self._account.texts_approved
+        if free and not window_open(self._truth, self.provider, asked.to, await self._law_now()):
+            return ["failed"], 131047
+        if asked.to.endswith("0002"):
+            return ["sent", "failed"], 131049
+        played = ["played"] if asked.kind == "audio" else []
+        return ["sent", "delivered", *(["read", *played] if asked.to.endswith("0001") else [])], None
+
+    async def _arrived(self, asked: Asked, identifier: str | None, plan: Line | None) -> None:
+        self._truth.append(
+            {
+                "type": "arrived",
+                "id": identifier,
+                "channel": CHANNEL,
+                "provider": self.provider,
+                "to": asked.to,
+                "from": self._account.number,
+                "text": asked.text,
+                "audio_url": None if asked.media is None else f"{self._account.files_url}/{asked.media}",
+                "buttons": list(asked.buttons),
+                "form": asked.kind,
+                "at": (await self._law_now()).isoformat(),
+                "real": real(),
+                "plan": plan,
+            }
+        )
+
+    # What Meta tells the gateway
+
+    async def _live(self, identifier: str, plan: Mapping[str, Any], after: float = 0.0) -> None:
+        """The life of a message after it was accepted, with the faults that strike it."""
+        struck = frozenset(plan["faults"])
+        settings = self._settings
+        await asyncio.sleep(after + settings.queue_seconds)
+        told: Sequence[str] = plan["receipts"]
+        if Fault.FORGED_RECEIPT in struck:
+            # Says more than will ever be true, so that it shows wherever it is believed.
+            await self._tell(identifier, "read", plan, forged=True)
+        together = struck & {Fault.REORDER_RECEIPTS, Fault.LATE_RECEIPT}
+        for index, word in enumerate(told):
+            if index:
+                await asyncio.sleep(settings.receipt_seconds)
+            self._truth.append({"type": "status", "id": identifier, "status": word, "real": real()})
+            if not together:
+                await self._tell(identifier, word, plan)
+        if together:
+            if Fault.LATE_RECEIPT in struck:
+                await asyncio.sleep(settings.late_seconds)
+            for word in reversed(told) if Fault.REORDER_RECEIPTS in struck else told:
+                await self._tell(identifier, word, plan)
+
+    async def _tell(self, identifier: str, word: str, plan: Mapping[str, Any], *, forged: bool = False) -> None:
+        struck = frozenset(plan["faults"])
+        if Fault.DROP_RECEIPT in struck and not forged:
+            return
+        code = plan["code"] if word == "failed" else None
+        status = words.status(identifier, word, plan["to"], int(_seconds()), plan["opaque"], plan["kind"], code)
+        secret = uuid4().hex if forged else self._account.app_secret
+        body, headers = self._signed(self._call(statuses=[status]), secret)
+        twice = Fault.DUPLICATE_RECEIPT in struck and not forged
+        for _ in range(2 if twice else 1):
+            post = self._hooks.post if forged else self._hooks.post_until_taken
+            answered = await post(self._account.hook_url, body, headers)
+            hook = {"type": "hook", "id": identifier, "word": word, "answered": answered, "forged": forged}
+            self._truth.append({**hook, "real": real()})
+
+    def _call(self, **value: Any) -> dict[str, Any]:
+        return words.call("419561257915477", self._account.number, self._account.phone_number_id, **value)
+
+    def _signed(self, told: Mapping[str, Any], secret: str | None = None) -> tuple[bytes, dict[str, str]]:
+        body = json.dumps(told).encode()
+        key = self._account.app_secret if secret is None else secret
+        signature = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "facebookexternalua",
+            "X-Hub-Signature-256": f"sha256={signature}",
+        }
+        return body, headers
+
+
+def _strike(ending: Fault | None) -> None:
+    """The faults that end in an answer; those that end in none are the caller's."""
+    if ending is Fault.SERVER_ERROR:
+        raise MetaError(500, 131000, "Something went wrong")
+    if ending is Fault.THROTTLE:
+        raise MetaError(400, 130429, "Rate limit hit", "Cloud API message throughput has been reached.")
+    if ending is Fault.REJECT:
+        raise MetaError(403, 130497, "Business account is restricted from messaging users in this country")
+
+
+async def _body(request: web.Request) -> bytes:
+    body = b""
+    async for part in request.content.iter_any():
+        body += part
+        if len(body) > REQUEST_BYTES_MAX:
+            raise MetaError(413, 100, "Request entity too large")
+    return body
+
+
+def _seconds() -> str:
+    return str(int(datetime.now(UTC).timestamp()))
