@@ -20,7 +20,6 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from gateway.cli.dev_web import WEB_PROVIDER, web_account, web_lines
 from gateway.cli.dev_ways import (
     AGGREGATOR,
     BOT_PROVIDER,
@@ -31,6 +30,8 @@ from gateway.cli.dev_ways import (
     new_secret,
     new_token,
 )
+from gateway.cli.dev_web import WEB_PROVIDER, web_account, web_lines
+from gateway.cli.dev_whatsapp import WHATSAPP_PROVIDER, whatsapp_account, whatsapp_lines
 from gateway.cli.environment import FOLDER
 from gateway.settings import FILE, Settings, Wrong, read
 from gateway.tenants import create_key, create_tenant
@@ -246,8 +247,6 @@ def _write_settings(file: Path, running: Running, host: str, port: str, level: s
         'receipts = "delivery and read"',
         f'listen = "127.0.0.1:{mail_door}"',
         "",
-        *bot_lines(carrier, _kept(FOLDER / "telegram-sandbox.token", new_token), _kept(FOLDER / "telegram-sandbox.secret", new_secret)),
-        *aggregator_lines(carrier, _kept(FOLDER / "aggregator-sandbox.token", new_secret), _kept(FOLDER / "aggregator-sandbox.hooks", new_secret)),
         *bot_lines(
             carrier,
             _kept(FOLDER / "telegram-sandbox.token", new_token),
@@ -258,10 +257,17 @@ def _write_settings(file: Path, running: Running, host: str, port: str, level: s
             _kept(FOLDER / "aggregator-sandbox.token", new_secret),
             _kept(FOLDER / "aggregator-sandbox.hooks", new_secret),
         ),
+        *whatsapp_lines(
+            carrier,
+            _kept(FOLDER / "whatsapp-sandbox.token", new_secret),
+            _kept(FOLDER / "whatsapp-sandbox.secret", new_secret),
+            _kept(FOLDER / "whatsapp-sandbox.verify", new_secret),
+        ),
         *web_lines(carrier, _kept(FOLDER / "web-sandbox.secret", new_secret)),
         "[channels]",
         f'sms = ["{sms}"]',
         f'email = ["{MAIL_PROVIDER}"]',
+        f'whatsapp = ["{WHATSAPP_PROVIDER}"]',
         f'telegram = ["{BOT_PROVIDER}"]',
         f'voice = ["{VOICE_PROVIDER}"]',
         f'web = ["{WEB_PROVIDER}"]',
@@ -418,6 +424,7 @@ async def _carry(settings: Settings, stop: asyncio.Event) -> None:
             telegram=bot_account(settings.providers[BOT_PROVIDER], settings.public_url),
             aggregators=(aggregator_account(settings.providers[AGGREGATOR], settings.public_url),),
             web=web_account(settings.providers[WEB_PROVIDER]),
+            whatsapp=whatsapp_account(settings.providers[WHATSAPP_PROVIDER], settings.public_url),
             host=carrier.hostname or "127.0.0.1",
             carrier_port=carrier.port or 0,
         ),
