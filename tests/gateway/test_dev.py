@@ -28,14 +28,14 @@ class Newcomer:
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> str:
+    def start(self, *words: str) -> str:
         """``tregua dev``, until it is ready; what it printed."""
         log = self.folder / "said"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TREGUA_")}
         environment |= {"TREGUA_PORT": str(self.port), "PYTHONPATH": str(self.checkout)}
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.cli.dev"],
+                [sys.executable, "-m", "gateway.cli.dev", *words],
                 cwd=self.folder,
                 env=environment,
                 stdout=stream,
@@ -47,6 +47,19 @@ class Newcomer:
             assert self.process.poll() is None, log.read_text()
             time.sleep(0.1)
         raise AssertionError(f"not ready: {log.read_text()}")
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """``tregua …`` where ``make run`` was started; its exit code and what it printed."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TREGUA_")}
+        return subprocess.run(
+            [sys.executable, "-c", "from gateway.cli.main import run; run()", *words],
+            cwd=self.folder,
+            env=environment | {"PYTHONPATH": str(self.checkout), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it; its exit code."""

@@ -1,0 +1,90 @@
+"""``tregua demo``: see it work, against the sandbox of a gateway that runs."""
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from gateway.cli.environment import FOLDER, settings
+
+if TYPE_CHECKING:
+    from gateway.cli.tour import Report
+
+CHANNELS: Final = ("sms", "email", "voice", "whatsapp", "telegram", "web")
+
+app = typer.Typer(no_args_is_help=True, help="See it work, against a gateway that runs.")
+
+
+@app.callback()
+def demo() -> None:
+    """See it work, against a gateway that runs."""
+
+
+@app.command()
+def tour(
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where it runs; left out: what .tregua here says.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY", envvar=None, help="A tenant's key; left out: .tregua/sandbox.key.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="CHANNEL", help="Only this channel; repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Send one message by each way of a running sandbox, answer each as the person, and show her timeline.
+
+    Exit 0: all of it came out. Exit 1: something did not, and it is named. Exit 2: wrong use.
+
+    Example: tregua demo tour
+    """
+    from gateway.cli.tour import Refused, Stuck
+    from gateway.cli.tour import tour as toured
+
+    unknown = sorted(set(only or ()) - set(CHANNELS))
+    if unknown:
+        raise typer.BadParameter(f"is none of: {', '.join(CHANNELS)}", param_hint="--only")
+    where = url or settings().public_url
+    file = FOLDER / "sandbox.key"
+    if key is None and not file.exists():
+        typer.echo(f"tregua: there is no {file} here: give --key, or stand where `make run` was started", err=True)
+        raise typer.Exit(2)
+    try:
+        report = asyncio.run(toured(where, key or file.read_text("utf-8").strip(), frozenset(only or ())))
+    except (Stuck, Refused) as error:
+        typer.echo(f"tregua: {error}. Is `make run` running?", err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps({**asdict(report), "held": report.held}, ensure_ascii=False))
+    else:
+        _print(report)
+    if not report.held:
+        raise typer.Exit(1)
+
+
+def _print(report: "Report") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    ways = Table(title="One message by each way", title_justify="left")
+    for title in ("channel", "way", "status", "her answer", "taken for", "told the CRM", ""):
+        ways.add_column(title)
+    for leg in report.legs:
+        said = leg.outcome if leg.why is None else leg.why
+        style = "green" if leg.outcome == "came out" else "dim" if leg.why is None else "bold red"
+        told = ", ".join(event.removeprefix("message.") for event in leg.events)
+        cells = (leg.channel, leg.provider, leg.status, leg.answered, leg.intent, told)
+        # Text, not markup: what a person writes is never a colour.
+        ways.add_row(*(Text(cell or "") for cell in cells), Text(said, style=style))
+    console.print(ways)
+    line = Table(title=f"The timeline of {report.contact}", title_justify="left")
+    for title in ("at", "what", "channel", ""):
+        line.add_column(title)
+    for item in reversed(report.timeline):
+        data = item["data"]
+        shown = data.get("text") or data.get("outcome") or data.get("state") or data.get("status") or data.get("kind")
+        line.add_row(*(Text(str(cell or "")) for cell in (item["at"][11:23], item["type"], item["channel"], shown)))
+    console.print(line)
