@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from multidict import MultiDict
 
-from adapters.kit import twilio_client, twilio_hooks
+from adapters.kit import media, twilio_client, twilio_hooks
 from adapters.kit.discovery import Spec
 from adapters.kit.documents import encodable
 from adapters.kit.port import Hook, Unreadable
@@ -130,6 +130,10 @@ class TwilioWhatsApp:
         if hook.kind == "inbound":
             return (_reply(form),)
         raise Unreadable(f"no hook of the kind {hook.kind}")
+
+    async def fetch(self, reference: str, bytes_max: int, /) -> bytes | None:
+        """What came with a message of hers. https://www.twilio.com/docs/messaging/api/media-resource."""
+        return await media.fetch(twilio_client.media_store(self._settings.account), reference, bytes_max)
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -8,7 +8,7 @@ to the configured host alone.
 import asyncio
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Final, Protocol, runtime_checkable
 
@@ -52,6 +52,18 @@ class Store:
         host = url.host.lower()
         return any(host == domain or host.endswith(f".{domain}") for domain in self.domains)
 
+    def holds(self, reference: str) -> bool:
+        """The same of an address as it is written, whatever it is."""
+        try:
+            url = URL(reference)
+            return url.absolute and self.may_ask(url)
+        except ValueError:
+            return False
+
+    def at(self, reference: str) -> "Store":
+        """The same store with credentials for another of its own hosts, where an address of it lies."""
+        return replace(self, base_url=str(URL(reference).origin()))
+
     def is_base(self, url: URL) -> bool:
         """Whether an address is the configured one, which alone is told who we are."""
         return url.origin() == URL(self.base_url).origin()
@@ -60,11 +72,10 @@ class Store:
 async def fetch(store: Store, reference: str, bytes_max: int) -> bytes | None:
     """The bytes at an address of the provider's, None when there are none for us."""
     try:
-        url = URL(reference)
-        if not url.absolute or not store.may_ask(url):
+        if not store.holds(reference):
             return None
         async with asyncio.timeout(FETCH_SECONDS_MAX):
-            return await _followed(store, url, bytes_max)
+            return await _followed(store, URL(reference), bytes_max)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
         return None
 

@@ -24,7 +24,8 @@ SELECT * FROM (
     e.channel,
     json_build_object('event', e.type, 'id', e.external_id, 'form', e.form, 'outcome', e.outcome, 'purpose', e.purpose,
       'debts', e.debts, 'address_kind', e.address_kind, 'creditor', e.creditor, 'collector', e.collector,
-      'text', e.words, 'evidence', e.evidence::jsonb - 'address', 'corrected_by', e.superseded_by)::text,
+      'text', e.words, 'evidence', e.evidence::jsonb - 'address', 'corrected_by', e.superseded_by,
+      'media', (SELECT json_agg('med_' || replace(b.id::text, '-', '') ORDER BY b.id) FROM media b WHERE b.event = e.id))::text,
     e.detail::text, hers.address
   FROM contact_event e
   LEFT JOIN LATERAL (
