@@ -42,10 +42,9 @@ class Store:
 
     def may_ask(self, url: URL) -> bool:
         """Whether an address is the provider's own."""
-        base = URL(self.base_url)
         if url.user is not None or url.password is not None or not url.host:
             return False
-        if url.origin() == base.origin():
+        if self.is_base(url):
             return True
         if url.scheme != "https" or url.port != 443:
             return False
@@ -66,7 +65,8 @@ class Store:
 
     def is_base(self, url: URL) -> bool:
         """Whether an address is the configured one, which alone is told who we are."""
-        return url.origin() == URL(self.base_url).origin()
+        base = URL(self.base_url)
+        return (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
 
 
 async def fetch(store: Store, reference: str, bytes_max: int) -> bytes | None:
