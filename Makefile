@@ -18,6 +18,7 @@ run: ready-run ## start the gateway, its worker, a database and the sandbox on h
 	@$(if $(PORT),TREGUA_PORT=$(PORT) )$(TETHERED) .venv/bin/tregua dev
 
 test: ready-dev ## run every test against a real PostgreSQL and a real Valkey (ARGS= goes to pytest)
+	@sh tools/machine.sh
 	@$(TETHERED) .venv/bin/python -m pytest -q $(ARGS)
 
 lint: ready-dev ## check style and types

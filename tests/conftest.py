@@ -17,7 +17,7 @@ NewDatabase = Callable[..., Awaitable[str]]
 #: Things of the machine that some tests need, by the programs that prove their presence (any one of them).
 PROGRAMS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
-    "node": ("node",),
+    "node": ("npm",),  # comes with node, never without
     "mail server": ("smtpd", "postfix"),
 }
 

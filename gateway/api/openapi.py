@@ -30,6 +30,7 @@ def document(routes: Sequence[Route], *, server: str, version: str) -> dict[str,
     """The whole description."""
     kinds = _kinds(routes)
     schemas, components = msgspec.json.schema_components([*kinds.values(), ProblemShown], ref_template=_REFERENCE)
+    components = {name: _plain(component) for name, component in components.items()}
     described = _Described(dict(zip(kinds, schemas, strict=False)), components)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -52,6 +53,20 @@ def document(routes: Sequence[Route], *, server: str, version: str) -> dict[str,
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key with the scope named."}
             },
         },
+    }
+
+
+def _plain(component: dict[str, Any]) -> dict[str, Any]:
+    """A component without defaults of null: they say no more than that a field may be left out, and generators of clients read
+    a field with a default as one that is always there."""
+    properties = component.get("properties")
+    if properties is None:
+        return component
+    return component | {
+        "properties": {
+            name: {key: value for key, value in schema.items() if not (key == "default" and value is None)}
+            for name, schema in properties.items()
+        }
     }
 
 
