@@ -79,8 +79,8 @@ class Tour:
         self._url = url.rstrip("/")
         self._key = key
         self._run = f"{int(time.time()):x}{secrets.token_hex(2)}"
-        # A mobile number of Costa Rica, and a chat, whose last digits mean nothing to the simulators.
-        self._number = f"+5068{secrets.randbelow(10**5):05d}77"
+        # A mobile number of Buenos Aires, and a chat, whose last digits mean nothing to the simulators.
+        self._number = f"+549115{secrets.randbelow(10**5):05d}77"
         self._chat = f"9{secrets.randbelow(10**9):09d}77"
         self._events: list[dict[str, Any]] = []
 

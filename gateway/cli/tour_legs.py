@@ -34,7 +34,7 @@ LEGS: Final = (
 
 
 def contact(run: str, number: str) -> dict[str, Any]:
-    """A person with an address on each channel, where no law limits how many of them may be used on one day (Costa Rica).
+    """A person with an address on each channel, where no law limits how many of them may be used on one day (Argentina).
 
     Her chat is not among them: nobody knows it before she opens the link.
     """
@@ -46,14 +46,14 @@ def contact(run: str, number: str) -> dict[str, Any]:
         "whatsapp": number,
         "web": identity,
     }
-    authorised = {"at": "2026-01-05T10:00:00-06:00", "instrument": "separate"}
+    authorised = {"at": "2026-01-05T10:00:00-03:00", "instrument": "separate"}
     return {
         "id": identity,
         "name": "Ana",
         "role": "debtor",
-        "locale": "es-CR",
-        "jurisdictions": ["CR"],
-        "zones": ["America/Costa_Rica"],
+        "locale": "es-AR",
+        "jurisdictions": ["AR"],
+        "zones": ["America/Argentina/Buenos_Aires"],
         "addresses": [
             {"channel": channel, "address": address, "kind": "personal", "source": "supplied", "authorised": authorised}
             for channel, address in where.items()
