@@ -1,6 +1,7 @@
 """E-mail by SMTP submission: one mail a parcel, headers that nobody can smuggle anything into, and a marked way back."""
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.errors import MessageError
@@ -9,10 +10,12 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import formatdate, getaddresses, parseaddr
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from adapters.kit.discovery import Spec
+from adapters.kit.mail_dkim import Key, private_key, signed
 from adapters.kit.mail_marks import LOCAL_PART_OCTETS_MAX, Box, Marks, PostOffice
 from adapters.kit.mail_transport import ADDRESS_INVALID, Host, Letter, MailTransport, Refused, Stage, Taken, Tls
 from adapters.kit.port import Forged, Hook
@@ -20,6 +23,7 @@ from adapters.kit.settings import Table
 from adapters.kit.transport import MayHaveLeft, NothingLeft
 from vocabulary.channel import Channel
 from vocabulary.outcome import (
+    About,
     CannotTell,
     Lost,
     NotSent,
@@ -50,6 +54,7 @@ UNSAFE_IN_HEADER: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udf
 _ENHANCED: Final = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
 _ADDRESS: Final = re.compile(r"<?[^\s<>@]{1,255}@[^\s<>]{1,255}>?")
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_SELECTOR: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 _DOMAIN: Final = re.compile(r"(?=.{1,190}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 
 
@@ -71,6 +76,8 @@ class Settings:
     listen: tuple[str, int] | None = None
     listen_lmtp: bool = False
     complaints: str = field(default="", repr=False)
+    #: By which mails are signed here; none: by the relay.
+    keys: tuple[Key, ...] = field(default=(), repr=False)
 
 
 def settings(provider: str, table: Mapping[str, object]) -> Settings:
@@ -88,6 +95,8 @@ def settings(provider: str, table: Mapping[str, object]) -> Settings:
     listen = asked.text_or_none("listen")
     listen_protocol = asked.text_or_none("listen_protocol") or "smtp"
     complaints = asked.text_or_none("complaints")
+    dkim = [_dkim(asked, f"{name}dkim") for name in ("", "second_")]
+    dkim_domain = asked.text_or_none("dkim_domain")
     asked.done()
     if tls not in set(Tls):
         raise asked.wrong("tls", f"must be one of {', '.join(Tls)}")
@@ -129,7 +138,37 @@ def settings(provider: str, table: Mapping[str, object]) -> Settings:
         listen=None if listen is None else _endpoint(asked, "listen", listen, None),
         listen_lmtp=listen_protocol == "lmtp",
         complaints=(complaints or f"abuse@{domain}").lower(),
+        keys=_keys(asked, dkim, dkim_domain or shown.domain.lower()),
     )
+
+
+def _dkim(asked: Table, name: str) -> tuple[str, str] | None:
+    """A selector and the file of its private key, given together or not at all."""
+    selector, file = asked.text_or_none(f"{name}_selector"), asked.text_or_none(f"{name}_key_file")
+    if (selector is None) != (file is None):
+        raise asked.wrong(f"{name}_selector", f"and {name}_key_file are given together or not at all")
+    if selector is None or file is None:
+        return None
+    if not _SELECTOR.fullmatch(selector):
+        raise asked.wrong(f"{name}_selector", "must be labels of a domain in small letters, such as tregua2026")
+    return selector, file
+
+
+def _keys(asked: Table, dkim: list[tuple[str, str] | None], domain: str) -> tuple[Key, ...]:
+    if not _DOMAIN.fullmatch(domain):
+        raise asked.wrong("dkim_domain", "must be a domain in small letters, such as example.com")
+    keys = []
+    for name, told in zip(("dkim", "second_dkim"), dkim, strict=True):
+        if told is None:
+            continue
+        try:
+            private = private_key(Path(told[1]).read_bytes())
+        except OSError:
+            raise asked.wrong(f"{name}_key_file", "cannot be read") from None
+        except ValueError as error:
+            raise asked.wrong(f"{name}_key_file", str(error)) from None
+        keys.append(Key(domain=domain, selector=told[0], private=private))
+    return tuple(keys)
 
 
 class SmtpMail:
@@ -178,6 +217,8 @@ class SmtpMail:
         made = written(self._settings, self._marks, parcel, recipient)
         if isinstance(made, Rejected):
             return made
+        if self._settings.keys:
+            made = signed(made, self._settings.keys, int(time.time()))
         notify = "SUCCESS,FAILURE,DELAY" if self._settings.delivery_receipts else "FAILURE,DELAY"
         submitted = await self._transport.submit(
             Letter(
@@ -300,9 +341,11 @@ def _unsubscribing(settings: Settings, marks: Marks, parcel: Parcel) -> dict[str
 def _refused(said: Refused) -> Outcome:
     """What a 4xx or 5xx means. Both are the host's word that it has nothing of ours (RFC 5321 section 4.2.5)."""
     if said.code // 100 == 4:
-        return NotSent(reason=f"{said.stage.value} put off {_code(said)}", retry_after_seconds=TRY_AGAIN_SECONDS)
+        # Greylisting and full mailboxes are about this mail; the others go on.
+        reason = f"{said.stage.value} put off {_code(said)}"
+        return NotSent(reason=reason, retry_after_seconds=TRY_AGAIN_SECONDS, about=About.MESSAGE)
     if said.code in _LOGIN:
-        return NotSent(reason=f"login asked for {said.code}")
+        return NotSent(reason=f"login asked for {said.code}", about=About.ACCOUNT)
     code = _code(said)
     return Rejected(
         code=code,
