@@ -20,6 +20,8 @@ from gateway.circuits import Circuits
 from gateway.costs import Costs
 from gateway.dispatch import ABANDONED, Dispatcher
 from gateway.entries import Scribe
+from gateway.erasure import Eraser
+from gateway.exports_people import Exporter
 from gateway.judge import Judge, WayOut
 from gateway.keys import Keyring
 from gateway.links import Links
@@ -244,6 +246,8 @@ def api(made: House) -> web.Application:
         media=MediaRoom(database=made.database, clock=made.clock, booth=made.booth),
         starts=starter,
         registers=registers(made),
+        eraser=eraser(made),
+        exporter=Exporter(made.database),
         sealer=made.sealer,
         prover=Prover(database=made.database, sealer=made.sealer),
         auditor=auditor(made),
@@ -270,6 +274,13 @@ def api(made: House) -> web.Application:
         endpoint_secret=made.endpoint_secret,
     )
     return app
+
+
+def eraser(made: House) -> Eraser:
+    """Whoever takes people's data away."""
+    return Eraser(
+        database=made.database, clock=made.clock, scribe=made.scribe, law=made.law, secret=made.endpoint_secret
+    )
 
 
 def registers(made: House) -> Registers:
@@ -361,6 +372,8 @@ def worker(made: House) -> Worker:
             Job("seal", 2, made.sealer.seal_all),
             Job("forget", 3600, sweeps.forget),
             Job("clear_registers", 3600, registers(made).clear),
+            Job("finish_erasures", 5, eraser(made).finish),
+            Job("retain", 3600, eraser(made).retain),
             Job("recheck", 86_400, watch.round, seconds_max=STATEMENT_SECONDS_MAX),
             Job("speak_ahead", 30, made.notes.ahead),
             Job("forget_media", 3600, made.notes.forget),

@@ -18,12 +18,13 @@ from gateway.addresses import Unusable, canonical
 from gateway.asks import StoredAsk
 from gateway.committer import Committer
 from gateway.entries import Scribe
+from gateway.erasure import mark_of
 from gateway.events import crm_event, event
 from gateway.media import MEDIA_MAX, name_of
 from gateway.profiles import statement_entry
 from gateway.settle import Round, follow, invalidate, revive, withdraw
 from gateway.starts import SAID, Sorry, Starter, commanded, payload, without_payload
-from storage import hooks, messages, people
+from storage import erasures, hooks, messages, people
 from storage.clock import LegalClock
 from storage.database import Connection, Database, DatabaseAway
 from storage.history import EventRow
@@ -265,6 +266,10 @@ class Receiver:
         if receipt.attempt is None and receipt.provider_id is not None:
             attempt = next((a for a in attempts.values() if a.provider_id == receipt.provider_id), None)
         if attempt is None or attempt.provider != h.provider:
+            named = [receipt.attempt.hex if receipt.attempt is not None else None, receipt.provider_id]
+            marks = [mark_of(self._scribe, h.provider, each) for each in named if each is not None]
+            if await erasures.marked(connection, marks):
+                return  # of somebody who was erased: what a provider says of her is not kept again
             await hooks.keep(connection, new_uuid(), h.provider, "status", "no attempt of ours", h.raw, real)
             return
         row = rows[attempt.message]

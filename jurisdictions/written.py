@@ -257,6 +257,13 @@ class DutyTable(_Strict, frozen=True, kw_only=True):
     until_notice: NoticeKind | None = None
 
 
+class RetentionTable(_Strict, frozen=True, kw_only=True):
+    """How long the evidence of contacting a person must be kept after the last that happened."""
+
+    days: Annotated[int, Meta(ge=1, le=36_500)]
+    cite: Sentence
+
+
 class PackTable(_Strict, frozen=True, kw_only=True):
     """A whole file."""
 
@@ -276,3 +283,4 @@ class PackTable(_Strict, frozen=True, kw_only=True):
     exemptions: dict[str, ExemptionTable] = {}
     rules: list[RuleTable]
     duties: list[DutyTable] = []
+    retention: RetentionTable | None = None

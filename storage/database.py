@@ -17,8 +17,9 @@ RERUNS_MAX: Final = 8
 COMMAND_SECONDS_MAX: Final = 30.0
 ACQUIRE_SECONDS_MAX: Final = 10.0
 
-#: Serialization failure and deadlock: the transaction did nothing and may be run again.
-_RERUN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+#: Serialization failure and deadlock: the transaction did nothing and may be run again. A row that another one names was there
+#: when it was looked for and is gone: somebody was erased, and looking again finds her gone.
+_RERUN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.ForeignKeyViolationError)
 
 #: What a broken connection, a stopping or an absent server looks like.
 _AWAY: Final = (

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from storage import registers
+from storage import erasures, registers
 from storage.database import Connection
 from storage.people import Key
 from storage.queries import queries
@@ -103,6 +103,8 @@ async def histories(
         found[(row["tenant"], row["asked"])].append(event_of(row, row["who"]))
     for key, listed in (await registers.facts(connection, keys, shared)).items():
         found[key].extend(listed)
+    for key, erased in (await erasures.suppressed(connection, shared)).items():
+        found[key].extend(erased)
     return {key: tuple(events) for key, events in found.items()}
 
 

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from gateway.asks import ContactAsk, DebtAsk, DecisionAsk, EventAsk, MessageAsk
+from gateway.erasure import Eraser
 from gateway.exports import Sealer
+from gateway.exports_people import Exporter
 from gateway.keys import Keyring
 from gateway.margins import Scope as AuditScope
 from gateway.media import Taken
@@ -196,6 +198,8 @@ class Desk:
     registrar: Registrar
     policies: Policies
     registers: Registers
+    eraser: Eraser
+    exporter: Exporter
     templates: Templates
     media: MediaRoom
     starts: Starts

@@ -29,6 +29,7 @@ class Slug(StrEnum):
     BODY_TOO_SLOW = "body-too-slow"
     KEY_IN_WORK = "idempotency-key-in-work"
     TOO_LATE = "too-late"
+    LEGAL_HOLD = "legal-hold"
     TOO_MANY_ENDPOINTS = "too-many-webhooks"
     GONE = "gone"
     BODY_TOO_LARGE = "body-too-large"
@@ -105,6 +106,11 @@ KINDS: Final[Mapping[Slug, Kind]] = {
         409,
         "The first request with this key is still in work",
         "Wait for its answer, or send this request again in a second: it then gives the first answer.",
+    ),
+    Slug.LEGAL_HOLD: Kind(
+        409,
+        "A legal hold stands",
+        "The person's data must stay for the reason in ``detail``. ``DELETE /v1/contacts/{id}/hold`` ends a hold that no longer holds.",
     ),
     Slug.TOO_LATE: Kind(
         409,

@@ -2,7 +2,21 @@
 
 from typing import Final
 
-from gateway.api import audit, batch, media, messages, people, policy, registers, service, telegram, templates, trace, webhooks
+from gateway.api import (
+    audit,
+    batch,
+    erasure,
+    media,
+    messages,
+    people,
+    policy,
+    registers,
+    service,
+    telegram,
+    templates,
+    trace,
+    webhooks,
+)
 from gateway.api.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -10,6 +24,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *batch.ROUTES,
     *media.ROUTES,
     *people.ROUTES,
+    *erasure.ROUTES,
     *telegram.ROUTES,
     *policy.ROUTES,
     *registers.ROUTES,
