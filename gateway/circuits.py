@@ -90,7 +90,10 @@ class Circuits:
 
     async def _current(self, way: str, *, fresh: bool = True) -> Circuit:
         kept = self._known.get(way)
-        urgent = any(each.ending is not Ending.GOOD for each in self._happened.get(way, ()))
+        happened = self._happened.get(way, [])
+        urgent = any(each.ending is not Ending.GOOD for each in happened)
+        # The ending of a probe opens the way at once.
+        urgent = urgent or (bool(happened) and kept is not None and kept.circuit.trouble)
         if fresh and kept is not None and not urgent and self._wall() - kept.at < FRESH_SECONDS:
             return kept.circuit
         await self._change(way, lambda circuit: circuit)

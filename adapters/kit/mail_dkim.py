@@ -111,7 +111,7 @@ def digested(headers: Sequence[tuple[bytes, bytes]], names: Sequence[str], signa
 
 def _signature(key: Key, headers: Sequence[tuple[bytes, bytes]], names: Sequence[str], digest: str, at: int) -> bytes:
     tags = (
-        f"v=1; a={key.algorithm}; c=relaxed/relaxed; d={key.domain}; s={key.selector};\r\n"
+        f"v=1; a={key.algorithm}; c=relaxed/relaxed;\r\n d={key.domain}; s={key.selector};\r\n"
         f" t={at};\r\n h={_folded(':'.join(names))};\r\n bh={digest};\r\n b="
     ).encode("ascii")
     hashed = digested(headers, names, tags)
