@@ -1,7 +1,6 @@
 """Accepts messages: key, message, trace and first decision in one transaction that many requests share."""
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from gateway.judge import Case, Choice, Judge, next_midnight, zones_of
 from gateway.policies import Policies
 from gateway.profiles import Profile, put_profiles
 from gateway.refusals import Gone, KeyInWork, KeyReused, Refused
+from gateway.spread import due_at
 from gateway.templates import Templates
 from jurisdictions.house import Policy
 from storage import chain, history, messages, outbox, people
@@ -163,7 +163,7 @@ class Acceptor:
             rows.append(row)
             entries[item.tenant].extend(self._entries(item, case, choice, row))
             if row.status != Status.QUEUED:
-                events.append(crm_event(f"message.{row.status}", row, now, decision=json.loads(row.decision)))
+                events.append(crm_event(f"message.{row.status}", row, now, decision=msgspec.Raw(row.decision.encode())))
             cost = self._costs.expected(choice.channel, choice.address, case.ask)
             results[item.id] = Accepted(answers.message(row, (), cost))
         await messages.add(connection, rows)
@@ -214,7 +214,7 @@ class Acceptor:
         expires = item.ask.expires_at or now + EXPIRY_DEFAULT
         due = now
         if verdict.answer is Answer.DEFER:
-            due = verdict.until or next_midnight(now, zones)
+            due = due_at(self._judge, case, choice, item.id, verdict.until or next_midnight(now, zones))
         return MessageRow(
             id=item.id,
             tenant=item.tenant,
@@ -253,7 +253,9 @@ class Acceptor:
                 "send_at": None if ask.send_at is None else instant(ask.send_at),
                 **({} if ask.template is None else {"template": ask.template.name, "version": ask.template.version}),
             },
-            words=msgspec.json.encode({"contact": case.contact.id, "key": item.key, "ask": ask}),
+            words=msgspec.json.encode(
+                {"contact": case.contact.id, "key": item.key, "ask": msgspec.Raw(row.ask.encode())}
+            ),
             key=case.contact.key,
         )
         decided = self._scribe.entry(

@@ -12,6 +12,7 @@ from typing import Final
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from jurisdictions.resolution import number_of
 from vocabulary.channel import Channel
 
 PHONE_CHANNELS: Final = frozenset({Channel.SMS, Channel.WHATSAPP, Channel.VOICE, Channel.CALL_LIVE})
@@ -56,7 +57,7 @@ def country_of(channel: Channel, address: str) -> str | None:
 
 @lru_cache(maxsize=4096)  # one message asks several times
 def _region(address: str) -> str | None:
-    return phonenumbers.region_code_for_number(phonenumbers.parse(address))
+    return phonenumbers.region_code_for_number(number_of(address))
 
 
 def _phone(address: str) -> str:

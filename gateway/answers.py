@@ -1,6 +1,5 @@
 """How decisions and messages are said to a CRM: the contract's words, instants in the person's own offset."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final
@@ -83,7 +82,7 @@ def decided(
 def message(row: MessageRow, attempts: Sequence[AttemptRow], cost: dict[str, Any] | None) -> dict[str, Any]:
     """A message as the contract writes it."""
     ask = told_of(row)
-    answered = {
+    answered: dict[str, Any] = {
         "id": shown("msg", row.id),
         "contact": row.contact,
         "channel": row.channel,
@@ -92,19 +91,24 @@ def message(row: MessageRow, attempts: Sequence[AttemptRow], cost: dict[str, Any
         "created_at": _utc(row.created_at),
         "expires_at": _utc(row.expires_at),
         "updated_at": _utc(row.updated_at),
-        "decision": json.loads(row.decision),
+        "decision": _kept(row.decision),
         "attempts": [_attempt(attempt) for attempt in attempts],
         "cost": cost,
         "metadata": ask.metadata,
     }
     if len(row.channels) > 1:
         answered["channels"] = list(row.channels)
-        answered["decisions"] = json.loads(row.decisions)
+        answered["decisions"] = _kept(row.decisions)
     if ask.template is not None:
         answered["template"] = {"name": ask.template.name, "version": ask.template.version}
     if row.resolution is not None:
         answered["resolution"] = row.resolution
     return answered
+
+
+def _kept(text: str) -> msgspec.Raw:
+    """What is kept as JSON, told as it is kept: it is not read only to be written again."""
+    return msgspec.Raw(text.encode())
 
 
 def _reason(reason: Reason, zone: tzinfo) -> dict[str, Any]:

@@ -14,6 +14,7 @@ TEXT_CHARS_MAX: Final = 10_000
 ADDRESSES_MAX: Final = 50
 DEBTS_MAX: Final = 50
 METADATA_MAX: Final = 50
+SPREAD_SECONDS_MAX: Final = 12 * 3600
 #: Variables of a template, and the characters of a value.
 VARIABLES_MAX: Final = 50
 VALUE_CHARS_MAX: Final = 1_000
@@ -158,6 +159,17 @@ class MessageAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     in_reply_to: Id | None = None
     send_at: Instant | None = None
     expires_at: Instant | None = None
+    spread_seconds: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=SPREAD_SECONDS_MAX,
+                description="What is deferred leaves within so many seconds after it may, not all of a campaign at once.",
+            ),
+        ]
+        | None
+    ) = None
     metadata: Annotated[
         dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=500)]], Meta(max_length=METADATA_MAX)
     ] = {}
@@ -211,6 +223,7 @@ class StoredAsk(Struct, frozen=True, kw_only=True):
     in_reply_to: str | None = None
     answers_channel: str | None = None
     send_at: datetime | None = None
+    spread_seconds: int = 0
     metadata: dict[str, str] = {}
     renderings: dict[str, Rendering] = {}
     template: Pinned | None = None

@@ -138,6 +138,7 @@ class Drafter:
                 in_reply_to=ask.in_reply_to,
                 answers_channel=answers_channel,
                 send_at=ask.send_at,
+                spread_seconds=ask.spread_seconds or 0,
                 metadata=ask.metadata,
                 renderings=renderings,
                 template=None if version is None else Pinned(name=version.name, version=version.version),

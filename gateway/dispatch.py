@@ -29,6 +29,7 @@ from gateway.judge import CALL, HOLD, Case, Choice, Judge, next_midnight, role_o
 from gateway.parcels import Load, Packer, load_of
 from gateway.policies import Policies
 from gateway.settle import Ending, Settler
+from gateway.spread import due_at
 from gateway.ways import Ways
 from storage import chain, history, messages, outbox, people
 from storage.chain import Written
@@ -318,7 +319,8 @@ class Dispatcher:
             status = Status.UNDELIVERED
         due = now
         if not denied:
-            due = choice.verdict.until or next_midnight(now, zones_of(case, choice.address))
+            until = choice.verdict.until or next_midnight(now, zones_of(case, choice.address))
+            due = due_at(self._judge, case, choice, row.id, until)
         decision = self._decision(row, case, choice, status, min(due, row.expires_at))
         before, after = json.loads(row.decision), json.loads(str(decision[3]))
         batch.decisions.append(decision)

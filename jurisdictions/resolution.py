@@ -1,11 +1,12 @@
 """Which packs bind and which clocks count: from what was given and what the facts say, each with the fact that chose it."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 import phonenumbers
-from phonenumbers import PhoneNumberType
+from phonenumbers import PhoneNumber, PhoneNumberType
 from phonenumbers import timezone as phone_zones
 
 from vocabulary.channel import Channel
@@ -118,10 +119,38 @@ def zones_for(*, given: Sequence[str], number: str | None = None, stated: Sequen
     return tuple(dict.fromkeys([*given, *(_zones_of(number) if number is not None else ())]))
 
 
+_COUNTRY_CODES: Final = frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+
+
+@cache
+def _dialled_within(code: int) -> re.Pattern[str]:
+    """How numbers begin in one country when they are dialled there; a pattern that nothing matches where there is no such way."""
+    (region, *_) = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]
+    known = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    prefix = known.national_prefix_for_parsing if known is not None else None
+    return re.compile(f"(?:{prefix})" if prefix else r"(?!)")
+
+
 @lru_cache(maxsize=4096)  # one message asks several times, and reading a number costs more than deciding
+def number_of(number: str) -> PhoneNumber:
+    """A number in E.164, read. Canonical ones, as kept, are cut by hand: the reader's patterns cost twenty times as much.
+
+    Raises NumberParseException.
+    """
+    digits = number[1:]
+    if number.startswith("+") and digits.isascii() and digits.isdecimal() and 7 <= len(digits) <= 15:
+        for length in (1, 2, 3):
+            code = int(digits[:length])
+            # What begins with a zero, or as numbers do that are dialled within the country, is left to the reader.
+            if code in _COUNTRY_CODES and digits[length] != "0" and not _dialled_within(code).match(digits, length):
+                return PhoneNumber(country_code=code, national_number=int(digits[length:]))
+    return phonenumbers.parse(number)
+
+
+@lru_cache(maxsize=4096)
 def _zones_of(number: str) -> tuple[str, ...]:
     try:
-        parsed = phonenumbers.parse(number)
+        parsed = number_of(number)
     except phonenumbers.NumberParseException:
         return ()
     if phonenumbers.number_type(parsed) in _PLACELESS:

@@ -1,5 +1,6 @@
 """How many SMS segments a text takes, and in which alphabet: 3GPP TS 23.038 (GSM 7-bit), TS 23.040 (joining)."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -30,6 +31,8 @@ _BASIC: Final = frozenset(
 )
 # TS 23.038 section 6.2.1.1: each costs two septets, the escape and the character, which are never parted.
 _EXTENSION: Final = frozenset("\f^{}\\[~]|€")
+#: Nearly every text of an SMS: one septet a character.
+_PLAIN: Final = re.compile(f"[{re.escape(''.join(sorted(_BASIC)))}]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,10 @@ class Segments:
 
 def segmented(text: str) -> Segments:
     """Count a text as carriers do: one character outside the GSM alphabet turns the whole text into UCS-2."""
+    if _PLAIN.fullmatch(text):
+        units = len(text)
+        segments = 1 if units <= SEPTETS_ALONE else -(-units // SEPTETS_JOINED)
+        return Segments(encoding=Encoding.GSM_7, units=units, segments=segments)
     if all(character in _BASIC or character in _EXTENSION for character in text):
         costs = [2 if character in _EXTENSION else 1 for character in text]
         return _filled(Encoding.GSM_7, costs, SEPTETS_ALONE, SEPTETS_JOINED)
