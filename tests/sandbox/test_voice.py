@@ -279,7 +279,7 @@ async def test_what_reached_it_survives_a_restart(line: Line) -> None:
     ],
 )
 def test_a_document_that_is_not_understood_is_refused(document: str) -> None:
-    with pytest.raises(ValueError, match="XML|Response|verb|declaration"):
+    with pytest.raises(ValueError, match=r"XML|Response|verb|declaration"):
         read_document(document)
 
 
