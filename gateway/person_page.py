@@ -15,13 +15,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from aiohttp_sse import sse_response
+from aiohttp_sse import EventSourceResponse, sse_response
 
 from consent.intents import Intent, read
 from gateway.addresses import endpoint
@@ -317,7 +317,7 @@ class PersonPage:
         self._live[token] = self._live.get(token, 0) + 1
         try:
             with self._bell.heard(opened.contact.subject) as news:
-                async with sse_response(request, headers=dict(HEADERS)) as stream:
+                async with sse_response(request, headers=dict(HEADERS), response_cls=_Stream) as stream:
                     async with asyncio.timeout(LIVE_SECONDS_MAX):
                         while stream.is_connected():
                             await news.wait()
@@ -371,6 +371,14 @@ class PersonPage:
         if status in (429, 503):
             response.headers["Retry-After"] = "60"
         return response
+
+
+class _Stream(EventSourceResponse):
+    """A stream that nobody keeps a copy of."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.headers["Cache-Control"] = "no-store"
 
 
 class Forms:

@@ -16,6 +16,7 @@ from adapters.kit.settings import SettingsError
 from adapters.kit.signing import inbound_url, status_url
 from adapters.kit.testing import Babbles, Bench, Demands, HangsUp, NeverAnswers, Resets, Says, Step, refusing
 from tests.adapters.test_every_mail_adapter import demands_of
+from vocabulary.channel import Channel
 from vocabulary.outcome import (
     Absent,
     CannotTell,
@@ -42,6 +43,8 @@ ADAPTERS = [
     if isinstance(spec := getattr(importlib.import_module(name), "SPEC", None), Spec)
     # Those that speak SMTP are tried in test_every_mail_adapter.py.
     and demands_of(name) is None
+    # Nobody is called to put a message on her page: test_web_inbox.py.
+    and spec.channel is not Channel.WEB
 ]
 
 
