@@ -338,6 +338,7 @@ class _Sandbox:
             "status": status,
             "audio_url": line.get("audio_url"),
             "buttons": line.get("buttons", []),
+            "form": line.get("form"),
         }
 
 

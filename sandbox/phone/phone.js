@@ -45,15 +45,18 @@ function visible(text) {
 }
 
 function bubble(message) {
-  const item = element("li", `bubble ${message.direction}`);
+  const item = element("li", `bubble ${message.direction} ${message.channel}`);
   const words = element("p", "", visible(message.text));
   words.dir = "auto";
   const note = element("small", "", `${clockTime(message.at)} · ${message.channel}`);
   if (message.status) {
     const bad = ["failed", "undelivered"].includes(message.status);
-    note.append(" · ", element("span", bad ? "bad" : "", message.status));
+    note.append(" · ", message.channel === "whatsapp" && !bad ? ticks(message.status) : element("span", bad ? "bad" : "", message.status));
   }
+  if (message.form === "template") note.append(" · template");
   item.append(words, note);
+  if (message.audio_url && !message.text) words.hidden = true;
+  if (message.buttons && message.buttons.length) item.append(quickReplies(message));
   if (message.audio_url) item.insertBefore(player(message.audio_url), words);
   if (message.channel === "voice" && message.direction === "in") callCard(item, message);
   return item;
@@ -67,6 +70,31 @@ function player(url) {
   sound.controls = true;
   sound.preload = "metadata";
   return sound;
+}
+
+// What the sender of a WhatsApp message sees of it: one tick at the carrier, two on her telephone, coloured once she read or played it.
+function ticks(status) {
+  const seen = ["read", "played"].includes(status);
+  const mark = element("span", seen ? "ticks seen" : "ticks", seen || status === "delivered" ? "\u2713\u2713" : "\u2713");
+  mark.setAttribute("role", "img");
+  mark.setAttribute("aria-label", status);
+  mark.title = status;
+  return mark;
+}
+
+function quickReplies(message) {
+  const row = element("div", "replies");
+  row.setAttribute("role", "group");
+  row.setAttribute("aria-label", "Quick replies");
+  for (const title of message.buttons) {
+    const button = element("button", "", visible(title));
+    button.type = "button";
+    button.addEventListener("click", () => {
+      press("POST", "/sandbox/reply", { channel: message.channel, from: number.value.trim(), text: title }, taken);
+    });
+    row.append(button);
+  }
+  return row;
 }
 
 const KEYS = [["1", "again"], ["2", "call me back"], ["3", "not me"], ["9", "no more calls"]];
@@ -147,12 +175,13 @@ async function press(method, path, told, done) {
   }
 }
 
+const taken = (answer) => (answer.hook.taken ? "Sent. The gateway took it." : "Sent, but the gateway did not take it yet.");
+
 one("answer").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = one("text");
   const from = number.value.trim();
-  const told = { channel: answering || (from.includes("@") ? "email" : "sms"), from, text: text.value };
-  const taken = (answer) => (answer.hook.taken ? "Sent. The gateway took it." : "Sent, but the gateway did not take it yet.");
+  const told = { channel: one("by").value || answering || (from.includes("@") ? "email" : /^\d+$/.test(from) ? "telegram" : "sms"), from, text: text.value };
   if (await press("POST", "/sandbox/reply", told, taken)) text.value = "";
 });
 
