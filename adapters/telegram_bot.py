@@ -20,6 +20,7 @@ from telegram.error import TelegramError
 from telegram.request import BaseRequest, RequestData
 
 from adapters.kit.discovery import Spec
+from adapters.kit.media import Store, fetch
 from adapters.kit.port import Forged, Hook, Unreadable
 from adapters.kit.settings import Table
 from adapters.kit.transport import Answered, MayHaveLeft, NothingLeft, Transport
@@ -285,19 +286,16 @@ class TelegramBot:
             return False
         return True
 
-    async def fetch(self, reference: str, bytes_max: int) -> bytes | None:
+    async def fetch(self, reference: str, bytes_max: int, /) -> bytes | None:
         """The file that a reply's ``media`` names; None when it is gone, too long or not to be had now."""
         try:
             told = await self._bot.get_file(reference)
-        except TelegramError:
+        except Exception:  # whatever Telegram or the package says instead: it is not to be had
             return None
         # Telegram answers with a path of its own; the package puts our address and token before it.
         if told.file_path is None or (told.file_size or 0) > bytes_max:
             return None
-        exchange = await self._transport.exchange("GET", told.file_path, headers={})
-        if not isinstance(exchange, Answered) or exchange.status != 200 or exchange.body is None:
-            return None
-        return exchange.body if len(exchange.body) <= bytes_max else None
+        return await fetch(Store(base_url=self._settings.base_url, domains=()), told.file_path, bytes_max)
 
     async def set_webhook(self, url: str) -> None:
         """Have updates brought to ``url`` with our secret. Raises TelegramError."""

@@ -1,6 +1,8 @@
 """Telegram through the whole gateway: a link binds a chat, what she says there is heard, and what cannot be known stays so."""
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -70,8 +72,6 @@ async def replies(found: Town, identity: str = "ana") -> list[str]:
 
 
 async def crm(found: Town, kind: str) -> list[dict[str, Any]]:
-    import json
-
     rows = await found.rows("SELECT body FROM crm_event WHERE type = $1 ORDER BY seq", kind)
     return [json.loads(row["body"]) for row in rows]
 
@@ -251,6 +251,23 @@ async def test_two_people_of_one_tenant_in_one_chat_share_it(chat: Town) -> None
     await wrote(chat, f"/start {await link(chat, 'bea')}")
     assert await chats(chat, "bea") == [(CHAT, "shared", "supplied")]
     assert await chats(chat) == [(CHAT, "personal", "supplied")]
+
+
+async def test_a_voice_note_of_hers_is_fetched_and_kept(chat: Town) -> None:
+    await started(chat)
+    sound = b"OggS" + bytes(200)
+    await does(chat, "voice", audio=base64.b64encode(sound).decode())
+    (heard,) = [body for body in await crm(chat, "reply.received") if body.get("media")]
+    for _ in range(200):
+        async with chat.session.get(
+            f"{chat.url}/v1/media/{heard['media'][0]}", headers={"Authorization": f"Bearer {chat.key}"}
+        ) as answer:
+            if answer.status == 200:
+                assert await answer.read() == sound
+                assert answer.headers["Content-Disposition"].startswith("attachment")
+                return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it was never kept")
 
 
 @pytest.mark.parametrize("identity", ["nobody", "no%20id"])

@@ -201,8 +201,8 @@ async def bots(tmp_path: Path) -> AsyncIterator[Bots]:
         table = {"token": TOKEN, "secret": SECRET, "bot": BOT, "base_url": base_url}
         adapter = TelegramBot("bot", settings("bot", table), b"marks", transport)
         kinds = {"bot": frozenset({"any"})}
-        # The route of every kind stands last.
-        late.append(routes({"bot": adapter}, gateway, public, gateway, kinds)[-1].handler)
+        made = routes({"bot": adapter}, gateway, public, gateway, kinds)
+        late += [route.handler for route in made if (route.method, route.path) == ("POST", "/hooks/{provider}")]
         phone = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield Bots(adapter, transport, gateway, client, phone, base_url, f"{public}/hooks/bot")
         await adapter.close()
