@@ -9,6 +9,7 @@ from uuid import UUID
 from gateway.addresses import Unusable, canonical
 from gateway.asks import ContactAsk, DebtAsk, MessageAsk, Pinned, Rendering, SenderAsk, StoredAsk
 from gateway.audio_asks import Recordings, audio_flaws, recordings
+from gateway.lengths import too_long
 from gateway.profiles import Profile, debt, profile
 from gateway.refusals import Flaw, Refused
 from gateway.templates import Templates, Version, rendering
@@ -275,6 +276,10 @@ def _content(ask: MessageAsk, channels: list[Channel], flaws: list[Flaw]) -> Non
                 for name in ("subject", "html")
                 if getattr(content, name) is not None
             )
+        long = too_long(channel, content.text or "") if ask.form is Form.TEXT else None
+        # Of channels that she merely has, another may take it; this one's own way will say no.
+        if long is not None and ask.channel != "auto":
+            flaws.append(Flaw("/content/text", long))
         if content.audio is not None and channel in (Channel.SMS, Channel.EMAIL):
             flaws.append(Flaw("/content/audio", f"does not go with {channel.value}"))
         if ask.form is Form.VOICE_NOTE and channel not in _VOICE_NOTES:

@@ -270,6 +270,18 @@ async def test_a_voice_note_of_hers_is_fetched_and_kept(chat: Town) -> None:
     raise AssertionError("it was never kept")
 
 
+async def test_a_text_is_never_cut(chat: Town) -> None:
+    await started(chat)
+    text = "😀" * 2_049
+    status, problem, _ = await chat.call(
+        "POST", "/v1/messages", by_telegram(content={"text": text}), **{"Idempotency-Key": "long"}
+    )
+    assert (status, problem["errors"][0]["pointer"]) == (422, "/content/text")
+    assert "4096" in problem["errors"][0]["detail"]
+    answered = await chat.send(by_telegram(content={"text": text[1:]}))
+    await chat.until(answered["id"], "sent")
+
+
 @pytest.mark.parametrize("identity", ["nobody", "no%20id"])
 async def test_nobody_gets_no_link(chat: Town, identity: str) -> None:
     assert (await chat.call("POST", f"/v1/contacts/{identity}/telegram"))[0] == 404
