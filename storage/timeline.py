@@ -64,11 +64,20 @@ async def timeline(
 
 
 async def consents(
-    connection: Connection, tenant: str, contact: str, *, before: tuple[datetime, UUID] | None, limit: int
+    connection: Connection,
+    tenant: str,
+    contact: str,
+    *,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+    until: datetime | None = None,
 ) -> list[ConsentRow]:
-    """A person's consents and withdrawals below a place, newest first; those that a correction replaced too."""
+    """A person's consents and withdrawals below a place, newest first; those that a correction replaced too.
+
+    ``until``: only what was said up to then.
+    """
     at, identity = before or (None, None)
-    rows = await connection.fetch(queries(_SQL)["consents"], tenant, contact, at, identity, limit)
+    rows = await connection.fetch(queries(_SQL)["consents"], tenant, contact, at, identity, limit, until)
     return [
         ConsentRow(
             id=row["id"],

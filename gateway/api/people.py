@@ -11,8 +11,9 @@ from msgspec import Meta
 from gateway.api.cursors import cursor, place
 from gateway.api.problems import Slug
 from gateway.api.routes import Call, Page, Route, answer
-from gateway.api.shapes import ConsentShown, ContactShown, DebtShown, EventsTaken, ListOf, TimelineItem
-from gateway.asks import EVENTS_MAX, ContactAsk, DebtAsk, EventAsk, Id
+from gateway.api.shapes import ConsentsShown, ContactShown, DebtShown, EventsTaken, ListOf, TimelineItem
+from gateway.asks import EVENTS_MAX, ContactAsk, DebtAsk, EventAsk, Id, Instant
+from gateway.consents import standing
 from gateway.keys import Scope
 from gateway.profiles import show_contact, show_debt
 from gateway.refusals import Flaw, NotThere, Refused
@@ -22,6 +23,14 @@ from storage.timeline import ConsentRow, Happened
 from vocabulary.ids import shown
 
 Events = EventAsk | Annotated[list[EventAsk], Meta(min_length=1, max_length=EVENTS_MAX)]
+
+
+
+class ConsentsQuery(Page, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which part of the list, and as of which instant."""
+
+    at: Instant | None = None
+
 
 #: What the places of a timeline are named by, in the order of their ranks.
 _PREFIXES: Final = {"message": "msg", "attempt": "att", "reply": "evt", "statement": "evt", "contact_event": "evt"}
@@ -79,22 +88,28 @@ async def show_timeline(call: Call) -> web.StreamResponse:
 
 
 async def show_consents(call: Call) -> web.StreamResponse:
-    """A page of what a person allowed and took back."""
+    """A page of what a person allowed and took back; as of an instant, also what stood then."""
     identity, query = _id(call), call.query
     before = place(query.cursor, datetime, UUID)
 
-    async def read(connection: Connection) -> list[ConsentRow] | None:
-        if not await people.contacts(connection, [(call.tenant, identity)]):
+    async def read(connection: Connection) -> tuple[list[ConsentRow], dict[str, Any]] | None:
+        row = (await people.contacts(connection, [(call.tenant, identity)])).get((call.tenant, identity))
+        if row is None:
             return None
-        return await timeline.consents(connection, call.tenant, identity, before=before, limit=query.limit + 1)
+        rows = await timeline.consents(
+            connection, call.tenant, identity, before=before, limit=query.limit + 1, until=query.at
+        )
+        stands = {} if query.at is None else {"standing": await standing(connection, row, query.at)}
+        return rows, stands
 
-    found = await _found(call, read)
+    found, stands = await _found(call, read)
     items = found[: query.limit]
     more = len(found) > query.limit
     return answer(
         {
             "items": [_consent(row) for row in items],
             "next": cursor(items[-1].at, items[-1].id) if more else None,
+            **stands,
         }
     )
 
@@ -264,9 +279,11 @@ ROUTES: Final = (
         name="showConsents",
         tag="Contacts",
         summary="Show what a person allowed and took back, newest first",
+        description="With `at`, only what had been said by then, and in `standing` what stood: her word on each address and every "
+        "wish of hers, by the same fold over her statements that decides today.",
         scope=Scope.READ,
-        query=Page,
-        answers={200: ListOf[ConsentShown]},
+        query=ConsentsQuery,
+        answers={200: ConsentsShown},
         problems=(Slug.NOT_FOUND,),
     ),
     Route(

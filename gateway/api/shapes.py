@@ -212,6 +212,39 @@ class ConsentShown(Struct, frozen=True):
     corrected_by: str | None
 
 
+class WordShown(Struct, frozen=True):
+    """Her last word on contact at one address."""
+
+    channel: str
+    address: str
+    word: Literal["yes", "no", "silent"]
+    since: Instant | None
+
+
+class StandingShown(Struct, frozen=True):
+    """What stood at an instant of all that she said; each statement in the words in which it was told."""
+
+    at: Instant
+    addresses: list[WordShown]
+    prefers: dict[str, Any] | None
+    language: str | None
+    zones: list[str]
+    held_until: Instant | None
+    call: dict[str, Any] | None
+    promises: list[dict[str, Any]]
+    hours: list[dict[str, Any]]
+    inconvenient: list[dict[str, Any]]
+    statuses: list[dict[str, Any]]
+
+
+class ConsentsShown(Struct, frozen=True):
+    """One page of consents; `standing` only with `at`."""
+
+    items: list[ConsentShown]
+    next: str | None
+    standing: StandingShown | UnsetType = UNSET
+
+
 class PolicyShown(Struct, frozen=True):
     """The policy in force; version 0 is the empty one."""
 

@@ -48,5 +48,5 @@ LEFT JOIN LATERAL (
   ORDER BY (a.channel = e.channel) DESC NULLS LAST, a.channel LIMIT 1
 ) hers ON true
 WHERE e.tenant = $1 AND e.contact = $2 AND e.type = 'consent'
-  AND ($3::timestamptz IS NULL OR (e.at, e.id) < ($3, $4::uuid))
+  AND ($3::timestamptz IS NULL OR (e.at, e.id) < ($3, $4::uuid)) AND ($6::timestamptz IS NULL OR e.at <= $6)
 ORDER BY e.at DESC, e.id DESC LIMIT $5

@@ -143,3 +143,46 @@ async def test_a_repeated_statement_changes_nothing_and_a_correction_takes_its_p
     await tell(surface, "s-again", {**first, "id": "s-again-2", "pays_on": "2026-12-05", "corrects": "s-again-1"})
     (promise,) = await events_of(surface, "s-again")
     assert str(history.facts_of(promise)["pays_on"]) == "2026-12-05"
+
+
+async def test_what_stood_at_any_instant_is_answered_as_it_would_have_been_then(surface: Surface) -> None:
+    """Her word on each address and every wish, before she said anything, between two statements, and after both."""
+    shown = await put(surface, "s-stood")
+    address = shown["addresses"][0]["address"]
+    told = [
+        {"type": "channel_preferred", "at": "2026-11-01T10:00:00Z", "channel": "sms", "address": address},
+        {
+            "type": "promise",
+            "at": "2026-11-02T10:00:00Z",
+            "pays_on": "2026-12-01",
+            "amount": "10.00",
+            "currency": "USD",
+        },
+        {"type": "consent", "at": "2026-11-03T10:00:00Z", "state": "withdrawn", "channel": "sms", "address": address},
+        {"type": "held", "at": "2026-11-03T10:00:00Z", "until": "2026-11-04T10:00:00Z"},
+        {"type": "zone_stated", "at": "2026-11-05T10:00:00Z", "zones": ["Europe/Madrid"]},
+    ]
+    ids = await tell(surface, "s-stood", told)
+
+    async def stood(at: str) -> tuple[dict[str, Any], list[str]]:
+        found = (await surface.ask("GET", f"/v1/contacts/s-stood/consents?at={at}", key="read")).document
+        return found["standing"], [one["state"] for one in found["items"]]
+
+    standing, items = await stood("2025-12-31T00:00:00Z")
+    assert items == []
+    assert {one["word"] for one in standing["addresses"]} == {"silent"}
+    assert (standing["prefers"], standing["promises"], standing["held_until"]) == (None, [], None)
+    standing, items = await stood("2026-11-02T12:00:00Z")
+    assert items == ["granted"]
+    assert [one["word"] for one in standing["addresses"] if one["channel"] == "sms"] == ["yes"]
+    assert (standing["prefers"]["id"], standing["prefers"]["address"]) == (ids[0], address)
+    assert [(one["id"], one["amount"]) for one in standing["promises"]] == [(ids[1], "10.00")]
+    standing, items = await stood("2026-11-03T12:00:00Z")
+    assert items == ["withdrawn", "granted"]
+    hers = next(one for one in standing["addresses"] if one["channel"] == "sms")
+    assert (hers["word"], hers["since"]) == ("no", "2026-11-03T10:00:00.000Z")
+    assert standing["held_until"] == "2026-11-04T10:00:00.000Z"
+    standing, _ = await stood("2026-11-06T12:00:00Z")
+    assert (standing["held_until"], standing["zones"]) == (None, ["Europe/Madrid"])
+    assert "standing" not in (await surface.ask("GET", "/v1/contacts/s-stood/consents", key="read")).document
+    assert (await surface.ask("GET", "/v1/contacts/s-stood/consents?at=yesterday", key="read")).pointers == ["/at"]
