@@ -14,6 +14,7 @@ from consent.standing import stated_zones
 from gateway.addresses import PHONE_CHANNELS, country_of
 from gateway.asks import StoredAsk, content_for, registered_for
 from gateway.decide import decide, open_until, taken_late
+from gateway.her_word import with_her_word
 from jurisdictions.house import Policy
 from jurisdictions.library import Library
 from jurisdictions.resolution import packs_for, platforms_for, zones_for
@@ -177,10 +178,13 @@ class Judge:
         asked: list[Asked] = []
         for ways in alike.values() or [[None]]:
             question = self.question(case, channel, address, now, ways[0])
+            policy = with_her_word(case.policy, case.history)
             verdict = decide(question, self._law, case.policy)
+            if policy is not case.policy and verdict.answer is not Answer.DENY:
+                verdict = decide(question, self._law, policy)
             validity = VALID_MAX
             if dispatching and verdict.answer is Answer.ALLOW:
-                verdict, validity = self._with_margins(question, verdict, case.policy)
+                verdict, validity = self._with_margins(question, verdict, policy)
             if address is not None and address.invalid_at is not None:
                 verdict = _forbidden(verdict, "HOUSE-ADDRESS", _NO_ADDRESS)
             asked.append(

@@ -29,6 +29,10 @@ RESERVED: Final = frozenset(
         "HOUSE-HELD",
         "HOUSE-ERASED",
         "HOUSE-LISTED",
+        "HOUSE-STOP",
+        "HOUSE-STRANGER",
+        "HOUSE-NOT-THEN",
+        "HOUSE-NOT-THERE",
     }
 )
 #: The register of those who had themselves erased, and how a house's own lists are called.
