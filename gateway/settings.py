@@ -27,6 +27,8 @@ NAMES: Final = (
     "TREGUA_PORT",
     "TREGUA_LOG_LEVEL",
 )
+#: Of those who call the API from this machine (``tregua send``): no business of a server, and no mistake beside one.
+CLIENT_NAMES: Final = ("TREGUA_API_URL", "TREGUA_API_KEY")
 TABLES: Final = ("providers", "channels", "weights", "pace", "webhooks", "sandbox", "page")
 
 
@@ -63,7 +65,7 @@ def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise Wrong(f"{file.name} is not TOML: {error}") from None
     scalars = {name: name.removeprefix("TREGUA_").lower() for name in NAMES}
-    unknown = [name for name in environment if name.startswith("TREGUA_") and name not in scalars]
+    unknown = [name for name in environment if name.startswith("TREGUA_") and name not in (*scalars, *CLIENT_NAMES)]
     unknown += [name for name in table if name not in TABLES and name not in scalars.values()]
     if unknown:
         known = ", ".join([*NAMES, *(f"[{name}]" for name in TABLES)])
