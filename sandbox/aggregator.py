@@ -15,12 +15,11 @@ from sandbox.faults import Fault, Faults
 from sandbox.hooks import Hooks, taken
 from sandbox.settings import AggregatorAccount, Settings
 from sandbox.truth import Line, Truth
+from sandbox.unanswered import hung_up, never_answer
 
 CHANNEL: Final = "sms"
 #: Receipts that a restart interrupted are told again only for messages younger than this.
 RESUMED_HOURS: Final = 1
-#: How often a call that is left unanswered looks whether anybody still waits.
-HOLD_STEP_SECONDS: Final = 0.05
 
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
@@ -128,7 +127,7 @@ class AggregatorCarrier:
             return self._dialect.refused(error.why)
         if to.endswith("0004"):
             await self._arrived(asked, None, None)
-            return await self._never_answer(request)
+            return await never_answer(request, self._settings.hold_seconds)
         identifier = uuid4().hex[:12]
         message = {"id": identifier, "reference": asked.reference, "status": "accepted"}
         struck = self._faults.take_receipts(self.provider)
@@ -148,7 +147,9 @@ class AggregatorCarrier:
             self._hooks.start(self._live(identifier, plan))
         if not lost:
             return self._dialect.taken(identifier, segmented(asked.text).segments)
-        response = await self._never_answer(request) if ending is Fault.TIMEOUT else _hung_up(request)
+        response = (
+            await never_answer(request, self._settings.hold_seconds) if ending is Fault.TIMEOUT else hung_up(request)
+        )
         if not early:
             # Late enough for the caller to have settled that it does not know.
             self._hooks.start(self._live(identifier, plan, self._settings.late_seconds))
@@ -169,15 +170,6 @@ class AggregatorCarrier:
             raise RefusedError(No.ADDRESS_INVALID)
         if asked.to.endswith("0005"):
             raise RefusedError(No.OPTED_OUT)
-
-    async def _never_answer(self, request: web.Request) -> web.Response:
-        """Hold the call until the other side gives up."""
-        # aiohttp tells a handler of a lost connection by no event, only by the missing transport.
-        for _ in range(int(self._settings.hold_seconds / HOLD_STEP_SECONDS)):
-            if request.transport is None or request.transport.is_closing():
-                break
-            await asyncio.sleep(HOLD_STEP_SECONDS)
-        return _hung_up(request)
 
     # What it tells the gateway
 
@@ -250,10 +242,3 @@ def _strike(ending: Fault | None) -> None:
         raise RefusedError(No.THROTTLED)
     if ending is Fault.REJECT:
         raise RefusedError(No.REFUSED)
-
-
-def _hung_up(request: web.Request) -> web.Response:
-    """Break the connection without an answer; what is returned is written to nobody."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()

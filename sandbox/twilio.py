@@ -36,6 +36,7 @@ from sandbox.twilio_words import (
     rfc2822,
     turned,
 )
+from sandbox.unanswered import hung_up, never_answer
 
 CHANNEL: Final = "sms"
 PAGE_SIZE: Final = 50
@@ -43,8 +44,6 @@ PAGE_SIZE_MAX: Final = 1_000
 REQUEST_BYTES_MAX: Final = 256 * 1024
 #: Receipts that a restart interrupted are told again only for messages younger than this.
 RESUMED_HOURS: Final = 1
-#: How often a call that is left unanswered looks whether anybody still waits.
-HOLD_STEP_SECONDS: Final = 0.05
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -203,7 +202,7 @@ class TwilioCarrier:
             raise
         if to.endswith("0004"):
             await self._arrived(form, resource=None, plan=None)
-            return await self._never_answer(request)
+            return await never_answer(request, self._settings.hold_seconds)
         now = datetime.now(UTC)
         sid = "SM" + uuid4().hex
         sender = form.get("From") or self.prefix + self._account.number
@@ -231,7 +230,9 @@ class TwilioCarrier:
             self._hooks.start(self._live(sid, plan))
         if not lost:
             return web.json_response(resource, status=201)
-        response = await self._never_answer(request) if ending is Fault.TIMEOUT else _hung_up(request)
+        response = (
+            await never_answer(request, self._settings.hold_seconds) if ending is Fault.TIMEOUT else hung_up(request)
+        )
         if not early:
             # Late enough for the caller to have settled that it does not know.
             self._hooks.start(self._live(sid, plan, self._settings.late_seconds))
@@ -277,15 +278,6 @@ class TwilioCarrier:
                 "page": index,
             }
         )
-
-    async def _never_answer(self, request: web.Request) -> web.Response:
-        """Hold the call until the other side gives up."""
-        # aiohttp tells a handler of a lost connection by no event, only by the missing transport.
-        for _ in range(int(self._settings.hold_seconds / HOLD_STEP_SECONDS)):
-            if request.transport is None or request.transport.is_closing():
-                break
-            await asyncio.sleep(HOLD_STEP_SECONDS)
-        return _hung_up(request)
 
     # What Twilio tells the gateway
 
@@ -445,13 +437,6 @@ def _strike(ending: Fault | None) -> None:
         raise TwilioError(
             400, 21408, "Permission to send an SMS has not been enabled for the region indicated by the 'To' number"
         )
-
-
-def _hung_up(request: web.Request) -> web.Response:
-    """Break the connection without an answer; what is returned is written to nobody."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
 
 
 async def _form(request: web.Request) -> dict[str, str]:

@@ -23,6 +23,7 @@ from sandbox.hooks import Hooks, taken
 from sandbox.settings import Settings, VoiceAccount
 from sandbox.truth import Line, Truth
 from sandbox.twilio_words import E164, VERSION, TwilioError, page_uri
+from sandbox.unanswered import hung_up, never_answer
 from sandbox.voice_words import (
     ANSWERED_BY,
     EVENTS,
@@ -164,7 +165,7 @@ class VoiceCarrier:
             raise
         if to.endswith("0004"):
             await self._arrived(form, document, None, None)
-            return await self._never_answer(request)
+            return await never_answer(request, self._settings.hold_seconds)
         now, sid = datetime.now(UTC), "CA" + uuid4().hex
         call = new_call(self._account.account_sid, sid, form["From"], to, now)
         struck = self._faults.take_receipts(self.provider)
@@ -186,7 +187,9 @@ class VoiceCarrier:
             self._hooks.start(self._live(sid, plan))
         if not lost:
             return web.json_response(call, status=201)
-        response = await self._never_answer(request) if fault is Fault.TIMEOUT else _hung_up(request)
+        response = (
+            await never_answer(request, self._settings.hold_seconds) if fault is Fault.TIMEOUT else hung_up(request)
+        )
         if not early:
             # Late enough for the caller to have settled that it does not know.
             self._hooks.start(self._live(sid, plan, self._settings.late_seconds))
@@ -220,15 +223,6 @@ class VoiceCarrier:
                 "page": index,
             }
         )
-
-    async def _never_answer(self, request: web.Request) -> web.Response:
-        """Hold the request until the other side gives up."""
-        # aiohttp tells a handler of a lost connection by no event, only by the missing transport.
-        for _ in range(int(self._settings.hold_seconds / HOLD_STEP_SECONDS)):
-            if request.transport is None or request.transport.is_closing():
-                break
-            await asyncio.sleep(HOLD_STEP_SECONDS)
-        return _hung_up(request)
 
     def _ending(self, to: str) -> Ending:
         waiting = self._endings.get(to)
@@ -438,13 +432,6 @@ def _strike(fault: Fault | None) -> None:
         raise TwilioError(429, 20429, "Too Many Requests", {"Retry-After": "1"})
     if fault is Fault.REJECT:
         raise TwilioError(400, 21215, "Account not authorized to call the 'To' number")
-
-
-def _hung_up(request: web.Request) -> web.Response:
-    """Break the connection without an answer; what is returned is written to nobody."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
 
 
 async def _form(request: web.Request) -> tuple[dict[str, str], list[str]]:
