@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 from uuid import UUID
@@ -15,6 +14,7 @@ from adapters.kit.calls import Call
 from adapters.kit.discovery import Spec
 from adapters.kit.documents import Document, Path, identifier, opened, scrubbed, told, wholesome, word
 from adapters.kit.port import Forged, Hook, Unreadable
+from adapters.kit.retry import retry_after, seconds_told
 from adapters.kit.segments import quoted, segmented
 from adapters.kit.signing import attempt_marked
 from adapters.kit.templates import SECRETS
@@ -22,6 +22,7 @@ from adapters.kit.transport import Answered, Exchange, MayHaveLeft, NothingLeft,
 from adapters.sms_http_settings import ANY, Ending, Finding, Hooks, Inbound, Receipts, Settings, Told, settings
 from vocabulary.channel import Channel
 from vocabulary.outcome import (
+    About,
     Absent,
     CannotTell,
     Found,
@@ -43,7 +44,8 @@ __all__ = ["SPEC", "HttpSms", "settings"]
 
 #: 4xx that may stand for a message that was taken all the same (RFC 9110 sections 15.5.9 and 15.5.10).
 UNCERTAIN: Final = frozenset({408, 409})
-RETRY_AFTER_SECONDS_MAX: Final = 3_600.0
+#: The provider refuses us (RFC 9110 sections 15.5.2 and 15.5.4), where the table does not say otherwise.
+CREDENTIALS: Final = frozenset({401, 403})
 #: Receipts or replies that one hook may bring.
 ITEMS_MAX: Final = 1_000
 
@@ -116,6 +118,9 @@ class HttpSms:
             # A 2xx is the word that it was taken, unless there is another word for that, and this is not it.
             worded = code is not None or Ending.SENT in answer.codes.values()
             ending = Ending.UNKNOWN if worded else Ending.SENT
+        if ending is None and status in CREDENTIALS:
+            # Nobody who is not let in has handed anything over; and what waits must not fail for what the operator mends.
+            return NotSent(reason=f"our account is refused: {status}", about=About.ACCOUNT)
         if ending is None:
             ending = Ending.THROTTLED if status == 429 else Ending.UNKNOWN
         match ending:
@@ -127,10 +132,10 @@ class HttpSms:
                     segments=int(parts) or None if parts.isascii() and parts.isdigit() and len(parts) < 4 else None,
                 )
             case Ending.THROTTLED:
-                seconds = _retry_after(answered.headers)
+                seconds = retry_after(answered.headers)
                 if seconds is None:
-                    seconds = _seconds(told(document, answer.retry_after) or "")
-                return NotSent(reason="throttled", retry_after_seconds=seconds)
+                    seconds = seconds_told(told(document, answer.retry_after) or "")
+                return NotSent(reason="throttled", retry_after_seconds=seconds, about=About.PACE)
             case Ending.NOT_SENT:
                 return NotSent(reason=f"answered {status}, which is declared to mean that nothing was sent")
             case Ending.REJECTED | Ending.OPTED_OUT | Ending.ADDRESS_INVALID:
@@ -335,23 +340,6 @@ def _national(to: str) -> str:
         return phonenumbers.national_significant_number(phonenumbers.parse(to))
     except phonenumbers.NumberParseException:
         return to.removeprefix("+")
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """RFC 9110 section 10.2.3: seconds, or a date, which is read against the answer's own ``Date``."""
-    seconds = _seconds(headers.get("Retry-After", ""))
-    if seconds is not None:
-        return seconds
-    try:
-        apart = parsedate_to_datetime(headers.get("Retry-After", "")) - parsedate_to_datetime(headers.get("Date", ""))
-    except (ValueError, TypeError):
-        return None
-    return min(max(apart.total_seconds(), 0.0), RETRY_AFTER_SECONDS_MAX)
-
-
-def _seconds(text: str) -> float | None:
-    text = text.strip()
-    return min(float(text[:9]), RETRY_AFTER_SECONDS_MAX) if text.isascii() and text.isdigit() else None
 
 
 def _encodable(text: str) -> bool:

@@ -1,8 +1,10 @@
 """SMS by Twilio Programmable Messaging: the official package over our one transport, and the hooks that Twilio signs."""
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from multidict import MultiDict
@@ -12,6 +14,7 @@ from adapters.kit.discovery import Spec
 from adapters.kit.documents import encodable
 from adapters.kit.port import Hook, Unreadable
 from adapters.kit.segments import quoted
+from adapters.kit.senders import sender_for
 from adapters.kit.settings import Prices, Table
 from adapters.kit.transport import Transport
 from adapters.kit.twilio_client import (
@@ -23,7 +26,7 @@ from adapters.kit.twilio_client import (
     read_account,
 )
 from vocabulary.channel import Channel
-from vocabulary.outcome import Lost, Outcome, Parcel, Quote, Receipt, Rejected, Reply, Traced
+from vocabulary.outcome import CannotTell, Lost, Outcome, Parcel, Quote, Receipt, Rejected, Reply, Traced
 
 #: https://www.twilio.com/docs/api/errors/21610: the person told Twilio or the carrier to stop.
 OPTED_OUT: Final = frozenset({"21610"})
@@ -34,6 +37,8 @@ ADDRESS_INVALID: Final = frozenset({"21211", "21214", "21217", "21614", "21635",
 
 _REFUSALS: Final = Refusals(opted_out=OPTED_OUT, address_invalid=ADDRESS_INVALID)
 
+SENDERS_MAX: Final = 100
+SENDER_CHARACTERS_MAX: Final = 64
 _PARTY: Final = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,63}")
 
 
@@ -42,7 +47,8 @@ class Settings:
     """``[providers.NAME] kind = "twilio"``."""
 
     account: Account
-    sender: str | None = None
+    #: Our numbers; each person is always written to from the same one.
+    senders: tuple[str, ...] = ()
     messaging_service_sid: str | None = None
     prices: Prices | None = None
 
@@ -52,18 +58,28 @@ def settings(provider: str, table: Mapping[str, object]) -> Settings:
     asked = Table(provider, table)
     read = Settings(
         account=read_account(asked),
-        sender=asked.text_or_none("from"),
+        senders=_senders(asked),
         messaging_service_sid=asked.text_or_none("messaging_service_sid"),
         prices=asked.prices("prices"),
     )
     asked.done()
-    if read.sender is None and read.messaging_service_sid is None:
-        raise asked.wrong("from", "or messaging_service_sid is needed")
+    if not read.senders and read.messaging_service_sid is None:
+        raise asked.wrong("from", "or senders or messaging_service_sid is needed")
     return read
 
 
+def _senders(asked: Table) -> tuple[str, ...]:
+    one, many = (
+        asked.text_or_none("from"),
+        asked.texts("senders", most=SENDERS_MAX, characters_max=SENDER_CHARACTERS_MAX),
+    )
+    if one is not None and many:
+        raise asked.wrong("from", "and senders are not given together")
+    return tuple(dict.fromkeys(many)) if one is None else (one,)
+
+
 class TwilioSms:
-    """One Twilio account or subaccount with one sender."""
+    """One Twilio account or subaccount with its senders. Also meets ``Pulls``."""
 
     def __init__(self, name: str, settings: Settings, mark_secret: bytes, transport: Transport) -> None:
         self._name = name
@@ -94,7 +110,7 @@ class TwilioSms:
         """Create one message with one POST."""
         if not encodable(parcel.text):
             return Rejected(code="unencodable", reason="the text is not Unicode: it holds half of a surrogate pair")
-        sender = self._settings.sender
+        senders = self._settings.senders
         service = self._settings.messaging_service_sid
         asked: dict[str, object] = {
             "to": parcel.to,
@@ -102,8 +118,8 @@ class TwilioSms:
             "status_callback": parcel.status_url,
             "validity_period": min(max(parcel.validity_seconds, VALIDITY_SECONDS_MIN), VALIDITY_SECONDS_MAX),
         }
-        if sender is not None:
-            asked["from_"] = sender
+        if senders:
+            asked["from_"] = sender_for(senders, parcel.to)
         if service is not None:
             asked["messaging_service_sid"] = service
         return await twilio_client.create(self._client, asked, _REFUSALS)
@@ -121,6 +137,22 @@ class TwilioSms:
         if hook.kind == "inbound":
             return (_reply(form),)
         raise Unreadable(f"no hook of the kind {hook.kind}")
+
+    async def pulled(self, since: datetime, until: datetime, /) -> tuple[Reply, ...] | CannotTell:
+        """What people sent to our numbers. A messaging service alone does not tell which numbers are ours."""
+        if not self._settings.senders:
+            return CannotTell(reason="senders are not named")
+        found: list[Reply] = []
+        for sender in self._settings.senders:
+            listed = await twilio_client.inbound(self._client, sender, since, until)
+            if isinstance(listed, CannotTell):
+                return listed
+            # As its hook would have said it; what is not of that form is nobody's.
+            for message in listed:
+                form = {"MessageSid": message.sid, "From": message.from_, "To": message.to, "Body": message.body}
+                with contextlib.suppress(Unreadable):
+                    found.append(_reply(MultiDict({name: str(value or "") for name, value in form.items()})))
+        return tuple(found)
 
     async def fetch(self, reference: str, bytes_max: int, /) -> bytes | None:
         """What came with a message of hers. https://www.twilio.com/docs/messaging/api/media-resource."""

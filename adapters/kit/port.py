@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from vocabulary.channel import Channel
-from vocabulary.outcome import Lost, Outcome, Parcel, Quote, Receipt, Reply, Traced
+from vocabulary.outcome import CannotTell, Lost, Outcome, Parcel, Quote, Receipt, Reply, Traced
 
 
 class Forged(Exception):
@@ -29,6 +30,15 @@ class Hook:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     remote: str | None = field(default=None, repr=False)
+
+
+@runtime_checkable
+class Pulls(Protocol):
+    """A way that can list what people sent us: no hook that was lost takes a stop with it."""
+
+    async def pulled(self, since: datetime, until: datetime, /) -> tuple[Reply, ...] | CannotTell:
+        """What came in that span of real time, each under the key that its hook would have had."""
+        ...
 
 
 class Adapter(Protocol):

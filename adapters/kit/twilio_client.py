@@ -5,8 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -17,9 +16,10 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from adapters.kit.media import Store
+from adapters.kit.retry import retry_after
 from adapters.kit.settings import Table
 from adapters.kit.transport import Answered, MayHaveLeft, NothingLeft, Transport
-from vocabulary.outcome import Absent, CannotTell, Found, Lost, NotSent, Outcome, Rejected, Sent, Traced, Unknown
+from vocabulary.outcome import About, Absent, CannotTell, Found, Lost, NotSent, Outcome, Rejected, Sent, Traced, Unknown
 
 BASE_URL: Final = "https://api.twilio.com"
 
@@ -32,8 +32,10 @@ VALIDITY_SECONDS_MAX: Final = 36_000
 
 #: 408 and 409 may stand for a message that was taken; every other 4xx with Twilio's own error is its word.
 _UNCERTAIN: Final = frozenset({408, 409})
+_CREDENTIALS: Final = frozenset({401, 403})
+#: What people sent us, of one number in one look.
+PULL_MESSAGES_MAX: Final = 2_000
 
-RETRY_AFTER_SECONDS_MAX: Final = 3_600.0
 FIND_MESSAGES_MAX: Final = 1_000
 FIND_PAGE: Final = 100
 REASON_CHARACTERS_MAX: Final = 200
@@ -254,6 +256,32 @@ async def _look(
     return Absent()
 
 
+async def inbound(over: Client, to: str, since: datetime, until: datetime) -> list[Any] | CannotTell:
+    """What people sent to one of our numbers in a span, by Twilio's list, whose filter knows whole days."""
+    found: list[Any] = []
+    try:
+        stream = await over.messages.stream_async(
+            to=to,
+            date_sent_after=since.astimezone(UTC).date().isoformat(),
+            limit=PULL_MESSAGES_MAX,
+            page_size=FIND_PAGE,
+        )
+        async for message in stream:
+            at = message.date_sent or message.date_created
+            if message.direction == "inbound" and at is not None and since <= at <= until:
+                found.append(message)
+            elif at is not None and at < since:
+                # Newest first: what follows is older still.
+                break
+    except NotTakenError as ending:
+        return CannotTell(reason=ending.exchange.reason)
+    except NotCreatedError as ending:
+        return CannotTell(reason=f"the list answered {ending.answered.status}")
+    except (TwilioException, ValueError, TypeError, KeyError, AttributeError) as error:
+        return CannotTell(reason=f"the list could not be read: {type(error).__name__}")
+    return found
+
+
 def refused(answered: Answered, refusals: Refusals) -> Outcome:
     """What a create that was answered, but not with a readable 2xx, means."""
     if 200 <= answered.status < 300:
@@ -264,10 +292,14 @@ def refused(answered: Answered, refusals: Refusals) -> Outcome:
     told = isinstance(code, int) and not isinstance(code, bool) and isinstance(message, str)
     word = str(code)
     if answered.status == 429 or (told and 400 <= answered.status < 500 and word == THROTTLED):
-        return NotSent(reason="throttled", retry_after_seconds=_retry_after(answered.headers))
+        return NotSent(reason="throttled", retry_after_seconds=retry_after(answered.headers), about=About.PACE)
+    if answered.status in _CREDENTIALS:
+        # Not a word about the message: a token that was changed, an account that is suspended. Nothing was taken, and what
+        # waits must not fail for what the operator mends.
+        return NotSent(reason=f"our account is refused: {answered.status}", about=About.ACCOUNT)
     if told and 400 <= answered.status < 500 and answered.status not in _UNCERTAIN:
         if word in refusals.rests:
-            asked = _retry_after(answered.headers) or 0.0
+            asked = retry_after(answered.headers) or 0.0
             return NotSent(reason=f"not taken now: {word}", retry_after_seconds=max(asked, refusals.rests[word]))
         return Rejected(
             code=word,
@@ -286,18 +318,6 @@ def matched(pattern: re.Pattern[str], value: object) -> str | None:
 def without_person(message: str) -> str:
     """A provider's own words without numbers, on one line, cut short."""
     return _UNPRINTABLE.sub(" ", _NUMBER.sub("(number)", message))[:REASON_CHARACTERS_MAX]
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """RFC 9110 section 10.2.3: seconds, or a date, which is read against the answer's own ``Date``."""
-    told = headers.get("Retry-After", "").strip()
-    if told.isascii() and told.isdigit():
-        return min(float(told[:9]), RETRY_AFTER_SECONDS_MAX)
-    try:
-        seconds = (parsedate_to_datetime(told) - parsedate_to_datetime(headers.get("Date", ""))).total_seconds()
-    except (ValueError, TypeError):
-        return None
-    return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_MAX)
 
 
 def _object(answered: Answered) -> dict[str, Any] | None:

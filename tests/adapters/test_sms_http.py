@@ -25,6 +25,7 @@ from tests.adapters import sms_http_demands
 from tests.adapters.sms_http_demands import HOOK_KEY, ID, query, says, signed, table
 from vocabulary.channel import Channel
 from vocabulary.outcome import (
+    About,
     Absent,
     CannotTell,
     Found,
@@ -216,7 +217,7 @@ ANSWERS: list[tuple[str, tuple[tuple[str, object], ...], int, object, object]] =
         {},
         Rejected(code="http-402", reason="answered 402"),
     ),
-    ("too many, in nobody's words", (), 429, {}, NotSent(reason="throttled")),
+    ("too many, in nobody's words", (), 429, {}, NotSent(reason="throttled", about=About.PACE)),
     (
         "too many, declared to be unknown",
         (("answer/http", {"429": "unknown"}),),
@@ -229,21 +230,21 @@ ANSWERS: list[tuple[str, tuple[tuple[str, object], ...], int, object, object]] =
         (),
         400,
         {"error": {"code": 2004, "wait": 12}},
-        NotSent(reason="throttled", retry_after_seconds=12.0),
+        NotSent(reason="throttled", retry_after_seconds=12.0, about=About.PACE),
     ),
     (
         "too many, with a wait without end",
         (),
         400,
         {"error": {"code": 2004, "wait": 10**12}},
-        NotSent(reason="throttled", retry_after_seconds=3600.0),
+        NotSent(reason="throttled", retry_after_seconds=3600.0, about=About.PACE),
     ),
     (
         "too many, with no number as a wait",
         (),
         400,
         {"error": {"code": 2004, "wait": "soon"}},
-        NotSent(reason="throttled"),
+        NotSent(reason="throttled", about=About.PACE),
     ),
     ("a redirect", (), 302, {}, Unknown(reason="answered 302")),
     ("an id that is a number", (), 200, {"messages": [{"id": 17}]}, Sent(provider_id="17")),
@@ -290,7 +291,7 @@ async def test_an_answer_means(bench: Bench, case: Any):
 async def test_how_long_to_wait(bench: Bench, headers: dict[str, str], seconds: float | None):
     adapter = built(bench.base_url)
     bench.script(Says(status=429, headers=headers))
-    assert await adapter.send(parcel()) == NotSent(reason="throttled", retry_after_seconds=seconds)
+    assert await adapter.send(parcel()) == NotSent(reason="throttled", retry_after_seconds=seconds, about=About.PACE)
     await adapter.close()
 
 

@@ -38,6 +38,7 @@ from tests.adapters.sms_twilio_demands import (
 )
 from vocabulary.channel import Channel
 from vocabulary.outcome import (
+    About,
     Absent,
     CannotTell,
     Found,
@@ -181,8 +182,8 @@ ENDINGS = [
     (400, 21612, Rejected, False, False),
     (400, 21408, Rejected, False, False),
     (400, 21617, Rejected, False, False),
-    (401, 20003, Rejected, False, False),
-    (403, 20005, Rejected, False, False),
+    (401, 20003, NotSent, False, False),
+    (403, 20005, NotSent, False, False),
     (404, 20404, Rejected, False, False),
     (422, 21000, Rejected, False, False),
     (429, 20429, NotSent, False, False),
@@ -224,7 +225,7 @@ async def test_endings(
 )
 async def test_how_long_to_wait(bench: Bench, adapter: TwilioSms, told: str, date: str | None, seconds: float | None):
     bench.script(Says(status=429, headers={"Retry-After": told} | ({"Date": date} if date else {})))
-    assert await adapter.send(parcel()) == NotSent(reason="throttled", retry_after_seconds=seconds)
+    assert await adapter.send(parcel()) == NotSent(reason="throttled", retry_after_seconds=seconds, about=About.PACE)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.truth import FILE_NAME, Truth
 from tests.sandbox.conftest import ACCOUNT, NUMBER, TOKEN, Sandboxed, until
-from vocabulary.outcome import Absent, Found, Lost, NotSent, Receipt, Rejected, Sent, Unknown
+from vocabulary.outcome import About, Absent, Found, Lost, NotSent, Receipt, Rejected, Sent, Unknown
 from webhooks.port import Ending
 
 BASE = f"/2010-04-01/Accounts/{ACCOUNT}/Messages"
@@ -259,7 +259,7 @@ async def test_a_fault_in_the_answer_strikes_as_often_as_asked(sandboxed: Sandbo
     assert [type(one) for one in endings] == [ending, ending, Sent]
     assert len(await arrived(sandboxed)) == 1
     if fault == "throttle":
-        assert endings[0] == NotSent(reason="throttled", retry_after_seconds=1.0)
+        assert endings[0] == NotSent(reason="throttled", retry_after_seconds=1.0, about=About.PACE)
     if fault == "reject":
         assert isinstance(endings[0], Rejected)
         assert (endings[0].opted_out, endings[0].address_invalid) == (False, False)
