@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "keys": ("gateway.cli.keys", "Create, list and revoke API keys."),
     "policy": ("gateway.cli.policy", "The law: test it, list it, show it, have it explained."),
     "intents": ("gateway.cli.intents", "What replies mean."),
+    "contacts": ("gateway.cli.contacts", "People, brought in from a file."),
+    "registers": ("gateway.cli.registers", "Do-not-contact registers: read, list, show."),
     "telegram": ("gateway.cli.telegram", "Have Telegram bring what people write to the bot."),
     "trace": ("gateway.cli.trace", "Prove the trace."),
     "audit": ("gateway.cli.audit", "Ask whether every limit was kept."),
