@@ -187,6 +187,11 @@ def asks_for_help(text: str) -> bool:
     return _alone([word for word in tokens(text) if word not in MARKS], lists) is Meaning.HELP
 
 
+def language_of(text: str) -> str | None:
+    """The language of a keyword that only one language has (``es en pt``); None for any other reply."""
+    return lexicon().languages.get(squeezed(prepared(text)))
+
+
 def _intent_alone(meaning: Meaning, asked: bool, context: Context | None, locale: str | None) -> Intent:
     match meaning:
         case Meaning.STOP:

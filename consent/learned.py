@@ -136,7 +136,8 @@ def traits(words: Sequence[str], context: str | None, classes: Classes) -> Itera
 
 def _of_classes(words: Sequence[str], classes: Classes) -> Iterator[str]:
     """Which classes stand in the reply, and beside which words and classes."""
-    last, before = "^", ()
+    last = "^"
+    before: tuple[str, ...] = ()
     for word in (*words, "$"):
         here = classes.get(word, ())
         for name in here:

@@ -75,6 +75,7 @@ class Lexicon:
     known: "_Known"
     mendable: Mapping[str, tuple[str, ...]]
     classes: Mapping[str, tuple[str, ...]]
+    languages: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ def compiled(lists: Mapping[str, Mapping[str, Any]]) -> Lexicon:
         known=_Known(frozenset({*phrases.words, *filler, *_common()}), tuple(sorted(phrases.beginnings))),
         mendable=_by_letter(phrases.words),
         classes=_classes(lists),
+        languages=_languages(lists),
     )
 
 
@@ -143,6 +145,16 @@ def _classes(lists: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...
                 if not word.endswith("*"):
                     found.setdefault(word, []).append(f"{language}.{name}")
     return {word: tuple(names) for word, names in found.items()}
+
+
+def _languages(lists: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Whole replies of one keyword by the only language that has it."""
+    found: dict[str, set[str]] = {}
+    for language, given in lists.items():
+        for _, section, key in _ALONE:
+            for text in given.get(section, {}).get(key, ()):
+                found.setdefault(squeezed(tokens(text)), set()).add(language)
+    return {words: next(iter(of)) for words, of in found.items() if len(of) == 1}
 
 
 def _by_letter(words: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -11,15 +11,17 @@ from uuid import UUID
 
 import msgspec
 
-from consent.intents import Context, Intent, Reading, read
+from consent.intents import Context, Intent, read
 from consent.lexicon import Meaning, lexicon
 from consent.normal import tokens
 from gateway.addresses import Unusable, canonical
 from gateway.asks import StoredAsk
 from gateway.committer import Committer
+from gateway.courtesy import Courtesy, Owed
 from gateway.entries import Scribe
 from gateway.erasure import mark_of
 from gateway.events import crm_event, event
+from gateway.heard import STOPS, Follows, Said, doubted, follows, granted, state, withdrawn
 from gateway.media import MEDIA_MAX, name_of
 from gateway.profiles import statement_entry
 from gateway.settle import Round, follow, invalidate, revive, withdraw
@@ -32,7 +34,7 @@ from storage.media import WantedRow
 from storage.messages import AttemptRow, MessageRow
 from storage.people import AddressRow, ContactRow, Key
 from vocabulary.channel import Channel
-from vocabulary.event import Consented, ConsentState, ContactOutcome, InboundCall, Instrument, Replied
+from vocabulary.event import ContactOutcome, InboundCall, Replied
 from vocabulary.ids import new_uuid, shown
 from vocabulary.outcome import Receipt, ReceiptKind, Reply
 from vocabulary.status import Status, may_move
@@ -90,11 +92,14 @@ class _Heard:
 class Receiver:
     """Keeps what hooks say. Meets ``webhooks.port.Inbox``."""
 
-    def __init__(self, *, database: Database, clock: LegalClock, scribe: Scribe, starter: Starter) -> None:
+    def __init__(
+        self, *, database: Database, clock: LegalClock, scribe: Scribe, starter: Starter, courtesy: Courtesy
+    ) -> None:
         self._database = database
         self._clock = clock
         self._scribe = scribe
         self._starter = starter
+        self._courtesy = courtesy
         self._committer: Committer[_Heard, None] = Committer(self._flush)
 
     async def put(self, provider: str, received: Sequence[Receipt | Reply], raw: bytes, /) -> None:
@@ -169,8 +174,10 @@ class Receiver:
         for h in receipts:
             await self._receipt(connection, todo, h, fresh, attempts, tried, rows, contacts, now, real)
         self._starter.tell(todo, bound, contacts, now)
+        owed: list[Owed] = []
         for h in replies:
-            await self._reply(connection, todo, h, parties[h.item.key], contacts, now, real)
+            owed += await self._reply(connection, todo, h, parties[h.item.key], contacts, now, real)
+        await self._courtesy.answer(connection, todo, owed, [rows[i] for i in waiting if i in rows], now)
         # What she said may change what waits for her: it is decided again now.
         todo.moves.extend((i, rows[i].status, None, now) for i in waiting if i in rows and _waits(rows[i]))
         await todo.write(connection, now, real)
@@ -350,40 +357,63 @@ class Receiver:
         contacts: Mapping[Key, ContactRow],
         now: datetime,
         real: datetime,
-    ) -> None:
+    ) -> list[Owed]:
         reply = h.item
         assert isinstance(reply, Reply)
         if h.party is not None and h.party not in contacts:
-            return  # erased meanwhile: nobody is left to have said it
+            return []  # erased meanwhile: nobody is left to have said it
         if not parties:
             await hooks.keep(connection, new_uuid(), h.provider, "inbound", "nobody has this address", h.raw, real)
             await self._stranger(connection, reply, now)
-            return
+            return []
         address = canonical(reply.channel, reply.sender)
         spoken_to = await messages.last_spoken_to(connection, parties, reply.channel, address)
+        owed: list[Owed] = []
         for key in parties:
             contact = contacts[key]
             used = h.used or next(a for a in contact.on(reply.channel) if a.address == address)
             revive(self._scribe, todo, contact, reply.channel, address, now)
             last = spoken_to.get(key)
-            said = SAID if commanded(reply) else read(reply.text, context=_context(last), locale=contact.locale)
-            stops = reply.carrier_opt_out or said.intent in (Intent.STOP_ALL, Intent.STOP_CHANNEL)
+            reading = SAID if commanded(reply) else read(reply.text, context=_context(last), locale=contact.locale)
+            said = Said(
+                contact=contact,
+                used=used,
+                reply=reply,
+                reading=reading,
+                now=now,
+                zone=next(iter(contact.zones), None),
+                debts=_debts(last),
+            )
             addressed = key == next(iter(spoken_to), parties[0])
             if reply.calls:
                 if addressed:
                     self._called(todo, contact, now)
                 continue
+            told = len(todo.statements)
+            happened: str | None = None
             if addressed and reply.afresh:
-                self._told(todo, contact, used, reply, h.provider, said, now)
+                brings = follows(said)
+                happened = self._told(todo, said, h.provider, brings)
+                for statement in brings.statements:
+                    state(self._scribe, todo, said, statement)
             # Anybody may write a mail in her name: what stops her messages is heard, what starts them again needs our mark.
             proven = h.party is None and (reply.channel is not Channel.EMAIL or reply.attempt is not None)
-            if stops or (addressed and proven and reply.afresh and said.intent is Intent.START):
-                self._stated(todo, contact, used, said, stops, now)
+            if said.stops:
+                for statement in withdrawn(said):
+                    state(self._scribe, todo, said, statement)
+            elif reading.intent is Intent.UNSURE:
+                state(self._scribe, todo, said, doubted(said))
+            elif addressed and proven and reply.afresh and reading.ruled and reading.intent is Intent.START:
+                for granting in granted(said):
+                    state(self._scribe, todo, said, granting)
+            if addressed and reply.afresh and h.party is None and self._courtesy.owes(said):
+                owed.append(Owed(said=said, told=told, reply=happened))
+        return owed
 
     async def _stranger(self, connection: Connection, reply: Reply, now: datetime) -> None:
         """Whoever it is: a stop is remembered for the day on which somebody names the address."""
         said = read(reply.text, context=Context.NONE, locale=None)
-        if not reply.carrier_opt_out and said.intent not in (Intent.STOP_ALL, Intent.STOP_CHANNEL):
+        if not reply.carrier_opt_out and said.intent not in STOPS:
             return
         try:
             address = canonical(reply.channel, reply.sender)
@@ -402,17 +432,10 @@ class Receiver:
         todo.statements.append(happened)
         todo.entries.setdefault(contact.tenant, []).append(statement_entry(self._scribe, contact, happened, now))
 
-    def _told(
-        self,
-        todo: Round,
-        contact: ContactRow,
-        used: AddressRow,
-        reply: Reply,
-        provider: str,
-        said: Reading,
-        now: datetime,
-    ) -> None:
-        """The reply itself: a two-way contact with the one who was spoken to last."""
+    def _told(self, todo: Round, said: Said, provider: str, brings: Follows) -> str:
+        """The reply itself, by its name for the CRM: a two-way contact with the one who was spoken to last, if she wrote it."""
+        contact, used, reply, now = said.contact, said.used, said.reply, said.now
+        intent = said.reading.intent.value
         happened = EventRow(
             id=new_uuid(),
             tenant=contact.tenant,
@@ -420,7 +443,8 @@ class Receiver:
             event=Replied(at=now, channel=reply.channel, address=used.endpoint, person=contact.id),
             words=reply.text,
         )
-        todo.statements.append(happened)
+        if said.hers:
+            todo.statements.append(happened)
         brought = [
             WantedRow(
                 id=new_uuid(),
@@ -430,7 +454,7 @@ class Receiver:
                 provider=provider,
                 source=source,
             )
-            for source in reply.media[:MEDIA_MAX]
+            for source in reply.media[: MEDIA_MAX if said.hers else 0]
         ]
         todo.wanted.extend(brought)
         todo.entries.setdefault(contact.tenant, []).append(
@@ -443,7 +467,7 @@ class Receiver:
                     "event": happened.id.hex,
                     "channel": reply.channel,
                     "endpoint": used.endpoint,
-                    "intent": said.intent.value,
+                    "intent": intent,
                     **({"media": [piece.id.hex for piece in brought]} if brought else {}),
                 },
                 words=reply.text.encode(),
@@ -456,59 +480,23 @@ class Receiver:
             "channel": reply.channel.value,
             "address": used.address,
             "text": reply.text,
-            "intent": said.intent.value,
+            "intent": intent,
             **({"media": [name_of(piece.id) for piece in brought]} if brought else {}),
         }
         todo.events.append(event("reply.received", contact.tenant, contact.id, now, data))
-        if said.intent in _FLAGGED:
-            todo.events.append(
-                event("contact.flagged", contact.tenant, contact.id, now, {**data, "reason": said.intent.value})
-            )
-
-    def _stated(
-        self, todo: Round, contact: ContactRow, used: AddressRow, said: Reading, stops: bool, now: datetime
-    ) -> None:
-        """What the reply takes back or allows. A bare word speaks of the channel and address it came by."""
-        everywhere = stops and said.intent is Intent.STOP_ALL and not said.bare
-        statement = EventRow(
-            id=new_uuid(),
-            tenant=contact.tenant,
-            contact=contact.id,
-            event=Consented(
-                at=now,
-                state=ConsentState.WITHDRAWN if stops else ConsentState.GRANTED,
-                channel=None if everywhere else Channel(used.channel),
-                address=None if everywhere else used.endpoint,
-                all=everywhere,
-                instrument=Instrument.REPLY,
-                person=contact.id,
-            ),
-        )
-        todo.statements.append(statement)
-        todo.entries.setdefault(contact.tenant, []).append(statement_entry(self._scribe, contact, statement, now))
-        todo.events.append(
-            event(
-                "consent.changed",
-                contact.tenant,
-                contact.id,
-                now,
-                {
-                    "contact": contact.id,
-                    "state": "withdrawn" if stops else "granted",
-                    "channel": None if everywhere else used.channel,
-                    "by": "reply",
-                },
-            )
-        )
-
-
-_FLAGGED: Final = frozenset(
-    {Intent.DISPUTE, Intent.WRONG_PERSON, Intent.HARDSHIP, Intent.CALL_ME, Intent.HUMAN, Intent.UNSURE}
-)
+        if brings.flag is not None:
+            data = {**data, "reason": str(brings.flag), **brings.more}
+            todo.events.append(event("contact.flagged", contact.tenant, contact.id, now, data))
+        return shown("evt", happened.id)
 
 
 def _waits(row: MessageRow) -> bool:
     return row.waits
+
+
+def _debts(ask: str | None) -> tuple[str, ...]:
+    """The debts that our message was about, which the person answers."""
+    return () if ask is None else tuple(msgspec.json.decode(ask, type=StoredAsk).debts)
 
 
 def _context(ask: str | None) -> Context:

@@ -57,6 +57,11 @@ async def touch_keys(connection: Connection, used: dict[str, datetime]) -> None:
         await connection.execute(queries(_SQL)["touch_keys"], list(used), list(used.values()))
 
 
+async def names(connection: Connection, tenants: list[str]) -> dict[str, str]:
+    """What tenants call themselves to people."""
+    return {row["id"]: row["name"] for row in await connection.fetch(queries(_SQL)["names"], tenants)}
+
+
 async def policy_versions(connection: Connection, tenants: list[str]) -> dict[str, int]:
     """The version of the policy that is in force, per tenant; 0 is the empty one."""
     rows = await connection.fetch(queries(_SQL)["policy_versions"], tenants)

@@ -28,6 +28,10 @@ UPDATE api_key SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNIN
 UPDATE api_key k SET last_used_at = greatest(coalesce(k.last_used_at, t.at), t.at)
 FROM unnest($1::text[], $2::timestamptz[]) AS t(id, at) WHERE k.id = t.id
 
+-- name: names
+-- What tenants call themselves.
+SELECT id, name FROM tenant WHERE id = ANY($1::text[])
+
 -- name: policy_versions
 -- The versions in force.
 SELECT id, policy_version FROM tenant WHERE id = ANY($1::text[])
