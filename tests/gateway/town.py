@@ -23,7 +23,7 @@ from gateway.settings import Settings
 from gateway.tenants import create_key, create_tenant
 from gateway.worker import Worker
 from sandbox.app import DOOR, make_app
-from sandbox.settings import MailAccount, TelegramAccount, TwilioAccount, VoiceAccount, WebAccount
+from sandbox.settings import MailAccount, MetaAccount, TelegramAccount, TwilioAccount, VoiceAccount, WebAccount
 from sandbox.settings import Settings as CarrierSettings
 from storage.clock import SandboxClock
 from storage.database import Connection
@@ -34,6 +34,7 @@ MAIL_PROVIDER = "mail-test"
 BOT_PROVIDER = "bot-test"
 VOICE_PROVIDER = "voice-test"
 WEB_PROVIDER = "web-test"
+CHAT_PROVIDER = "whatsapp-test"
 TENANT = "t1"
 NUMBER = "+15005550006"
 ANA = "+573001234567"
@@ -264,6 +265,23 @@ def with_voice(found: Settings, carrier_port: int) -> Settings:
     )
 
 
+def with_whatsapp(found: Settings, carrier_port: int) -> Settings:
+    """The same settings with a number on WhatsApp, at the simulated carrier."""
+    chats = {
+        "kind": "whatsapp_meta",
+        "phone_number_id": "106540352242922",
+        "access_token": "token-of-the-test-app",
+        "app_secret": "secret-of-the-test-app",
+        "verify_token": "word-of-the-test-greeting",
+        "base_url": f"http://127.0.0.1:{carrier_port}",
+    }
+    return replace(
+        found,
+        providers={**found.providers, CHAT_PROVIDER: chats},
+        channels={**found.channels, Channel.WHATSAPP: (CHAT_PROVIDER,)},
+    )
+
+
 def with_web(found: Settings, carrier_port: int) -> Settings:
     """The same settings with inboxes on people's pages, and their browsers beside the simulated carrier."""
     inbox = {
@@ -308,8 +326,18 @@ def carrier_for(
     )
     inbox = settings.providers.get(WEB_PROVIDER)
     browsers = inbox and WebAccount(provider=WEB_PROVIDER, secret=inbox["announce_secret"])
+    chats = settings.providers.get(CHAT_PROVIDER)
+    whatsapp = chats and MetaAccount(
+        provider=CHAT_PROVIDER,
+        phone_number_id=chats["phone_number_id"],
+        access_token=chats["access_token"],
+        app_secret=chats["app_secret"],
+        number="+15550783881",
+        hook_url=f"{settings.public_url}/hooks/{CHAT_PROVIDER}",
+    )
     return CarrierSettings(
         directory=folder,
+        whatsapp=whatsapp or None,
         mail=mail or None,
         voice=voice or None,
         telegram=telegram or None,
@@ -345,6 +373,7 @@ async def town(
     telegram: bool = False,
     voice: bool = False,
     inbox: bool = False,
+    whatsapp: bool = False,
 ) -> AsyncIterator[Town]:
     """A gateway on a migrated database, its API, its carrier, and no worker yet; the clock stands on a Tuesday at ten."""
     port, carrier_port = free_port(), free_port()
@@ -353,6 +382,7 @@ async def town(
     settings = with_telegram(settings, carrier_port) if telegram else settings
     settings = with_voice(settings, carrier_port) if voice else settings
     settings = with_web(settings, carrier_port) if inbox else settings
+    settings = with_whatsapp(settings, carrier_port) if whatsapp else settings
     async with contextlib.AsyncExitStack() as stack:
         made = await stack.enter_async_context(house(settings, pace=pace))
         await create_tenant(
