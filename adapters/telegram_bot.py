@@ -26,6 +26,7 @@ from adapters.kit.settings import Table
 from adapters.kit.transport import Answered, MayHaveLeft, NothingLeft, Transport
 from vocabulary.channel import Channel
 from vocabulary.outcome import (
+    About,
     CannotTell,
     Lost,
     NotSent,
@@ -68,6 +69,9 @@ ADDRESS_INVALID: Final = frozenset(
 
 #: 408 and 409 may stand for a message that was taken; every other 4xx with Telegram's own words is its word.
 _UNCERTAIN: Final = frozenset({408, 409})
+
+#: 401 for a token that was taken back, 404 for one that is none: it is about us and not about the message.
+_ACCOUNT: Final = frozenset({401, 404})
 
 RETRY_AFTER_SECONDS_MAX: Final = 3_600.0
 REASON_CHARACTERS_MAX: Final = 200
@@ -238,6 +242,7 @@ class TelegramBot:
                     parse_mode=None,
                     link_preview_options=LinkPreviewOptions(is_disabled=True),
                 )
+            reference = self._reference(sent.chat.id, sent.message_id)
         except _NotTakenError as ending:
             if isinstance(ending.exchange, NothingLeft):
                 return NotSent(reason=ending.exchange.reason)
@@ -247,7 +252,7 @@ class TelegramBot:
         except Exception as error:
             # The package choked on a 2xx, or we on our own bug, and nobody can look up which.
             return Unknown(reason=f"answer not understood: {type(error).__name__}")
-        return Sent(provider_id=self._reference(sent.chat.id, sent.message_id))
+        return Sent(provider_id=reference)
 
     async def find(self, _lost: Lost, /) -> Traced:
         """Nobody can tell: Telegram has no list of what a bot sent."""
@@ -381,8 +386,10 @@ def _refused(answered: Answered) -> Outcome:
     told = _object(answered) or {}
     description = told.get("description")
     if answered.status == 429:
-        return NotSent(reason="throttled", retry_after_seconds=_retry_after(told.get("parameters")))
+        return NotSent(reason="throttled", retry_after_seconds=_retry_after(told.get("parameters")), about=About.PACE)
     said = told.get("ok") is False and isinstance(description, str) and 400 <= answered.status < 500
+    if said and answered.status in _ACCOUNT:
+        return NotSent(reason=f"our token is refused: {answered.status}", about=About.ACCOUNT)
     if said and answered.status not in _UNCERTAIN:
         words = str(description).strip().rstrip(".").lower()
         return Rejected(

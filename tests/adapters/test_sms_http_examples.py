@@ -140,7 +140,11 @@ async def world(
 
     async def hooks(asked: web.Request) -> web.StreamResponse:
         kind = asked.match_info.get("kind", "")
-        (route,) = [route for route in late if route.path == "/hooks/{provider}" + (f"/{kind}" if kind else "")]
+        (route,) = [
+            route
+            for route in late
+            if route.method == "POST" and route.path == "/hooks/{provider}" + (f"/{kind}" if kind else "")
+        ]
         return await route.handler(asked)  # type: ignore[no-any-return, misc, arg-type, call-arg]
 
     house.router.add_post("/hooks/{provider}", hooks)
