@@ -304,10 +304,10 @@ def _typed(body: dict[str, Any], column_of: Mapping[str, str], line: int, bad: l
         why, _, path = str(error).partition(" - at ")
         words = path.replace("[...]", "").strip("`$.").split(".")
         names = {"debts": "debt", "kind": "address_kind", "source": "address_source", "at": "authorised_at"}
-        last = words[-1].partition("[")[0]
-        column = (
-            column_of.get(last) or column_of.get(names.get(last, "")) or column_of.get(words[0].partition("[")[0], "")
-        )
+        # The innermost part of the path that a column stands for: of $.debts[0].id that is the debt.
+        steps = [word.partition("[")[0] for word in reversed(words)]
+        known = [name for step in steps for name in (step, names.get(step, "")) if name in column_of]
+        column = column_of[known[0]] if known else ""
         bad.append(Bad(line, column, why[0].lower() + why[1:]))
 
 

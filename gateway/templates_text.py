@@ -218,6 +218,7 @@ def value_of(value: str | int, declared: VariableAsk) -> Value | Unfit:
 
 def _words(value: str | int, declared: VariableAsk) -> str | Unfit:
     text = value if isinstance(value, str) else str(value)
+    text = text.replace("\r\n", "\n").replace("\t", " ")
     if len(text) > min(declared.chars_max, VALUE_CHARS_MAX):
         return Unfit(f"is longer than {declared.chars_max} characters")
     if OPEN in text or CLOSE in text:

@@ -10,3 +10,7 @@ KILLS = 2_000 if LONG else 200
 RACES = 10_000 if LONG else 60
 #: Stops that race a dispatch.
 STOPS = 20_000 if LONG else 60
+#: Messages that wait while she taps stop on her page.
+PAGE_QUEUE = 5_000 if LONG else 1_000
+#: Rows of the campaign that is killed twice on its way.
+CAMPAIGN_ROWS = 100_000 if LONG else 1_200
