@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
+from itertools import count
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from adapters.kit import transport
 from gateway.compose import Pace
 from tests.conftest import NewDatabase
 from tests.gateway.test_mail import events
-from tests.gateway.town import AUTHORISED, CHAT_PROVIDER, Town, message, person, town
+from tests.gateway.town import AUTHORISED, CHAT_PROVIDER, TUESDAY, Town, message, person, town
 
 PACE = Pace(lookups=tuple(timedelta(seconds=s) for s in (0.2, 0.2)), absent_apart=timedelta(seconds=1), sweep_seconds=1)
 TEMPLATE = {
@@ -29,19 +29,34 @@ TEMPLATE = {
 }
 
 
-@pytest.fixture
-async def chat(
-    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+async def site(
+    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Town]:
     """A town with a number on WhatsApp and a worker; a call is given up after two seconds, not after twenty."""
-    monkeypatch.setattr(transport, "CALL_SECONDS", 2.0)
-    async with town(await new_database(like=template_url), redis_url, tmp_path, pace=PACE, whatsapp=True) as found:
-        found.start_worker()
-        yield found
+    folder = tmp_path_factory.mktemp("site")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(transport, "CALL_SECONDS", 2.0)
+        async with town(await new_database(like=template_url), redis_url, folder, pace=PACE, whatsapp=True) as found:
+            found.start_worker()
+            yield found
+
+
+#: Each test has people of its own: these digits stand in their numbers.
+_PEOPLE = count(100)
+_OURS = [0]
+
+
+@pytest.fixture
+async def chat(site: Town) -> Town:
+    """The town on a Tuesday at ten, with nobody whom another test knows."""
+    _OURS[0] = next(_PEOPLE)
+    await site.set_clock(TUESDAY)
+    return site
 
 
 def number(last: str = "0077") -> str:
-    return f"+57300123{last}"
+    return f"+57300{_OURS[0]}{last}"
 
 
 async def known(found: Town, last: str = "0077", *channels: str) -> str:
@@ -50,7 +65,7 @@ async def known(found: Town, last: str = "0077", *channels: str) -> str:
         {"channel": c, "address": number(last), "kind": "personal", "source": "supplied", "authorised": AUTHORISED}
         for c in ("whatsapp", *channels)
     ]
-    identity = f"p{last}"
+    identity = f"p{_OURS[0]}-{last}"
     status, answered, _ = await found.call("PUT", f"/v1/contacts/{identity}", person(identity, addresses=addresses))
     assert status == 200, answered
     return identity
@@ -78,7 +93,7 @@ async def fault(found: Town, name: str) -> None:
 async def test_nobody_is_written_to_freely_who_has_not_written(chat: Town):
     answered = await send(chat, await known(chat))
     assert (answered["status"], rules(answered)) == ("blocked", ["PW-24H"])
-    assert await chat.arrived() == []
+    assert await chat.arrived(number()) == []
 
 
 async def test_her_word_opens_the_window_for_a_day_and_no_longer(chat: Town):
@@ -101,13 +116,13 @@ async def test_a_template_of_the_way_needs_no_window_and_arrives_as_one(chat: To
     content = {"template": "cuota", "variables": {"name": "Ana", "amount": "$ 1.200"}}
     sent = await send(chat, identity, content=content)
     await chat.until(sent["id"], "delivered")
-    assert [shown["text"] for shown in await chat.arrived()] == ["[cuota_lista es_CO] · Ana · $ 1.200"]
+    assert [shown["text"] for shown in await chat.arrived(number())] == ["[cuota_lista es_CO] · Ana · $ 1.200"]
 
 
 async def test_a_template_without_one_of_its_values_is_refused_by_name(chat: Town):
     await chat.call("PUT", "/v1/templates/cuota", TEMPLATE)
     body = message(await known(chat), channel="whatsapp", content={"template": "cuota", "variables": {"name": "Ana"}})
-    status, problem, _ = await chat.call("POST", "/v1/messages", body, **{"Idempotency-Key": "few"})
+    status, problem, _ = await chat.call("POST", "/v1/messages", body, **{"Idempotency-Key": f"few {_OURS[0]}"})
     assert (status, [flaw["pointer"] for flaw in problem["errors"]]) == (422, ["/content/variables/amount"])
 
 
@@ -128,7 +143,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 async def test_what_does_not_fit_whatsapp_is_refused_by_name(chat: Town, case: str):
     told, pointer = BAD[case]
     body = {**message(await known(chat), channel="whatsapp"), **told}
-    status, problem, _ = await chat.call("POST", "/v1/messages", body, **{"Idempotency-Key": "bad"})
+    status, problem, _ = await chat.call("POST", "/v1/messages", body, **{"Idempotency-Key": f"bad {_OURS[0]}"})
     assert (status, [flaw["pointer"] for flaw in problem["errors"]]) == (422, [pointer])
 
 
@@ -185,7 +200,7 @@ async def test_throttled_it_rests_and_leaves_once(chat: Town):
     sent = await send(chat, identity)
     done = await chat.until(sent["id"], "delivered", seconds=20)
     assert [attempt["outcome"] for attempt in done["attempts"]] == ["not_sent", "delivered"]
-    assert len(await chat.arrived()) == 1
+    assert len(await chat.arrived(number())) == 1
 
 
 # Named scenarios
@@ -226,4 +241,4 @@ async def test_timed_out_though_accepted(chat: Town, silence: str):
     sent = await send(chat, identity)
     done = await chat.until(sent["id"], "delivered", seconds=20)
     assert len(done["attempts"]) == 1
-    assert len(await chat.arrived()) == 1
+    assert len(await chat.arrived(number())) == 1
