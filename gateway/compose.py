@@ -39,6 +39,8 @@ from gateway.parcels import Packer
 from gateway.policies import Policies
 from gateway.profiles import Registrar
 from gateway.proofs import Prover
+from gateway.pulls import PERIOD_SECONDS as PULL_SECONDS
+from gateway.pulls import Puller
 from gateway.questions import Adviser
 from gateway.receive import Receiver
 from gateway.recheck import Watch
@@ -52,7 +54,7 @@ from gateway.starts import Bot, Starter
 from gateway.sweep import ABSENT_APART, Sweeper
 from gateway.templates import Templates
 from gateway.templates_desk import TemplateDesk
-from gateway.ways import Ways
+from gateway.ways import Board, Ways
 from gateway.worker import Job, Worker
 from jurisdictions.library import Library, load
 from storage.clock import DatabaseClock, LegalClock, SandboxClock
@@ -185,19 +187,8 @@ async def house(
         )
 
 
-def api(made: House) -> web.Application:
-    """The HTTP application: the API, and the hooks of providers."""
-    shelf = Shelf(made.costs)
-    acceptor = Acceptor(
-        database=made.database,
-        clock=made.clock,
-        judge=made.judge,
-        scribe=made.scribe,
-        policies=made.policies,
-        templates=made.templates,
-        costs=made.costs,
-        secret=made.endpoint_secret,
-    )
+def receiving(made: House) -> tuple[Receiver, Starter]:
+    """Whoever keeps what providers tell, and whoever binds chats to people."""
     # Chats are started with the bot that is tried first; an update may come from any of them.
     ours = [*made.ways.get(Channel.TELEGRAM, ()), *made.adapters.values()]
     starter = Starter(
@@ -217,8 +208,31 @@ def api(made: House) -> web.Application:
     receiver = Receiver(
         database=made.database, clock=made.clock, scribe=made.scribe, starter=starter, courtesy=courtesy
     )
-    made.stack.push_async_callback(acceptor.close)
     made.stack.push_async_callback(receiver.close)
+    return receiver, starter
+
+
+def api(made: House) -> web.Application:
+    """The HTTP application: the API, and the hooks of providers."""
+    shelf = Shelf(made.costs)
+    acceptor = Acceptor(
+        database=made.database,
+        clock=made.clock,
+        judge=made.judge,
+        scribe=made.scribe,
+        policies=made.policies,
+        templates=made.templates,
+        costs=made.costs,
+        secret=made.endpoint_secret,
+    )
+    receiver, starter = receiving(made)
+    made.stack.push_async_callback(acceptor.close)
+    board = Board(
+        channels=made.settings.channels,
+        kinds={name: table["kind"] for name, table in made.settings.providers.items()},
+        weights=made.settings.weights,
+        circuits=Circuits(made.redis),
+    )
     desk = Desk(
         database=made.database,
         clock=made.clock,
@@ -261,6 +275,8 @@ def api(made: House) -> web.Application:
         sealer=made.sealer,
         prover=Prover(database=made.database, sealer=made.sealer),
         auditor=auditor(made),
+        ways=board.shown,
+        way_states=board.states,
         redis_ready=lambda: _answers(made.redis),
         public_url=made.settings.public_url,
         allow_networks=made.settings.allow_networks,
@@ -367,6 +383,7 @@ def worker(made: House) -> Worker:
     sweeps = sweeper(made)
     brought = ReplyMedia(database=made.database, clock=made.clock, adapters=made.adapters)
     watch = Watch(database=made.database, clock=made.clock)
+    pulls = Puller(database=made.database, clock=made.clock, inbox=receiving(made)[0], adapters=made.adapters)
     notifier = Notifier(database=made.database, clock=made.clock, allow_networks=made.settings.allow_networks)
     made.stack.push_async_callback(notifier.close)
     return Worker(
@@ -379,6 +396,7 @@ def worker(made: House) -> Worker:
         jobs=(
             Job("reap", made.pace.sweep_seconds, sweeps.reap),
             Job("look_up", made.pace.sweep_seconds, sweeps.look_up),
+            Job("pull", PULL_SECONDS, pulls.pull),
             Job("seal", 2, made.sealer.seal_all),
             Job("forget", 3600, sweeps.forget),
             Job("clear_registers", 3600, registers(made).clear),

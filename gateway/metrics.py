@@ -64,6 +64,12 @@ class Metrics:
             ("ending",),
             registry=self.registry,
         )
+        self.way_state = Gauge(
+            "tregua_way_state",
+            "How a way may be used: 0 closed, 1 resting, 2 probing, 3 open.",
+            ("provider",),
+            registry=self.registry,
+        )
         self.messages_due = Gauge(
             "tregua_messages_due", "Waiting messages whose instant has come.", registry=self.registry
         )

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from math import log
+from typing import Any
 from uuid import UUID
 
 from adapters.kit.port import Adapter
 from gateway.circuits import Circuits
 from storage.messages import AttemptRow
+from throttling.circuit import Use
 from throttling.pacing import Pacer
 from vocabulary.channel import Channel
 from vocabulary.outcome import Outcome
@@ -123,3 +126,52 @@ def _unit(message: UUID, name: str) -> float:
     """A number from just above 0 to 1, the same for the same message and way."""
     drawn = int.from_bytes(sha256(message.bytes + name.encode()).digest()[:8])
     return (drawn + 1) / 2**64
+
+
+class Board:
+    """Shows the state of every way. ``kinds``: of each way its provider's kind."""
+
+    def __init__(
+        self,
+        *,
+        channels: Mapping[Channel, Sequence[str]],
+        kinds: Mapping[str, str],
+        weights: Mapping[str, int],
+        circuits: Circuits,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._channels = channels
+        self._kinds = kinds
+        self._weights = weights
+        self._circuits = circuits
+        self._wall = wall
+
+    async def states(self) -> dict[str, Use]:
+        """How each way may be used now."""
+        now = self._wall()
+        return {name: circuit.use(now) for name, circuit in (await self._circuits.all(self._kinds)).items()}
+
+    async def shown(self) -> list[dict[str, Any]]:
+        """All of it, in the words of the API."""
+        now = self._wall()
+        circuits = await self._circuits.all({name for names in self._channels.values() for name in names})
+        return [
+            {
+                "provider": name,
+                "channel": channel.value,
+                "kind": self._kinds[name],
+                "weight": self._weights.get(name),
+                "state": circuits[name].use(now).value,
+                "wait_seconds": round(circuits[name].wait_seconds(now), 3),
+                "recent": [
+                    {"at": _instant(told.at), "ending": told.ending, "reason": told.reason}
+                    for told in reversed(circuits[name].recent)
+                ],
+            }
+            for channel, names in self._channels.items()
+            for name in names
+        ]
+
+
+def _instant(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -27,3 +27,14 @@ async def keep(
 async def forget(connection: Connection, before: datetime) -> None:
     """Drop words seen before an instant of real time."""
     await connection.execute(queries(_SQL)["forget"], before)
+
+
+async def pulled_until(connection: Connection, provider: str) -> datetime | None:
+    """Until when a provider's list of what people sent has been read; None: never."""
+    until: datetime | None = await connection.fetchval(queries(_SQL)["pulled_until"], provider)
+    return until
+
+
+async def pulled(connection: Connection, provider: str, until: datetime) -> None:
+    """Note how far it has been read."""
+    await connection.execute(queries(_SQL)["pulled"], provider, until)

@@ -1,6 +1,6 @@
 """What the surface needs of the rest of the house, declared here and handed over by ``gateway.compose``."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
@@ -206,6 +206,9 @@ class Desk:
     sealer: Sealer
     prover: Prover
     auditor: Auditor
+    #: The ways out in the words of the API, and how each may be used.
+    ways: Callable[[], Awaitable[list[dict[str, Any]]]]
+    way_states: Callable[[], Awaitable[Mapping[str, str]]]
     redis_ready: Callable[[], Awaitable[bool]]
     public_url: str
     #: Networks, private ones too, that events to the CRM may go to, by http as well.

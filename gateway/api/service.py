@@ -73,7 +73,12 @@ async def metrics(call: Call) -> web.StreamResponse:
     counted.messages_due_seconds.set(seconds)
     counted.recheck_breaches.set(breaches)
     counted.recheck_seconds.set(age)
+    for provider, state in (await call.desk.way_states()).items():
+        counted.way_state.labels(provider).set(_WAY_STATES[state])
     return web.Response(body=generate_latest(counted.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+_WAY_STATES: Final = {"closed": 0, "resting": 1, "probing": 2, "open": 3}
 
 
 async def description(call: Call) -> web.StreamResponse:

@@ -15,6 +15,7 @@ from gateway.api import (
     telegram,
     templates,
     trace,
+    ways,
     webhooks,
 )
 from gateway.api.routes import Route
@@ -32,5 +33,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *webhooks.ROUTES,
     *trace.ROUTES,
     *audit.ROUTES,
+    *ways.ROUTES,
     *service.ROUTES,
 )

@@ -10,3 +10,12 @@ INSERT INTO hook_kept (id, provider, kind, why, raw, at) VALUES ($1, $2, $3, $4,
 -- name: forget
 -- Words that nobody repeats any more.
 DELETE FROM hook_seen WHERE at < $1
+
+-- name: pulled_until
+-- How far a provider's list has been read.
+SELECT until FROM pull WHERE provider = $1
+
+-- name: pulled
+-- It has been read so far; never less far than before.
+INSERT INTO pull (provider, until) VALUES ($1, $2)
+ON CONFLICT (provider) DO UPDATE SET until = greatest(pull.until, excluded.until)
