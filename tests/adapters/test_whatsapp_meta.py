@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -529,3 +531,20 @@ def test_what_the_fakes_say_is_what_meta_describes():
     meta_described.check_answer("/v23.0/1/media", 200, {"id": MEDIA_ID})
     for kind in ("a text", "a button of a template", "a reply button", "a reaction", "a voice note"):
         meta_described.check_hook(hook(whole(inbound(KINDS[kind][0]))).body)
+
+
+def test_every_code_stands_in_the_page_under_its_ending():
+    page = (Path(__file__).parents[2] / "docs/channels/whatsapp.md").read_text("utf-8")
+    rows = [line.split("|")[1:3] for line in page.splitlines() if re.match(r"\| [0-9]", line)]
+    ending = {
+        int(number): said for codes, said in rows for number in re.findall(r"[0-9]+", re.sub(r"\(.*?\)", "", codes))
+    }
+    words = {
+        Meaning.LATER: "tried again",
+        Meaning.OURS: "our account",
+        Meaning.MESSAGE: "rejected",
+        Meaning.UNCERTAIN: "unknown",
+    }
+    for number, code in CODES.items():
+        assert words[code.meaning] in ending[number], number
+        assert ("withdrawal" in ending[number]) == code.opted_out, number
