@@ -8,6 +8,8 @@ LONG = os.environ.get("CAMPAIGN") == "long"
 KILLS = 2_000 if LONG else 200
 #: Rounds of 64 tasks that want the same person at once.
 RACES = 10_000 if LONG else 60
+#: Lines of a do-not-contact register.
+REGISTER_LINES = 1_000_000 if LONG else 20_000
 #: Stops that race a dispatch.
 STOPS = 20_000 if LONG else 60
 #: Messages that wait while she taps stop on her page.
