@@ -5,7 +5,9 @@ keeps nothing outside it. Nobody holds a connection across a call to the world.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, Final, Protocol, Self, TypeVar
 
 import asyncpg
@@ -33,6 +35,12 @@ _AWAY: Final = (
     asyncpg.DiskFullError,
     TimeoutError,
 )
+
+
+#: As whom the house works, and as whom it works for one tenant: migration 0090 says what each may see.
+HOUSE_ROLE: Final = "tregua_app"
+TENANT_ROLE: Final = "tregua_tenant"
+_BIND: Final = "SELECT set_config('role', $1, false), set_config('tregua.tenant', $2, false)"
 
 
 class Connection(Protocol):
@@ -63,6 +71,28 @@ class CommitUnknown(DatabaseAway):
     """The connection broke between COMMIT and its answer: the transaction may stand. Only reading back can tell."""
 
 
+#: Whose request this is, where one tenant's is in hand: sessions then see nothing else's. None: the whole house's work.
+_TENANT: ContextVar[str | None] = ContextVar("tenant", default=None)
+
+
+@contextlib.contextmanager
+def of_tenant(tenant: str) -> Iterator[None]:
+    """Everything that is asked of the database in here sees one tenant's rows only, whatever the SQL says."""
+    token = _TENANT.set(tenant)
+    try:
+        yield
+    finally:
+        _TENANT.reset(token)
+
+
+class _Session(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
+    """A session that goes back to the pool as it came: RESET ALL takes back every setting but the role."""
+
+    def get_reset_query(self) -> str:
+        """What the pool runs when a session is let go."""
+        return f"{super().get_reset_query()}\nSET ROLE {HOUSE_ROLE};"
+
+
 class Database:
     """One process's pool. Opened by ``gateway.compose``; sessions carry the role and schema from their first byte."""
 
@@ -79,9 +109,10 @@ class Database:
                 max_size=connections_max,
                 command_timeout=COMMAND_SECONDS_MAX,
                 max_inactive_connection_lifetime=0,
+                connection_class=_Session,
                 server_settings={
                     "search_path": "tregua",
-                    "role": "tregua_app",
+                    "role": HOUSE_ROLE,
                     "timezone": "UTC",
                     # Every statement of a session is kept prepared, and its plan is settled while tables may be nearly empty:
                     # a join by hashing or a whole scan that was cheap then would stay when they hold millions of rows.
@@ -148,9 +179,21 @@ class Database:
 
     async def _acquire(self) -> Any:
         try:
-            return await self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX)
+            connection = await self._pool.acquire(timeout=ACQUIRE_SECONDS_MAX)
         except _AWAY as error:
             raise DatabaseAway(str(error)) from error
+        tenant = _TENANT.get()
+        if tenant is not None:
+            try:
+                # The pool's own reset takes both back before anybody else has the session.
+                await connection.execute(_BIND, TENANT_ROLE, tenant)
+            except _AWAY as error:
+                await self._hand_back(connection, whole=False)
+                raise DatabaseAway(str(error)) from error
+            except BaseException:
+                await self._hand_back(connection, whole=False)
+                raise
+        return connection
 
     async def _hand_back(self, connection: Any, *, whole: bool) -> None:
         try:

@@ -16,6 +16,7 @@ from gateway.api.problems import Problem, Slug
 from gateway.api.reading import convert, parse, read_body
 from gateway.keys import Holder, Scope
 from gateway.refusals import Flaw, Refused
+from storage.database import of_tenant
 
 REQUESTS_OPEN_MAX: Final = 2_000
 #: Of one tenant, so that one that pours does not drown the others.
@@ -167,7 +168,9 @@ class Gate:
             raise Problem(Slug.TOO_MANY_REQUESTS)
         open_of[tenant] = count + 1
         try:
-            return await route.handler(await self._read(route, request, tenant))
+            # A forgotten WHERE in here shows nothing of anybody else's.
+            with of_tenant(tenant):
+                return await route.handler(await self._read(route, request, tenant))
         finally:
             if open_of[tenant] == 1:
                 del open_of[tenant]
