@@ -20,6 +20,7 @@ class Bell:
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self._pages: dict[str, set[asyncio.Event]] = {}
+        self.closing = False
 
     @contextlib.contextmanager
     def heard(self, subject: UUID) -> Iterator[asyncio.Event]:
@@ -32,6 +33,12 @@ class Bell:
             self._pages[str(subject)].discard(news)
             if not self._pages[str(subject)]:
                 del self._pages[str(subject)]
+
+    async def close(self, _app: web.Application) -> None:
+        """Wake every open page for the last time, so that nobody waits for them."""
+        self.closing = True
+        for subject in list(self._pages):
+            self._ring(subject)
 
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """Listens while the application runs."""

@@ -56,3 +56,4 @@ def open_page(
     )
     app.router.add_routes(page.routes())
     app.cleanup_ctx.append(bell.running)
+    app.on_shutdown.append(bell.close)

@@ -6,6 +6,7 @@ a second page that asks.
 """
 
 import asyncio
+import contextlib
 import hmac
 import os
 import time
@@ -73,6 +74,8 @@ LIVE_MAX: Final = 500
 LIVE_LINK_MAX: Final = 4
 #: A stream is let go after this, and the browser comes back.
 LIVE_SECONDS_MAX: Final = 600.0
+#: How often a stream on which nothing comes looks whether anybody is still there.
+LIVE_LOOK_SECONDS: Final = 5.0
 #: A page lists at most so many messages, so no form names more.
 NOTES_MAX: Final = 60
 
@@ -319,10 +322,13 @@ class PersonPage:
             with self._bell.heard(opened.contact.subject) as news:
                 async with sse_response(request, headers=dict(HEADERS), response_cls=_Stream) as stream:
                     async with asyncio.timeout(LIVE_SECONDS_MAX):
-                        while stream.is_connected():
-                            await news.wait()
-                            news.clear()
-                            await stream.send("", event="news")
+                        while not self._bell.closing and not _left(request):
+                            with contextlib.suppress(TimeoutError):
+                                async with asyncio.timeout(LIVE_LOOK_SECONDS):
+                                    await news.wait()
+                            if news.is_set() and not self._bell.closing:
+                                news.clear()
+                                await stream.send("", event="news")
         except (TimeoutError, ConnectionError):
             pass
         finally:
@@ -427,6 +433,10 @@ class Allowance:
         if len(self._left) > LINKS_COUNTED_MAX:
             self._left.popitem(last=False)
         return allowed
+
+
+def _left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _tapped(request: web.Request) -> bool:

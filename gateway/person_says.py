@@ -125,8 +125,10 @@ class Hearer:
         )
         if isinstance(wish, NotMe):
             await links.close(connection, contact.tenant, contact.id, opened.endpoint, real, "wrong_person")
-        # What she said may change what waits for her: it is decided again now.
-        todo.moves.extend((i, row.status, None, now) for i, row in rows.items() if row.status in WAITING)
+        # What she said may change what waits for her: it is decided again now, and before what others wait for.
+        todo.moves.extend(
+            (i, row.status, None, min(row.due_at, now)) for i, row in rows.items() if row.status in WAITING
+        )
         await todo.write(connection, now, real)
         return True
 
