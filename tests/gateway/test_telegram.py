@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from adapters.kit import transport
 from gateway.compose import Pace
 from gateway.starts import OPEN_MAX, SORRY
 from tests.conftest import NewDatabase
@@ -211,10 +210,7 @@ async def test_stickers_photos_and_buttons_do_not_break_it(chat: Town) -> None:
     assert (await consents(chat))[0] == ("withdrawn", "telegram")
 
 
-async def test_what_nobody_can_tell_stays_unknown_and_is_never_sent_again(
-    chat: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transport, "CALL_SECONDS", 0.5)
+async def test_what_nobody_can_tell_stays_unknown_and_is_never_sent_again(chat: Town) -> None:
     await started(chat)
     await chat.fault("hang_up", provider=BOT_PROVIDER)
     answered = await chat.send(by_telegram())

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import tomllib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from aiohttp import web
 
 from adapters.kit.signing import inbound_url
 from gateway.api.app import SERVER
+from gateway.cli.dev_ways import AGGREGATOR, aggregator_account, aggregator_lines
 from gateway.compose import House, Pace, api, house, worker
 from gateway.settings import Settings
 from gateway.tenants import create_key, create_tenant
@@ -296,6 +298,18 @@ def with_web(found: Settings, carrier_port: int) -> Settings:
     )
 
 
+def with_aggregator(found: Settings, carrier_port: int) -> Settings:
+    """The same settings with SMS by an aggregator at the simulated carriers' door, and Twilio behind it in no channel."""
+    table = tomllib.loads(
+        "\n".join(aggregator_lines(carrier_port, "token-of-the-test-account", "key-of-the-test-hooks"))
+    )
+    return replace(
+        found,
+        providers={**found.providers, **table["providers"]},
+        channels={**found.channels, Channel.SMS: (AGGREGATOR,)},
+    )
+
+
 def carrier_for(
     settings: Settings, folder: Path, carrier_port: int, mail_ports: tuple[int, int] | None = None
 ) -> CarrierSettings:
@@ -335,8 +349,10 @@ def carrier_for(
         number="+15550783881",
         hook_url=f"{settings.public_url}/hooks/{CHAT_PROVIDER}",
     )
+    sms = settings.providers.get(AGGREGATOR)
     return CarrierSettings(
         directory=folder,
+        aggregators=(aggregator_account(sms, settings.public_url),) if sms else (),
         whatsapp=whatsapp or None,
         mail=mail or None,
         voice=voice or None,
@@ -374,12 +390,14 @@ async def town(
     voice: bool = False,
     inbox: bool = False,
     whatsapp: bool = False,
+    aggregator: bool = False,
 ) -> AsyncIterator[Town]:
     """A gateway on a migrated database, its API, its carrier, and no worker yet; the clock stands on a Tuesday at ten."""
     port, carrier_port = free_port(), free_port()
     mail_ports = (free_port(), free_port()) if mail else None
     settings = settings_for(database_url, redis_url, port, carrier_port, mail_ports)
     settings = with_telegram(settings, carrier_port) if telegram else settings
+    settings = with_aggregator(settings, carrier_port) if aggregator else settings
     settings = with_voice(settings, carrier_port) if voice else settings
     settings = with_web(settings, carrier_port) if inbox else settings
     settings = with_whatsapp(settings, carrier_port) if whatsapp else settings
