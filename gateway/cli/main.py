@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "work": ("gateway.cli.work", "Run the worker: dispatch, sweeps and deliveries."),
     "migrate": ("gateway.cli.migrate", "Bring the database to this release's schema."),
     "keys": ("gateway.cli.keys", "Create, list and revoke API keys."),
+    "send": ("gateway.cli.send", "Send a campaign from a CSV file."),
     "policy": ("gateway.cli.policy", "The law: test it, list it, show it, have it explained."),
     "intents": ("gateway.cli.intents", "What replies mean."),
     "contacts": ("gateway.cli.contacts", "People, brought in from a file."),
@@ -21,6 +22,7 @@ COMMANDS: Final = {
     "telegram": ("gateway.cli.telegram", "Have Telegram bring what people write to the bot."),
     "trace": ("gateway.cli.trace", "Prove the trace."),
     "audit": ("gateway.cli.audit", "Ask whether every limit was kept."),
+    "doctor": ("gateway.cli.doctor", "Say in words what is wrong with this installation."),
     "demo": ("gateway.cli.demo", "See it work, against a gateway that runs."),
 }
 
