@@ -55,6 +55,8 @@ BATCH_MAX: Final = 200
 FLIGHTS_MAX: Final = 256
 #: How long after its reservation an attempt without an ending is taken for abandoned, real time: well past the call's own limit.
 ABANDONED: Final = HOLD + CALL + timedelta(seconds=30)
+#: Messages decided in a round beyond those that its ways have room for.
+SPARE: Final = 8
 #: Somebody else is speaking with the same person: ask again then.
 PATIENCE: Final = timedelta(seconds=1)
 #: How long a message is left alone whose lawful ways all rest, while others on its channel do not.
@@ -123,6 +125,8 @@ class Dispatcher:
             await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
             return limit
         grants = await self._ways.grants(room)
+        # Of what cannot leave, no more is decided than may turn out not to be allowed to: a slow way is a short round.
+        room = min(room, 2 * sum(grants.values()) + SPARE)
         batch = _Batch(grants=dict(grants))
         claimed = 0
 
