@@ -4,6 +4,7 @@ Meets ``gateway.parcels.Notes``. A note is looked for before it is spoken, here 
 same words costs a query; ``ahead`` speaks what will be due soon, so that at the hour of opening nothing waits for a voice.
 """
 
+import asyncio
 from collections import OrderedDict
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -35,6 +36,8 @@ AHEAD: Final = timedelta(minutes=10)
 #: Real time. Spoken notes can be spoken again; what a person sent in is hers to have forgotten.
 SPOKEN_KEPT: Final = timedelta(days=7)
 REPLIES_KEPT: Final = timedelta(days=365)
+#: Longer than any message can wait (a year), so that none finds its recording gone.
+UPLOADS_KEPT: Final = timedelta(days=400)
 
 #: Another release may speak otherwise: what it speaks is another note.
 _MADE_BY: Final = "note v1"
@@ -52,6 +55,7 @@ class NoteRoom:
         self._links = links
         # Each with this process's monotonic clock when the database last heard that it is used.
         self._at_hand: OrderedDict[tuple[str, bytes], tuple[MediaRow, float]] = OrderedDict()
+        self._being_made: dict[tuple[str, bytes], asyncio.Task[MediaRow]] = {}
 
     async def note_for(
         self, attempt: AttemptRow, content: ContentAsk, locale: str | None, /
@@ -81,17 +85,13 @@ class NoteRoom:
         if known is not None and monotonic() - known[1] < AT_HAND_SECONDS_MAX:
             self._at_hand.move_to_end((tenant, digest))
             return known[0]
-        row = await self._database.read(lambda connection: media.same(connection, tenant, "spoken", digest))
-        if row is None:
-            row = await self._speak(tenant, words, voice, digest)
-        else:
-            identity = row.id
-            await self._database.run(lambda connection: self._used(connection, identity))
-        self._at_hand[tenant, digest] = row, monotonic()
-        self._at_hand.move_to_end((tenant, digest))
-        while len(self._at_hand) > AT_HAND_MAX:
-            self._at_hand.popitem(last=False)
-        return row
+        making = self._being_made.get((tenant, digest))
+        if making is None:
+            making = asyncio.create_task(self._made(tenant, words, voice, digest))
+            self._being_made[tenant, digest] = making
+            making.add_done_callback(lambda task: self._done(tenant, digest, task))
+        # Who waits may have to give up before its turn comes; the note is made all the same, for its next try.
+        return await asyncio.shield(making)
 
     async def ahead(self) -> int:
         """Speak what will be due soon and is not there yet; how many were looked at."""
@@ -114,11 +114,11 @@ class NoteRoom:
         return len(found)
 
     async def forget(self) -> None:
-        """Drop spoken notes that nobody uses, and what came in with replies long ago."""
+        """Drop spoken notes and recordings that nobody uses, and what came in with replies long ago."""
 
         async def job(connection: Connection) -> None:
             _, real = await self._clock.now(connection)
-            await media.forget(connection, real - SPOKEN_KEPT, real - REPLIES_KEPT)
+            await media.forget(connection, real - SPOKEN_KEPT, real - REPLIES_KEPT, real - UPLOADS_KEPT)
 
         await self._database.run(job)
 
@@ -127,7 +127,29 @@ class NoteRoom:
         if identity is None:
             return None
         row = await self._database.read(lambda connection: media.get(connection, tenant, identity))
-        return row if row is not None and row.kind == "uploaded" and row.body is not None else None
+        if row is None or row.kind != "uploaded" or row.body is None:
+            return None
+        await self._database.run(lambda connection: self._used(connection, identity))
+        return row
+
+    async def _made(self, tenant: str, words: str, voice: str, digest: bytes) -> MediaRow:
+        row = await self._database.read(lambda connection: media.same(connection, tenant, "spoken", digest))
+        if row is None:
+            row = await self._speak(tenant, words, voice, digest)
+        else:
+            identity = row.id
+            await self._database.run(lambda connection: self._used(connection, identity))
+        return row
+
+    def _done(self, tenant: str, digest: bytes, making: "asyncio.Task[MediaRow]") -> None:
+        del self._being_made[tenant, digest]
+        # Asked for here, so that a failure that nobody waited for is not reported as forgotten.
+        if making.cancelled() or making.exception() is not None:
+            return
+        self._at_hand[tenant, digest] = making.result(), monotonic()
+        self._at_hand.move_to_end((tenant, digest))
+        while len(self._at_hand) > AT_HAND_MAX:
+            self._at_hand.popitem(last=False)
 
     async def _speak(self, tenant: str, words: str, voice: str, digest: bytes) -> MediaRow:
         made = await self._booth.speak(words, voice)

@@ -78,7 +78,7 @@ async def open_(connection: Connection, identity: UUID) -> MediaRow | None:
 
 
 async def used(connection: Connection, identity: UUID, real: datetime) -> None:
-    """Keep it from being forgotten."""
+    """Keep it from being forgotten; written once a day at most."""
     await connection.execute(queries(_SQL)["used"], identity, real)
 
 
@@ -132,9 +132,11 @@ async def erase(connection: Connection, tenant: str, contact: str) -> None:
     await connection.execute(queries(_SQL)["erase"], tenant, contact)
 
 
-async def forget(connection: Connection, unused_since: datetime, replies_before: datetime) -> None:
-    """Drop spoken notes that nobody used (they can be spoken again), and what replies brought long ago."""
-    await connection.execute(queries(_SQL)["forget"], unused_since, replies_before)
+async def forget(
+    connection: Connection, spoken_since: datetime, replies_before: datetime, uploads_since: datetime
+) -> None:
+    """Drop spoken notes (they can be spoken again) and recordings that nobody used since, and what replies brought before."""
+    await connection.execute(queries(_SQL)["forget"], spoken_since, replies_before, uploads_since)
 
 
 async def soon_spoken(

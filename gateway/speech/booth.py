@@ -20,7 +20,8 @@ MAKE_SECONDS_MAX: Final = 20.0
 START_SECONDS_MAX: Final = 20.0
 #: The process is let go when nobody asked for so long; it takes 60 MB.
 IDLE_SECONDS: Final = 300.0
-WAITING_MAX: Final = 64
+#: More than one process has attempts in the air.
+WAITING_MAX: Final = 512
 NEEDED: Final = ("av", "espeakng_loader")
 
 #: A voice by the language that somebody reads; the tongue of most debtors here stands first.

@@ -18,8 +18,8 @@ SELECT id, tenant, kind, state, type, seconds, body FROM media WHERE tenant = $1
 SELECT id, tenant, kind, state, type, seconds, body FROM media WHERE id = $1 AND state = 'kept'
 
 -- name: used
--- Somebody still needs it.
-UPDATE media SET used_at = $2 WHERE id = $1
+-- Somebody still needs it; a day is near enough.
+UPDATE media SET used_at = $2::timestamptz WHERE id = $1 AND used_at < $2::timestamptz - interval '1 day'
 
 -- name: known
 -- Which of these are a tenant's own recordings, and how long each is.
@@ -59,8 +59,8 @@ UPDATE media SET next_at = $2 WHERE id = $1 AND state = 'wanted'
 DELETE FROM media WHERE tenant = $1 AND contact = $2
 
 -- name: forget
--- Spoken notes that nobody used since $1, and what came in with replies before $2.
-DELETE FROM media WHERE (kind = 'spoken' AND used_at < $1) OR (kind = 'reply' AND created_at < $2)
+-- Spoken notes that nobody used since $1, what came in with replies before $2, and recordings that nobody used since $3.
+DELETE FROM media WHERE (kind = 'spoken' AND used_at < $1) OR (kind = 'reply' AND created_at < $2) OR (kind = 'uploaded' AND used_at < $3)
 
 -- name: soon_spoken
 -- Messages due between $1 and $2 that may have to be spoken, with the reader's locale.

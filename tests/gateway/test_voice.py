@@ -399,3 +399,35 @@ async def test_what_will_be_due_soon_is_spoken_ahead(line: Town) -> None:
     assert await line.rows("SELECT 1 FROM media") == []
     await line.house.notes.ahead()
     assert len(await line.rows("SELECT 1 FROM media")) == 1
+
+
+async def test_who_gives_up_waiting_finds_the_note_made_the_next_time(
+    line: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four texts at once and one slow voice: whoever has to give its reservation back, none is spoken twice and all go out."""
+    spoken: list[str] = []
+    booth = line.house.booth
+    speak = booth.speak
+
+    async def slowly(text: str, voice: str, seconds_max: float = 180.0) -> Any:
+        spoken.append(text)
+        await asyncio.sleep(1.0)
+        return await speak(text, voice, seconds_max)
+
+    monkeypatch.setattr(booth, "speak", slowly)
+    monkeypatch.setattr("gateway.dispatch.HOLD", timedelta(seconds=0.6))
+    sent = [await line.send(call({"text": f"{WORDS} {n}"}, f"+5730012340{n}7", f"p{n}")) for n in range(4)]
+    for one in sent:
+        done = await line.until(one["id"], "delivered", seconds=20)
+        outcomes = [attempt["outcome"] for attempt in done["attempts"]]
+        assert (outcomes[0], outcomes[-1]) == ("not_sent", "delivered")
+    assert sorted(spoken) == sorted(set(spoken))
+
+
+async def test_what_nobody_uses_is_forgotten(line: Town) -> None:
+    await line.until((await line.send(call()))["id"], "delivered")
+    await bring(line, recording())
+    for days, left in ((6, ["spoken", "uploaded"]), (2, ["uploaded"]), (390, ["uploaded"]), (3, [])):
+        await line.rows(f"UPDATE media SET used_at = used_at - interval '{days} days'")
+        await line.house.notes.forget()
+        assert [row["kind"] for row in await line.rows("SELECT kind FROM media ORDER BY kind")] == left
