@@ -74,7 +74,10 @@ def needs_inbound(rule: NeedsInbound, facts: Facts) -> list[Hold]:
         (
             at
             for at, reply in facts.replies
-            if reply.person == question.person.person and reply.channel in ALIKE[question.message.channel]
+            if reply.person == question.person.person
+            and reply.channel in ALIKE[question.message.channel]
+            # From another number of hers than the one that is written to: there she has not.
+            and question.message.address in (None, reply.address or question.message.address)
         ),
         default=None,
     )
