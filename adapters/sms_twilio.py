@@ -106,11 +106,16 @@ class TwilioSms:
         """Segments by GSM 03.38, and the operator's price for the number's prefix."""
         return quoted(to, text, self._settings.prices)
 
+    def sender(self, to: str, /) -> str | None:
+        """Always the same for the same person. Meets ``HasSenders``."""
+        senders = self._settings.senders
+        return sender_for(senders, to) if senders else None
+
     async def send(self, parcel: Parcel, /) -> Outcome:
         """Create one message with one POST."""
         if not encodable(parcel.text):
             return Rejected(code="unencodable", reason="the text is not Unicode: it holds half of a surrogate pair")
-        senders = self._settings.senders
+        sender = self.sender(parcel.to)
         service = self._settings.messaging_service_sid
         asked: dict[str, object] = {
             "to": parcel.to,
@@ -118,8 +123,8 @@ class TwilioSms:
             "status_callback": parcel.status_url,
             "validity_period": min(max(parcel.validity_seconds, VALIDITY_SECONDS_MIN), VALIDITY_SECONDS_MAX),
         }
-        if senders:
-            asked["from_"] = sender_for(senders, parcel.to)
+        if sender is not None:
+            asked["from_"] = sender
         if service is not None:
             asked["messaging_service_sid"] = service
         return await twilio_client.create(self._client, asked, _REFUSALS)

@@ -39,12 +39,13 @@ from storage.history import EventRow
 from storage.messages import AttemptRow, MessageRow
 from storage.outbox import EventOut
 from storage.people import AddressRow, Key
+from throttling.pacing import Lane
 from throttling.turns import Turns, in_turns, shares
 from tracelog.entry import instant
 from vocabulary.channel import AddressKind, Channel
 from vocabulary.event import Contacted, ContactOutcome, Event
 from vocabulary.ids import new_uuid
-from vocabulary.outcome import NotSent, Parcel, Rejected, Unknown
+from vocabulary.outcome import About, NotSent, Parcel, Rejected, Unknown
 from vocabulary.status import Status
 from vocabulary.verdict import Answer
 
@@ -55,6 +56,8 @@ BATCH_MAX: Final = 200
 FLIGHTS_MAX: Final = 256
 #: How long after its reservation an attempt without an ending is taken for abandoned, real time: well past the call's own limit.
 ABANDONED: Final = HOLD + CALL + timedelta(seconds=30)
+#: A reservation waits no longer than this for a turn that another worker has taken meanwhile.
+LANE_WAIT_SECONDS_MAX: Final = 2.0
 #: Messages decided in a round beyond those that its ways have room for.
 SPARE: Final = 8
 #: Somebody else is speaking with the same person: ask again then.
@@ -72,6 +75,7 @@ class Flight:
     attempt: AttemptRow
     way: Adapter = field(repr=False)
     load: Load = field(repr=False)
+    lanes: tuple[Lane, ...] = ()
     reserved_at: float
 
 
@@ -270,6 +274,12 @@ class Dispatcher:
             # Every way that the law allows is broken or at its pace: nothing is reserved.
             self._pause(batch, row, choice, now)
             return None
+        lanes = self._ways.lanes(way, row.tenant, address.address)
+        wait = self._ways.reserve(lanes)
+        if wait:
+            # Her, our number's or the tenant's turn has not come: nothing is reserved.
+            self._later(batch, row, min(now + timedelta(seconds=wait), row.expires_at))
+            return None
         choice = choice.through(way.name)
         attempt = AttemptRow(
             id=new_uuid(),
@@ -300,7 +310,7 @@ class Dispatcher:
             batch.hops.append((row.id, False, None))
         batch.entries[row.tenant].append(self._reserved_entry(row, case, choice, attempt, reserved, now))
         load = load_of(case.ask, choice.channel, case.contact.locale, way.name)
-        batch.flights.append(Flight(attempt=attempt, way=way, load=load, reserved_at=mono))
+        batch.flights.append(Flight(attempt=attempt, way=way, load=load, lanes=tuple(lanes), reserved_at=mono))
         return event
 
     def _pause(self, batch: _Batch, row: MessageRow, choice: Choice, now: datetime) -> None:
@@ -431,6 +441,13 @@ class Dispatcher:
     async def _pack(self, flight: Flight) -> Parcel | NotSent | Rejected:
         """The parcel, if it is made while the reservation may still be used: nothing has left us until then."""
         hold = flight.reserved_at + HOLD.total_seconds()
+        wait = await self._ways.enter(flight.lanes)
+        while 0 < wait < min(LANE_WAIT_SECONDS_MAX, hold - time.monotonic()):
+            await asyncio.sleep(wait)
+            wait = await self._ways.enter(flight.lanes)
+        if wait:
+            # Another worker's send had the turn, and holding the reservation so long would keep her busy.
+            return NotSent(reason="its turn has not come", retry_after_seconds=wait, about=About.PACE)
         if time.monotonic() > hold:
             return _HELD
         try:

@@ -166,8 +166,9 @@ def _paces(table: object, providers: Mapping[str, Any]) -> dict[str, Pace]:
     for name, pace in table.items():
         if name not in providers:
             raise Wrong(f"[pace] names {name}, and there is no [providers.{name}]")
-        if not isinstance(pace, dict) or set(pace) - {"per_second", "burst"}:
-            raise Wrong(f"[pace] {name} must look like {{ per_second = 50, burst = 50 }}")
+        if not isinstance(pace, dict) or set(pace) - {"per_second", "burst", "account", *_LANES}:
+            known = ", ".join(["per_second", "burst", "account", *_LANES])
+            raise Wrong(f"[pace] {name} must look like {{ per_second = 50, burst = 50 }}. Known are: {known}")
         per_second, burst = pace.get("per_second"), pace.get("burst", 1)
         if (
             isinstance(per_second, bool)
@@ -177,8 +178,29 @@ def _paces(table: object, providers: Mapping[str, Any]) -> dict[str, Pace]:
             raise Wrong(f"[pace] {name}: per_second must be a number from 0.001 to 100000")
         if isinstance(burst, bool) or not isinstance(burst, int) or not 1 <= burst <= 100_000:
             raise Wrong(f"[pace] {name}: burst must be a whole number from 1 to 100000")
-        found[name] = Pace(per_second=float(per_second), burst=burst)
+        account = pace.get("account")
+        if account is not None and (not isinstance(account, str) or not 0 < len(account) <= 64):
+            raise Wrong(f"[pace] {name}: account must be a name of 1 to 64 characters")
+        lanes = {lane.removesuffix("_per_second"): _lane(name, lane, pace.get(lane)) for lane in _LANES}
+        found[name] = Pace(per_second=float(per_second), burst=burst, account=account, **lanes)
+    shared: dict[str, tuple[str, Pace]] = {}
+    for name, pace in found.items():
+        if pace.account is not None:
+            other, same = shared.setdefault(pace.account, (name, pace))
+            if (pace.per_second, pace.burst) != (same.per_second, same.burst):
+                raise Wrong(f"[pace] {name} and {other} share an account and must name the same per_second and burst")
     return found
+
+
+_LANES: Final = ("sender_per_second", "chat_per_second", "tenant_per_second")
+
+
+def _lane(name: str, lane: str, rate: object) -> float | None:
+    if rate is None:
+        return None
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0.001 <= rate <= 100_000:
+        raise Wrong(f"[pace] {name}: {lane} must be a number from 0.001 to 100000")
+    return float(rate)
 
 
 def _networks(table: object) -> tuple[IPv4Network | IPv6Network, ...]:

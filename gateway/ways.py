@@ -8,11 +8,11 @@ from math import log
 from typing import Any
 from uuid import UUID
 
-from adapters.kit.port import Adapter
+from adapters.kit.port import Adapter, HasSenders
 from gateway.circuits import Circuits
 from storage.messages import AttemptRow
 from throttling.circuit import Use
-from throttling.pacing import Pacer
+from throttling.pacing import Lane, Pacer
 from vocabulary.channel import Channel
 from vocabulary.outcome import Outcome
 
@@ -104,6 +104,19 @@ class Ways:
     def names(self, channel: Channel) -> tuple[str, ...]:
         """The ways of a channel, in the operator's order."""
         return tuple(way.name for way in self._ways.get(channel, ()))
+
+    def lanes(self, way: Adapter, tenant: str, to: str) -> list[Lane]:
+        """What else one send is paced by: its sender, its person, its tenant."""
+        sender = way.sender(to) if isinstance(way, HasSenders) else None
+        return self._pacer.lanes(way.name, tenant=tenant, chat=to, sender=sender)
+
+    def reserve(self, lanes: Sequence[Lane]) -> float:
+        """Take a turn in every lane, as far as this process knows; else the seconds until they are free."""
+        return self._pacer.reserve(lanes) if lanes else 0.0
+
+    async def enter(self, lanes: Sequence[Lane]) -> float:
+        """Take the same turns before all workers; else the seconds until they are free."""
+        return await self._pacer.enter(lanes) if lanes else 0.0
 
     def note(self, way: str, outcome: Outcome) -> None:
         """An attempt by a way has ended so."""

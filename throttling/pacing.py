@@ -5,8 +5,9 @@ never a limit of the law.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from importlib import resources
 from typing import Any, Final
 
@@ -16,14 +17,41 @@ from redis.exceptions import RedisError
 SHARE_ALONE: Final = 0.25
 KEY_PREFIX: Final = "tregua:pace:"
 MICROSECONDS: Final = 1_000_000
+#: Lanes that a process remembers before it forgets those that are free.
+LANES_MAX: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Sends a second, and how many may go at once after a rest."""
+    """Sends a second, and how many may go at once after a rest.
+
+    ``account``: ways that name the same one share its pace. ``sender``, ``chat``, ``tenant``: sends a second of each of our
+    numbers, to each person, and of each tenant by this way; one at a time.
+    """
 
     per_second: float
     burst: int
+    account: str | None = None
+    sender: float | None = None
+    chat: float | None = None
+    tenant: float | None = None
+
+    def lanes(self, way: str, *, tenant: str, chat: str, sender: str | None) -> list["Lane"]:
+        """What else one send of a way is paced by. ``chat`` and ``sender`` are told by digests: no number stands in Redis."""
+        named = (("tenant", tenant, self.tenant), ("sender", sender, self.sender), ("chat", chat, self.chat))
+        return [
+            Lane(f"{way}:{kind}:{blake2b(name.encode(), digest_size=12).hexdigest()}", round(MICROSECONDS / rate))
+            for kind, name, rate in named
+            if rate is not None and name is not None
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One sender, person or tenant within a way, and the microseconds from one send to the next."""
+
+    name: str
+    interval: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +67,7 @@ class Pacer:
 
     def __init__(self, redis: Any, paces: Mapping[str, Pace]) -> None:
         self._paces = paces
+        self._lanes: dict[str, int] = {}
         self._take = redis.register_script(_lua("gcra_take"))
         self._give = redis.register_script(_lua("gcra_give"))
         self._alone: dict[str, int] = {}
@@ -50,7 +79,7 @@ class Pacer:
             return Granted(max(wanted, 0), 0.0)
         interval = round(MICROSECONDS / pace.per_second)
         try:
-            count, wait = await self._take(keys=[KEY_PREFIX + way], args=[interval, pace.burst, wanted])
+            count, wait = await self._take(keys=[_key(way, pace)], args=[interval, pace.burst, wanted])
         except (RedisError, OSError, TimeoutError):
             return self._take_alone(way, pace, wanted)
         return Granted(int(count), int(wait) / MICROSECONDS)
@@ -62,10 +91,45 @@ class Pacer:
             return
         interval = round(MICROSECONDS / pace.per_second)
         try:
-            await self._give(keys=[KEY_PREFIX + way], args=[interval, count])
+            await self._give(keys=[_key(way, pace)], args=[interval, count])
         except (RedisError, OSError, TimeoutError):
             # Lost with Redis: the way rests a little longer than it had to.
             return
+
+    def lanes(self, way: str, *, tenant: str, chat: str, sender: str | None) -> list[Lane]:
+        """The lanes of one send."""
+        pace = self._paces.get(way)
+        return [] if pace is None else pace.lanes(way, tenant=tenant, chat=chat, sender=sender)
+
+    def reserve(self, lanes: Sequence[Lane]) -> float:
+        """Take a turn in every lane, as far as this process knows: 0 when all were free, else seconds until they are, and none
+        is taken. Asks nobody, so it may be called with a transaction open."""
+        now = _now()
+        wait = max((self._lanes.get(lane.name, 0) - now for lane in lanes), default=0)
+        if wait > 0:
+            return wait / MICROSECONDS
+        for lane in lanes:
+            self._lanes[lane.name] = now + lane.interval
+        if len(self._lanes) > LANES_MAX:
+            self._lanes = {name: until for name, until in self._lanes.items() if until > now}
+        return 0.0
+
+    async def enter(self, lanes: Sequence[Lane]) -> float:
+        """Take the same turns before all workers: 0, or seconds until another one's send has had its span."""
+        taken: list[Lane] = []
+        try:
+            for lane in lanes:
+                count, wait = await self._take(keys=[KEY_PREFIX + lane.name], args=[lane.interval, 1, 1])
+                if not int(count):
+                    self._lanes[lane.name] = _now() + int(wait)
+                    for other in taken:
+                        await self._give(keys=[KEY_PREFIX + other.name], args=[other.interval, 1])
+                    return int(wait) / MICROSECONDS
+                taken.append(lane)
+        except (RedisError, OSError, TimeoutError):
+            # Alone: what this process has reserved is what it goes by.
+            return 0.0
+        return 0.0
 
     def _take_alone(self, way: str, pace: Pace, wanted: int) -> Granted:
         interval = round(MICROSECONDS / (pace.per_second * SHARE_ALONE))
@@ -76,6 +140,14 @@ class Pacer:
         arrival += count * interval
         self._alone[way] = arrival
         return Granted(count, max(0, arrival + interval - now - burst * interval) / MICROSECONDS)
+
+
+def _key(way: str, pace: Pace) -> str:
+    return KEY_PREFIX + (way if pace.account is None else f"account:{pace.account}")
+
+
+def _now() -> int:
+    return time.monotonic_ns() // 1000
 
 
 def _lua(name: str) -> str:

@@ -33,6 +33,15 @@ class Hook:
 
 
 @runtime_checkable
+class HasSenders(Protocol):
+    """A way with several numbers of ours, each of which its provider paces by itself."""
+
+    def sender(self, to: str, /) -> str | None:
+        """The one from which that address is written to, None where the provider chooses."""
+        ...
+
+
+@runtime_checkable
 class Pulls(Protocol):
     """A way that can list what people sent us: no hook that was lost takes a stop with it."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import itertools
 import time
 from pathlib import Path
 
@@ -52,3 +53,23 @@ async def test_two_workers_share_the_pace(
         statuses = [(await found.get(identity))["status"] for identity in ids]
         assert statuses.count("queued") == 5, statuses
         assert senders[0].resting() == ["sms"]
+
+
+async def test_a_tenant_s_own_pace_holds_and_nothing_is_reserved_that_waits_for_it(
+    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    async with town(await new_database(like=template_url), redis_url, tmp_path) as found:
+        lanes = Pace(per_second=1000, burst=100, tenant=4)
+        paced = dataclasses.replace(found.house.settings, paces={PROVIDER: lanes})
+        found.house = dataclasses.replace(found.house, settings=paced)
+        await found.house.redis.flushall()
+        ids = [(await found.send(message(person(f"p{n}", number(n)))))["id"] for n in range(8)]
+        started = time.monotonic()
+        found.start_worker()
+        for identity in ids:
+            await found.until(identity, "delivered", seconds=20)
+        assert time.monotonic() - started >= 7 / 4 - 0.1
+        rows = await found.rows("SELECT reserved_at FROM attempt ORDER BY reserved_at")
+        assert len(rows) == 8, "none was reserved before its turn"
+        apart = [(b["reserved_at"] - a["reserved_at"]).total_seconds() for a, b in itertools.pairwise(rows)]
+        assert min(apart) > 0.15, apart
