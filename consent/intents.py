@@ -87,11 +87,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Scores of resembling a stop from which a reply is held, is a stop, and below which a rule that says stop is doubted."""
+    """Scores of resembling a stop from which a reply is held, is a stop, and below which a rule that says stop is doubted.
+
+    ``unsure``: by how much a reply must resemble the unclear ones more than anything else to be held as one of them.
+    """
 
     hold: int
     stop: int
     veto: int
+    unsure: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,9 @@ def _all_ways() -> Ways:
 
 
 #: What is told apart by resemblance where the rules heard nothing.
-_RESEMBLED: Final = tuple(intent for intent in Intent if intent not in (Intent.STOP_ALL, Intent.STOP_CHANNEL))
+_RESEMBLED: Final = tuple(
+    intent for intent in Intent if intent not in (Intent.STOP_ALL, Intent.STOP_CHANNEL, Intent.UNSURE)
+)
 
 
 def classify(text: str, *, context: Context | None = None, locale: str | None = None) -> Intent:
@@ -176,7 +182,10 @@ def _weighed(
                 return Reading(Intent(like.likeliest((Intent.STOP_ALL, Intent.STOP_CHANNEL))), ruled=False)
             if like.stop >= limits.hold:
                 return Reading(Intent.UNSURE, ruled=False)
-            return Reading(Intent(like.likeliest(_RESEMBLED)), ruled=False)
+            likeliest = Intent(like.likeliest(_RESEMBLED))
+            if like.intents[Intent.UNSURE] - like.intents[likeliest] > limits.unsure:
+                likeliest = Intent.UNSURE
+            return Reading(likeliest, ruled=False)
         case _:
             return Reading(ruled.intent)
 

@@ -41,7 +41,7 @@ STEPS_MAX: Final = 2_000
 FOLDS: Final = 5
 STOPS: Final = ("stop_all", "stop_channel")
 #: Where the whole system holds and where it is sure, in a model's own unit (natural logarithm of the odds).
-LIMITS: Final = {"hold": -1.5, "stop": 3.0, "veto": -3.0}
+LIMITS: Final = {"hold": -1.2, "stop": 3.0, "veto": -3.0, "unsure": 0.7}
 
 Row = dict[str, str]
 
@@ -161,6 +161,7 @@ def folds(rows: Sequence[Row]) -> None:
                     hold=round(hold * per),
                     stop=round(stop * per),
                     veto=model.limits["veto"],
+                    unsure=model.limits["unsure"],
                 )
                 for row in judged:
                     got, wanted = told(row, Ways(model=model, limits=limits)), row["intent"]
