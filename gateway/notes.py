@@ -55,6 +55,8 @@ class NoteRoom:
         self._links = links
         # Each with this process's monotonic clock when the database last heard that it is used.
         self._at_hand: OrderedDict[tuple[str, bytes], tuple[MediaRow, float]] = OrderedDict()
+        # Who heard each of them, as far as this process knows; None: several.
+        self._heard_by: OrderedDict[UUID, str | None] = OrderedDict()
         self._being_made: dict[tuple[str, bytes], asyncio.Task[MediaRow]] = {}
 
     async def note_for(
@@ -70,7 +72,7 @@ class NoteRoom:
             if not words or not available():
                 return None
             try:
-                row = await self.spoken(attempt.tenant, words, voice_for(locale))
+                row = await self.spoken(attempt.tenant, attempt.contact, words, voice_for(locale))
             except Unfit as unfit:
                 return Rejected(code="note", reason=f"the text as sound {SAID.get(unfit.flaw, FAILED)}")
             except Unavailable:
@@ -78,16 +80,30 @@ class NoteRoom:
         assert row.body is not None
         return Note(url=await self._url(row.id), audio=row.body, seconds=row.seconds or 0.0)
 
-    async def spoken(self, tenant: str, words: str, voice: str) -> MediaRow:
-        """The words as a note, spoken once. Raises Unfit or Unavailable."""
-        digest = sha256(f"{_MADE_BY}\n{voice}\n{words}".encode()).digest()
+    async def spoken(self, tenant: str, contact: str, words: str, voice: str) -> MediaRow:
+        """The words as a note, spoken once, whoever hears them. Raises Unfit or Unavailable."""
+        row = await self._found(tenant, contact, words, voice)
+        if self._heard_by.setdefault(row.id, contact) not in (None, contact):
+            # No longer one person's: it does not go when she is erased. It may be that she has been, and it is gone already.
+            if not await self._database.run(lambda connection: media.shared(connection, row.id, contact)):
+                self._at_hand.pop((tenant, _digest(words, voice)), None)
+                del self._heard_by[row.id]
+                return await self._found(tenant, contact, words, voice)
+            self._heard_by[row.id] = None
+        self._heard_by.move_to_end(row.id)
+        while len(self._heard_by) > AT_HAND_MAX:
+            self._heard_by.popitem(last=False)
+        return row
+
+    async def _found(self, tenant: str, contact: str, words: str, voice: str) -> MediaRow:
+        digest = _digest(words, voice)
         known = self._at_hand.get((tenant, digest))
         if known is not None and monotonic() - known[1] < AT_HAND_SECONDS_MAX:
             self._at_hand.move_to_end((tenant, digest))
             return known[0]
         making = self._being_made.get((tenant, digest))
         if making is None:
-            making = asyncio.create_task(self._made(tenant, words, voice, digest))
+            making = asyncio.create_task(self._made(tenant, contact, words, voice, digest))
             self._being_made[tenant, digest] = making
             making.add_done_callback(lambda task: self._done(tenant, digest, task))
         # Who waits may have to give up before its turn comes; the note is made all the same, for its next try.
@@ -98,16 +114,18 @@ class NoteRoom:
         if not available():
             return 0
 
-        async def due(connection: Connection) -> list[tuple[str, StoredAsk, str | None]]:
+        async def due(connection: Connection) -> list[tuple[str, str, StoredAsk, str | None]]:
             legal, _ = await self._clock.now(connection)
             rows = await media.soon_spoken(connection, legal, legal + AHEAD, AHEAD_MAX)
-            return [(tenant, msgspec.json.decode(ask, type=StoredAsk), locale) for tenant, ask, locale in rows]
+            return [
+                (tenant, who, msgspec.json.decode(ask, type=StoredAsk), locale) for tenant, who, ask, locale in rows
+            ]
 
         found = await self._database.read(due)
-        for tenant, ask, locale in found:
+        for tenant, contact, ask, locale in found:
             for words in dict.fromkeys(_words(ask)):
                 try:
-                    await self.spoken(tenant, words, voice_for(locale))
+                    await self.spoken(tenant, contact, words, voice_for(locale))
                 except (Unfit, Unavailable) as error:
                     # Its own turn will say so, where it is answered for.
                     log.info("note.not_ahead", error=type(error).__name__)
@@ -132,13 +150,17 @@ class NoteRoom:
         await self._database.run(lambda connection: self._used(connection, identity))
         return row
 
-    async def _made(self, tenant: str, words: str, voice: str, digest: bytes) -> MediaRow:
+    async def _made(self, tenant: str, contact: str, words: str, voice: str, digest: bytes) -> MediaRow:
         row = await self._database.read(lambda connection: media.same(connection, tenant, "spoken", digest))
         if row is None:
-            row = await self._speak(tenant, words, voice, digest)
-        else:
-            identity = row.id
-            await self._database.run(lambda connection: self._used(connection, identity))
+            return await self._speak(tenant, contact, words, voice, digest)
+        identity = row.id
+
+        async def told(connection: Connection) -> None:
+            await self._used(connection, identity)
+            await media.shared(connection, identity, contact)
+
+        await self._database.run(told)
         return row
 
     def _done(self, tenant: str, digest: bytes, making: "asyncio.Task[MediaRow]") -> None:
@@ -151,13 +173,13 @@ class NoteRoom:
         while len(self._at_hand) > AT_HAND_MAX:
             self._at_hand.popitem(last=False)
 
-    async def _speak(self, tenant: str, words: str, voice: str, digest: bytes) -> MediaRow:
+    async def _speak(self, tenant: str, contact: str, words: str, voice: str, digest: bytes) -> MediaRow:
         made = await self._booth.speak(words, voice)
 
         async def job(connection: Connection) -> tuple[UUID, float]:
             _, real = await self._clock.now(connection)
             identity, seconds, _ = await media.add(
-                connection, new_uuid(), tenant, "spoken", digest, made.audio, made.seconds, real
+                connection, new_uuid(), tenant, "spoken", digest, made.audio, made.seconds, real, contact
             )
             return identity, seconds
 
@@ -181,6 +203,11 @@ class NoteRoom:
             return (await self._clock.now(connection))[1]
 
         return self._links.url(identity, await self._database.read(now))
+
+
+def _digest(words: str, voice: str) -> bytes:
+    """What a spoken note is found by."""
+    return sha256(f"{_MADE_BY}\n{voice}\n{words}".encode()).digest()
 
 
 def _words(ask: StoredAsk) -> list[str]:

@@ -56,9 +56,13 @@ async def add(
     body: bytes,
     seconds: float,
     real: datetime,
+    contact: str | None = None,
 ) -> tuple[UUID, float, bool]:
-    """Keep a note; the id, its seconds, and whether it is new. What was made of the same before is handed back instead."""
-    row = await connection.fetchrow(queries(_SQL)["add"], identity, tenant, kind, digest, seconds, body, real)
+    """Keep a note; the id, its seconds, and whether it is new. What was made of the same before is handed back instead.
+
+    ``contact``: to whom alone it is said, so that it goes when she is erased; None for what is nobody's.
+    """
+    row = await connection.fetchrow(queries(_SQL)["add"], identity, tenant, kind, digest, seconds, body, real, contact)
     return row["id"], row["seconds"], row["new"]
 
 
@@ -80,6 +84,11 @@ async def open_(connection: Connection, identity: UUID) -> MediaRow | None:
 async def used(connection: Connection, identity: UUID, real: datetime) -> None:
     """Keep it from being forgotten; written once a day at most."""
     await connection.execute(queries(_SQL)["used"], identity, real)
+
+
+async def shared(connection: Connection, identity: UUID, contact: str) -> bool:
+    """A note is said to this person too; whether it is still there."""
+    return await connection.fetchval(queries(_SQL)["shared"], identity, contact) is not None
 
 
 async def known(connection: Connection, named: Iterable[tuple[str, UUID]]) -> dict[tuple[str, UUID], float]:
@@ -128,7 +137,7 @@ async def later(connection: Connection, identity: UUID, next_at: datetime) -> No
 
 
 async def erase(connection: Connection, tenant: str, contact: str) -> None:
-    """Everything that came in with a person's replies."""
+    """Everything that came in with a person's replies, and what was spoken to nobody else."""
     await connection.execute(queries(_SQL)["erase"], tenant, contact)
 
 
@@ -141,10 +150,10 @@ async def forget(
 
 async def soon_spoken(
     connection: Connection, since: datetime, until: datetime, limit: int
-) -> list[tuple[str, str, str | None]]:
-    """Messages due in that span of the law's time that may be spoken: tenant, ask, locale."""
+) -> list[tuple[str, str, str, str | None]]:
+    """Messages due in that span of the law's time that may be spoken: tenant, contact, ask, locale."""
     rows = await connection.fetch(queries(_SQL)["soon_spoken"], since, until, limit)
-    return [(row["tenant"], row["ask"], row["locale"]) for row in rows]
+    return [(row["tenant"], row["contact"], row["ask"], row["locale"]) for row in rows]
 
 
 def _row(row: Any) -> MediaRow | None:

@@ -9,7 +9,7 @@ CREATE TABLE media (
   digest bytea,                             -- of what it was made from: SHA-256 of the upload, or of voice and words
   seconds real,                             -- of sound
   body bytea,                               -- uploaded, spoken: the note itself, mono OGG/Opus
-  contact text,                             -- whose reply it came with
+  contact text,                             -- whose reply it came with; spoken: to whom alone it is said
   event uuid,                               -- that reply
   provider text,                            -- the way by which it came
   source text,                              -- where that provider keeps it; forgotten once it is here

@@ -1,8 +1,9 @@
 -- name: add
 -- A sound. The same one of the same tenant is there once: whoever comes second gets the first one's id.
-INSERT INTO media (id, tenant, kind, state, type, digest, seconds, body, created_at, used_at)
-VALUES ($1, $2, $3, 'kept', 'audio/ogg', $4, $5, $6, $7, $7)
-ON CONFLICT (tenant, kind, digest) WHERE kind <> 'reply' DO UPDATE SET used_at = excluded.used_at
+INSERT INTO media (id, tenant, kind, state, type, digest, seconds, body, created_at, used_at, contact)
+VALUES ($1, $2, $3, 'kept', 'audio/ogg', $4, $5, $6, $7, $7, $8)
+ON CONFLICT (tenant, kind, digest) WHERE kind <> 'reply' DO UPDATE SET used_at = excluded.used_at,
+  contact = CASE WHEN media.contact = excluded.contact THEN media.contact END
 RETURNING id, seconds, xmax = 0 AS new
 
 -- name: same
@@ -20,6 +21,10 @@ SELECT id, tenant, kind, state, type, seconds, body FROM media WHERE id = $1 AND
 -- name: used
 -- Somebody still needs it; a day is near enough.
 UPDATE media SET used_at = $2::timestamptz WHERE id = $1 AND used_at < $2::timestamptz - interval '1 day'
+
+-- name: shared
+-- It is said to somebody else too ($2): from now on it is not one person's.
+UPDATE media SET contact = CASE WHEN contact = $2 THEN contact END WHERE id = $1 RETURNING id
 
 -- name: known
 -- Which of these are a tenant's own recordings, and how long each is.
@@ -55,7 +60,7 @@ UPDATE media SET state = 'gone', why = $2, source = NULL, next_at = NULL WHERE i
 UPDATE media SET next_at = $2 WHERE id = $1 AND state = 'wanted'
 
 -- name: erase
--- Everything that came in with the replies of one person.
+-- Everything that came in with the replies of one person, and what was spoken to nobody else.
 DELETE FROM media WHERE tenant = $1 AND contact = $2
 
 -- name: forget
@@ -63,8 +68,8 @@ DELETE FROM media WHERE tenant = $1 AND contact = $2
 DELETE FROM media WHERE (kind = 'spoken' AND used_at < $1) OR (kind = 'reply' AND created_at < $2) OR (kind = 'uploaded' AND used_at < $3)
 
 -- name: soon_spoken
--- Messages due between $1 and $2 that may have to be spoken, with the reader's locale.
-SELECT m.tenant, m.ask::text AS ask, c.locale
+-- Messages due between $1 and $2 that may have to be spoken, with whose they are and the reader's locale.
+SELECT m.tenant, m.contact, m.ask::text AS ask, c.locale
 FROM message m JOIN contact c ON c.tenant = m.tenant AND c.id = m.contact
 WHERE m.status IN ('queued', 'deferred') AND m.due_at BETWEEN $1 AND $2
   AND ('voice' = ANY (m.channels) OR m.ask ->> 'form' = 'voice_note' OR m.ask -> 'content' -> 'audio' ->> 'speech' IS NOT NULL)

@@ -163,11 +163,18 @@ async def test_a_link_ends_in_real_time(line: Town) -> None:
 async def test_the_same_words_are_spoken_once(line: Town) -> None:
     await line.until((await line.send(call()))["id"], "delivered")
     await line.until((await line.send(call(number="+573001234577", identity="bea")))["id"], "delivered")
-    assert len(await line.rows("SELECT 1 FROM media")) == 1
+    # Said to two, it belongs to neither; what was said to her alone goes when she is erased.
+    assert [row["contact"] for row in await line.rows("SELECT contact FROM media")] == [None]
     in_english = call(number="+573001234578", identity="cy", person={"locale": "en-US"})
     await line.until((await line.send(in_english))["id"], "delivered")
-    assert len(await line.rows("SELECT 1 FROM media")) == 2
+    owners = await line.rows("SELECT contact FROM media ORDER BY contact NULLS FIRST")
+    assert [row["contact"] for row in owners] == [None, "cy"]
     assert "press 9" in (await line.arrived("+573001234578"))[0]["text"]
+    # Erased with her, it is spoken anew for the next who hears the same.
+    await line.rows("DELETE FROM media WHERE contact = 'cy'")
+    after = call(number="+573001234579", identity="dee", person={"locale": "en-US"})
+    await line.until((await line.send(after))["id"], "delivered")
+    assert (await fetch(line, (await line.arrived("+573001234579"))[0]["audio_url"]))[0] == 200
 
 
 async def test_speech_and_a_recording_are_played(line: Town) -> None:
