@@ -129,7 +129,8 @@ class Answers:
 
 Wish = StopHere | StopAll | NotMe | Disputes | CannotNow | CallMe | WillPay | Prefers | NotAt | Speaks | Answers
 
-_AMOUNT: Final = re.compile(r"[0-9][0-9 .,']{0,24}")
+#: Digits with one mark between groups of them at a time: two in a row are a slip, and a guess at money is worse than a question.
+_AMOUNT: Final = re.compile(r"(?=.{1,25}$)[0-9]+(?:[ .,'][0-9]+)*")
 
 
 def wish_of(fields: Mapping[str, str], today: date) -> Wish:

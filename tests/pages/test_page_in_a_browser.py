@@ -256,7 +256,7 @@ async def test_a_message_that_comes_while_she_looks_is_told_and_read_when_it_was
     page = await opened(url)
     note = page.locator("[data-note]").first
     await note.scroll_into_view_if_needed()
-    await page.wait_for_function("document.getElementById('fresh').hidden === false", timeout=8000)
+    await page.locator("#fresh").wait_for()
     (row,) = await site.rows("SELECT state FROM attempt WHERE contact = $1 AND channel = 'web'", identity)
     assert row["state"] == "read"
     await clean(page, "fresh")
