@@ -81,6 +81,16 @@ class DecisionShown(Struct, frozen=True):
         | UnsetType
     ) = UNSET
     decisions: list["DecisionShown"] | UnsetType = UNSET
+    provider: str | UnsetType = UNSET
+    passed_over: (
+        Annotated[
+            list["DecisionShown"],
+            Meta(
+                description="Ways of the channel that the law forbids while it allows another, each with its `provider`."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class AttemptShown(Struct, frozen=True):
