@@ -67,3 +67,20 @@ def test_any_text_fits_into_its_segments_and_not_into_far_fewer(text: str):
         assert alone < counted.units <= counted.segments * joined
         # At most one unit of each full segment stays empty.
         assert counted.units > (counted.segments - 1) * (joined - 1)
+
+
+@given(st.text(st.sampled_from(["a", "ñ", "@", "€", "{", "\n", "á"]), max_size=400))
+def test_the_short_count_is_the_long_one(text: str):
+    """Most texts are counted by one pattern: it must never say anything else than counting character by character."""
+    counted = segmented(text)
+    if "á" in text:
+        assert counted.encoding is Encoding.UCS_2
+        return
+    septets = [2 if character in "€{" else 1 for character in text]
+    room, segments = 153, 1
+    for cost in septets:
+        if cost > room:
+            segments, room = segments + 1, 153
+        room -= cost
+    assert counted.units == sum(septets)
+    assert counted.segments == (1 if sum(septets) <= 160 else segments)

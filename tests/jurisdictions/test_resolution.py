@@ -1,8 +1,11 @@
 """Which packs and zones count, and why."""
 
+import random
+
+import phonenumbers
 import pytest
 
-from jurisdictions.resolution import GIVEN, packs_for, zones_for
+from jurisdictions.resolution import GIVEN, number_of, packs_for, zones_for
 
 KNOWN = frozenset({"CO", "US", "US-MA", "UK"})
 
@@ -67,3 +70,24 @@ def test_given_zones_and_those_of_the_number_all_count_once():
 
 def test_what_she_said_herself_replaces_the_rest():
     assert zones_for(given=["America/Bogota"], number="+12125550123", stated=["Europe/Madrid"]) == ("Europe/Madrid",)
+
+
+def test_numbers_are_read_by_hand_as_the_reader_reads_them() -> None:
+    """Every country's examples, and numbers that keep what is dialled within a country: no shortcut reads another number."""
+    chance = random.Random(7)
+    codes = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+    tried = [
+        phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+        for region in phonenumbers.SUPPORTED_REGIONS
+        for kind in range(11)
+        if (example := phonenumbers.example_number_for_type(region, kind)) is not None
+    ]
+    tried += [f"+{chance.choice(codes)}{chance.randrange(10 ** chance.randrange(5, 12))}" for _ in range(5_000)]
+    for number in tried:
+        try:
+            expected = phonenumbers.parse(number)
+        except phonenumbers.NumberParseException:
+            with pytest.raises(phonenumbers.NumberParseException):
+                number_of(number)
+            continue
+        assert number_of(number) == expected, number
