@@ -17,7 +17,7 @@ from rapidfuzz.process import extractOne
 
 from consent.learned import Learned, learned
 from consent.lexicon import Lexicon, Meaning, lexicon, squeezed
-from consent.normal import MARKS, QUESTION, tokens
+from consent.normal import BREAK, MARKS, QUESTION, tokens
 from consent.phrases import Found
 
 #: Letters that may be missing, too many, wrong or swapped in a list's ``near`` word, and in a long word of a phrase.
@@ -109,11 +109,12 @@ class Ways:
 
 @dataclass(frozen=True, slots=True)
 class _Ruled:
-    """What the rules say, and whether something in the reply was found to be no stop though it sounds like one."""
+    """What the rules say; ``denied``: something in the reply sounds like a stop and is none; ``clear``: it is a sentence of its own."""
 
     intent: Intent
     bare: bool = False
     denied: bool = False
+    clear: bool = False
 
 
 @cache
@@ -174,7 +175,8 @@ def _weighed(
     like = model.resemblance(words, context, lexicon().classes)
     match ruled.intent:
         case Intent.STOP_ALL | Intent.STOP_CHANNEL:
-            return Reading(Intent.UNSURE if like.stop < limits.veto else ruled.intent)
+            doubted = like.stop < limits.veto and not ruled.clear
+            return Reading(Intent.UNSURE if doubted else ruled.intent)
         case Intent.START:
             return Reading(Intent.UNSURE if like.stop >= limits.stop else Intent.START)
         case Intent.OTHER:
@@ -232,17 +234,27 @@ def _intent_in_words(words: list[str], lists: Lexicon) -> _Ruled:
                 left[one.start : one.end] = [_TAKEN] * (one.end - one.start)
         meanings -= _ASKED_OF_WHAT_IS_LEFT
         meanings |= {one.meaning for one in lists.phrases.find(left)} & _ASKED_OF_WHAT_IS_LEFT
+    said_between_pauses = any(_is_stop_clause(clause, lists) for clause in _clauses(left))
     if Meaning.STOP in meanings:
-        return _Ruled(Intent.STOP_CHANNEL if _leaves_a_way(found) else Intent.STOP_ALL)
+        clear = said_between_pauses or any(_stands_alone(one, left, lists) for one in lists.phrases.find(left))
+        return _Ruled(Intent.STOP_CHANNEL if _leaves_a_way(found) else Intent.STOP_ALL, clear=clear)
     if Meaning.STOP_ONE in meanings:
         return _Ruled(Intent.STOP_CHANNEL)
-    said_between_pauses = any(_is_stop_clause(clause, lists) for clause in _clauses(left))
     if Meaning.START in meanings:
         return _Ruled(Intent.UNSURE if said_between_pauses else Intent.START)
     if said_between_pauses:
-        return _Ruled(Intent.STOP_ALL)
+        return _Ruled(Intent.STOP_ALL, clear=True)
     unsure = not meanings.isdisjoint({Meaning.UNSURE, Meaning.QUESTION})
     return _Ruled(Intent.UNSURE if unsure else Intent.OTHER, denied=denied)
+
+
+def _stands_alone(one: Found, words: list[str], lists: Lexicon) -> bool:
+    """Whether a stop is all that is said between two pauses, courtesies aside."""
+    if one.meaning != Meaning.STOP:
+        return False
+    before = next((word for word in reversed(words[: one.start]) if word not in lists.filler), BREAK)
+    after = next((word for word in words[one.end :] if word not in lists.filler), BREAK)
+    return before in MARKS and after in MARKS and after != QUESTION
 
 
 def _leaves_a_way(found: list[Found]) -> bool:
