@@ -261,7 +261,7 @@ async def test_a_message_that_comes_while_she_looks_is_told_and_read_when_it_was
     assert row["state"] == "read"
     await clean(page, "fresh")
     await page.get_by_role("link", name="Ver el mensaje nuevo").tap()
-    assert await page.locator("[data-read=yes]").count() == 1
+    await page.locator("[data-read=yes]").wait_for()
 
 
 HOSTILE = (
