@@ -190,8 +190,7 @@ class Starter:
         digest = hmac.digest(self._secret, f"answered\n{reply.sender}".encode(), "sha256").hex()[:32]
         if not await hooks.first_seen(connection, [(provider, f"answered:{digest}")], real):
             return None
-        language = (reply.language or "es")[:2].lower()
-        return Sorry(provider=provider, chat=reply.sender, text=SORRY.get(language, SORRY["es"]))
+        return Sorry(provider=provider, chat=reply.sender, text=sorry_in(reply.language))
 
     def answer(self, sorry: Iterable[Sorry]) -> None:
         """Say it, after the commit and beside everything else: nobody waits for it and nothing depends on it."""
@@ -227,6 +226,11 @@ class Starter:
         todo.entries.setdefault(contact.tenant, []).append(statement_entry(self._scribe, contact, said, now))
         data = {"contact": contact.id, "state": state.value, "channel": used.channel, "by": "start"}
         todo.events.append(event("consent.changed", contact.tenant, contact.id, now, data))
+
+
+def sorry_in(language: str | None) -> str:
+    """The answer in the language of her program; Spanish where it is none of ours."""
+    return SORRY.get((language or "")[:2].lower(), SORRY["es"])
 
 
 def commanded(reply: Reply) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.compose import Pace
-from gateway.starts import OPEN_MAX, SORRY
+from gateway.starts import OPEN_MAX, SORRY, sorry_in
 from tests.conftest import NewDatabase
 from tests.gateway.test_mail import events
 from tests.gateway.test_spine import export
@@ -126,8 +126,7 @@ async def test_a_link_binds_once(chat: Town) -> None:
     assert len(await chats(chat)) == 1
 
 
-@pytest.mark.parametrize("language", ["es"])
-async def test_a_link_that_binds_nothing_is_answered_once_and_kindly(chat: Town, language: str) -> None:
+async def test_a_link_that_binds_nothing_is_answered_once_and_kindly(chat: Town) -> None:
     await told(chat)
     used, old = await link(chat), await link(chat)
     await wrote(chat, f"/start {used}", "573000000111")
@@ -140,9 +139,27 @@ async def test_a_link_that_binds_nothing_is_answered_once_and_kindly(chat: Town,
             break
         await asyncio.sleep(0.02)
     await asyncio.sleep(0.2)
-    assert [line["text"] for line in await chat.arrived(CHAT)] == [SORRY[language]]
+    assert [line["text"] for line in await chat.arrived(CHAT)] == [SORRY["es"]]
     assert await chats(chat) == [("573000000111", "personal", "supplied")]
     assert await chat.rows("SELECT 1 FROM attempt") == []
+
+
+@pytest.mark.parametrize(
+    ("language", "spoken"),
+    [("es-CO", "es"), ("en", "en"), ("pt-br", "pt"), ("PT", "pt"), ("fr", "es"), ("", "es"), (None, "es")],
+)
+def test_a_stranger_is_answered_in_the_language_of_the_program(language: str | None, spoken: str) -> None:
+    assert sorry_in(language) == SORRY[spoken]
+
+
+async def test_a_link_of_somebody_who_was_erased_binds_nothing(chat: Town) -> None:
+    await told(chat)
+    token = await link(chat)
+    status, _, _ = await chat.call("DELETE", "/v1/contacts/ana")
+    assert status < 300
+    await wrote(chat, f"/start {token}")
+    assert (await chat.call("GET", "/v1/contacts/ana"))[0] in (404, 410)
+    assert await chat.rows("SELECT 1 FROM address") == []
 
 
 async def test_a_link_lifts_nothing_that_she_took_back(chat: Town) -> None:
