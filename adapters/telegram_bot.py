@@ -141,7 +141,8 @@ class _NotDoneError(TelegramError):
     """An answer that is not a readable 2xx, as the package would hide its status from us and log its body."""
 
     def __init__(self, answered: Answered) -> None:
-        super().__init__(f"status {answered.status}")
+        words = (_object(answered) or {}).get("description")
+        super().__init__(f"{answered.status} {_without_person(words) if isinstance(words, str) else ''}".rstrip())
         self.answered = answered
 
 

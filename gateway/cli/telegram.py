@@ -95,7 +95,7 @@ def _done(way: str | None, job: Callable[[str, Any], Awaitable[Any]], as_json: b
         typer.echo(f"tregua: {error}", err=True)
         raise typer.Exit(2) from None
     except TelegramError as error:
-        # The words of refusals name neither token nor secret; what else went wrong is told by its kind alone.
+        # Telegram's words name neither token nor secret; what else went wrong is told by its kind alone.
         typer.echo(f"tregua: Telegram did not take it: {error.message[:200]}", err=True)
         raise typer.Exit(1) from None
     if as_json:
