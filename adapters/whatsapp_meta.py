@@ -19,8 +19,9 @@ import aiohttp
 from adapters.kit import media
 from adapters.kit.discovery import Spec
 from adapters.kit.documents import encodable, reason
-from adapters.kit.media import Store
 from adapters.kit.port import Forged, Hook, Unreadable
+from adapters.kit.media import Store
+from adapters.kit.retry import RETRY_AFTER_SECONDS_MAX, retry_after
 from adapters.kit.settings import Table
 from adapters.kit.transport import Answered, NothingLeft, Transport
 from adapters.kit.verification import Algorithm, Digits, Signed
@@ -28,6 +29,7 @@ from adapters.whatsapp_meta_errors import Meaning, code_of
 from adapters.whatsapp_meta_hooks import told
 from vocabulary.channel import Channel
 from vocabulary.outcome import (
+    About,
     CannotTell,
     Lost,
     Note,
@@ -58,7 +60,9 @@ UPLOADED_SECONDS: Final = 86_400.0
 UPLOADED_MAX: Final = 256
 NOTE_TYPE: Final = "audio/ogg; codecs=opus"
 
-RETRY_AFTER_SECONDS_MAX: Final = 3_600.0
+#: What a refusal that may be tried again is about.
+_ABOUT: Final = {Meaning.LATER: About.PACE, Meaning.PAIR: About.MESSAGE, Meaning.OURS: About.ACCOUNT}
+
 CHALLENGE: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 
 #: 408 and 409 may stand for a message that was taken.
@@ -328,17 +332,19 @@ def _refused(answered: Answered) -> NotSent | Rejected | Unknown:
     number, message = error.get("code"), error.get("message")
     if type(number) is not int or not isinstance(message, str):
         if answered.status == 429:
-            return NotSent(reason="throttled", retry_after_seconds=_asked_rest(answered.headers))
+            return NotSent(reason="throttled", retry_after_seconds=_asked_rest(answered.headers), about=About.PACE)
         return Unknown(reason=f"answered {answered.status}")
     code = code_of(number)
-    if code.meaning in (Meaning.LATER, Meaning.OURS):
+    if code.meaning in _ABOUT:
         rest = max(code.rest_seconds, _asked_rest(answered.headers) or 0.0)
-        return NotSent(reason=f"not taken now: {number}", retry_after_seconds=rest)
+        return NotSent(reason=f"not taken now: {number}", retry_after_seconds=rest, about=_ABOUT[code.meaning])
     certain = 400 <= answered.status < 500 and answered.status not in _UNCERTAIN_STATUSES
     if code.meaning is Meaning.UNCERTAIN or not certain:
         return Unknown(reason=f"answered {answered.status}, code {number}")
     if answered.status == 429:
-        return NotSent(reason=f"throttled: {number}", retry_after_seconds=_asked_rest(answered.headers))
+        return NotSent(
+            reason=f"throttled: {number}", retry_after_seconds=_asked_rest(answered.headers), about=About.PACE
+        )
     return Rejected(code=str(number), reason=reason(message), opted_out=code.opted_out)
 
 
@@ -347,9 +353,9 @@ def _asked_rest(headers: Mapping[str, str]) -> float | None:
 
     https://developers.facebook.com/docs/graph-api/overview/rate-limiting#headers-2
     """
-    plain = headers.get("Retry-After", "").strip()
-    if plain.isascii() and plain.isdigit():
-        return min(float(plain[:9]), RETRY_AFTER_SECONDS_MAX)
+    plain = retry_after(headers)
+    if plain is not None:
+        return plain
     try:
         use = json.loads(headers.get("X-Business-Use-Case-Usage", ""))
         minutes = [float(item["estimated_time_to_regain_access"]) for items in use.values() for item in items if item]

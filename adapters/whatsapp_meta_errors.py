@@ -13,11 +13,13 @@ from typing import Final
 class Meaning(StrEnum):
     """What follows from a code.
 
-    ``later``: not taken, and may be taken after a rest. ``ours``: our account cannot send now, whoever the person is; another
-    way can. ``message``: this message will never be taken so. ``uncertain``: Meta does not say whether it was.
+    ``later``: not taken, and may be taken after a rest of the whole way. ``pair``: so for this one person. ``ours``: our
+    account cannot send now, whoever the person is; another way can. ``message``: this message will never be taken so.
+    ``uncertain``: Meta does not say whether it was.
     """
 
     LATER = "later"
+    PAIR = "pair"
     OURS = "ours"
     MESSAGE = "message"
     UNCERTAIN = "uncertain"
@@ -52,7 +54,7 @@ CODES: Final[Mapping[int, Code]] = {
     80007: _later(MINUTE),  # calls of the WhatsApp Business Account
     130429: _later(1.0),  # messages a second of the number
     131048: _later(HOUR),  # too many of our messages were blocked or reported: the number is held back
-    131056: _later(6.0),  # this number to this person: one message in six seconds
+    131056: Code(meaning=Meaning.PAIR, rest_seconds=6.0),  # this number to this person: one message in six seconds
     131057: _later(MINUTE),  # the account is being moved to a higher throughput
     # Our account
     0: _ours(MINUTE),  # the token expired or was taken back

@@ -300,7 +300,8 @@ def refused(answered: Answered, refusals: Refusals) -> Outcome:
     if told and 400 <= answered.status < 500 and answered.status not in _UNCERTAIN:
         if word in refusals.rests:
             asked = retry_after(answered.headers) or 0.0
-            return NotSent(reason=f"not taken now: {word}", retry_after_seconds=max(asked, refusals.rests[word]))
+            rest = max(asked, refusals.rests[word])
+            return NotSent(reason=f"not taken now: {word}", retry_after_seconds=rest, about=About.PACE)
         return Rejected(
             code=word,
             reason=without_person(str(message)),

@@ -40,6 +40,7 @@ from tests.adapters.whatsapp_meta_demands import (
 )
 from vocabulary.channel import Channel
 from vocabulary.outcome import (
+    About,
     CannotTell,
     Lost,
     Note,
@@ -268,6 +269,9 @@ async def test_each_code_ends_a_send_as_it_should(bench: Bench, adapter: MetaWha
         assert "573001230000" not in ending.reason
     if isinstance(ending, NotSent):
         assert ending.retry_after_seconds == rest
+        # One person in six seconds is put off alone; too fast rests the way; what only the operator can mend opens it.
+        later = CODES.get(number, CODES[10]).meaning is Meaning.LATER
+        assert ending.about is {131056: About.MESSAGE}.get(number, About.PACE if later else About.ACCOUNT)
     assert bench.posts == 1
 
 
@@ -287,7 +291,7 @@ def test_each_code_of_a_failed_status_says_whether_it_speaks_of_her(adapter: Met
 def test_only_refusals_of_this_message_speak_of_the_person():
     for code in CODES.values():
         assert not code.opted_out or code.meaning is Meaning.MESSAGE
-        assert (code.rest_seconds > 0) == (code.meaning in (Meaning.LATER, Meaning.OURS))
+        assert (code.rest_seconds > 0) == (code.meaning in (Meaning.LATER, Meaning.PAIR, Meaning.OURS))
 
 
 USE = '{"419561257915477": [{"type": "whatsapp", "estimated_time_to_regain_access": %s}]}'
@@ -541,6 +545,7 @@ def test_every_code_stands_in_the_page_under_its_ending():
     }
     words = {
         Meaning.LATER: "tried again",
+        Meaning.PAIR: "tried again",
         Meaning.OURS: "our account",
         Meaning.MESSAGE: "rejected",
         Meaning.UNCERTAIN: "unknown",

@@ -19,6 +19,7 @@ from tests.adapters.test_sms_twilio import parcel as sms_parcel
 from tests.adapters.whatsapp_twilio_demands import DEMANDS, SENDER, SID, hook, inbound_form, message, of, status_form
 from vocabulary.channel import Channel
 from vocabulary.outcome import (
+    About,
     Absent,
     CannotTell,
     Found,
@@ -149,7 +150,9 @@ def test_each_error_of_a_status_has_its_meaning(adapter: TwilioWhatsApp, code: i
 
 async def test_a_wait_that_twilio_asks_for_is_longer_than_ours(bench: Bench, adapter: TwilioWhatsApp):
     bench.script(error(400, 63018, Retry_After="600"))
-    assert await adapter.send(parcel()) == NotSent(reason="not taken now: 63018", retry_after_seconds=600.0)
+    assert await adapter.send(parcel()) == NotSent(
+        reason="not taken now: 63018", retry_after_seconds=600.0, about=About.PACE
+    )
 
 
 def test_she_read_it(adapter: TwilioWhatsApp):

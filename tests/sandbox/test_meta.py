@@ -24,6 +24,7 @@ from tests.adapters.whatsapp_meta_demands import APP_SECRET, NUMBER, NUMBER_ID, 
 from tests.sandbox.conftest import ACCOUNT, SECRET, Gateway, until
 from vocabulary.channel import Channel
 from vocabulary.outcome import (
+    About,
     Note,
     NotSent,
     Outcome,
@@ -354,7 +355,7 @@ async def test_too_many_to_one_person_at_once_rest_six_seconds(phone: Phone):
     await phone.writes()
     endings = [await phone.send() for _ in range(46)]
     assert all(isinstance(ending, Sent) for ending in endings[:45])
-    assert endings[45] == NotSent(reason="not taken now: 131056", retry_after_seconds=6.0)
+    assert endings[45] == NotSent(reason="not taken now: 131056", retry_after_seconds=6.0, about=About.MESSAGE)
     assert isinstance(await phone.send("+573001239999", template=template()), Sent)
 
 
