@@ -19,8 +19,8 @@ import aiohttp
 from adapters.kit import media
 from adapters.kit.discovery import Spec
 from adapters.kit.documents import encodable, reason
-from adapters.kit.port import Forged, Hook, Unreadable
 from adapters.kit.media import Store
+from adapters.kit.port import Forged, Hook, Unreadable
 from adapters.kit.retry import RETRY_AFTER_SECONDS_MAX, retry_after
 from adapters.kit.settings import Table
 from adapters.kit.transport import Answered, NothingLeft, Transport

@@ -202,7 +202,8 @@ def test_who_has_no_number_is_kept_for_the_operator(adapter: TwilioWhatsApp, sen
 async def test_a_lost_template_whose_words_twilio_tells_otherwise_is_left_open(bench: Bench, adapter: TwilioWhatsApp):
     """To call it absent would give the contact back although she has the message."""
     bench.script(page(of(LOST, body="Hola canary  (con plantilla)")))
-    assert isinstance(await adapter.find(LOST), CannotTell)
+    assert await adapter.find(LOST) == CannotTell(reason="a message to that number in that span says something else")
+    assert len(bench.seen) == 1
 
 
 async def test_a_lost_text_is_found_by_its_words_and_hers_are_not_ours(bench: Bench, adapter: TwilioWhatsApp):
