@@ -94,6 +94,18 @@ async def test_a_probe_that_was_not_used_is_free_again(cache: redis.asyncio.Redi
     assert (await circuits.room("way", 9))[0] == 1
 
 
+async def test_of_many_that_would_probe_at_the_same_instant_one_does(cache: redis.asyncio.Redis) -> None:
+    clock = _Clock()
+    workers = [Circuits(cache, wall=clock) for _ in range(8)]
+    for _ in range(int(BAD_MIN)):
+        workers[0].note("way", BAD)
+    for worker in workers:
+        await worker.room("way", 9)
+    clock.now += OPEN_SECONDS
+    grants = await asyncio.gather(*(worker.room("way", 9) for worker in workers))
+    assert sorted(count for count, _ in grants) == [0] * 7 + [1]
+
+
 async def test_endings_of_many_at_once_are_all_counted(cache: redis.asyncio.Redis) -> None:
     clock = _Clock()
     workers = [Circuits(cache, wall=clock) for _ in range(6)]
