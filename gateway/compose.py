@@ -296,6 +296,7 @@ def api(made: House) -> web.Application:
         scribe=made.scribe,
         links=made.links,
         receiver=receiver,
+        notes=made.notes,
         secret=made.mark_secret,
         endpoint_secret=made.endpoint_secret,
     )

@@ -109,6 +109,21 @@ class NoteRoom:
         # Who waits may have to give up before its turn comes; the note is made all the same, for its next try.
         return await asyncio.shield(making)
 
+    async def lying(
+        self, connection: Connection, tenant: str, content: ContentAsk, locale: str | None, real: datetime
+    ) -> str | None:
+        """Where a note that was made already can be heard, for a page that shows its message. Makes and changes nothing."""
+        row: MediaRow | None = None
+        if content.audio is not None and content.audio.media is not None:
+            identity = parsed(PREFIX, content.audio.media)
+            found = None if identity is None else await media.get(connection, tenant, identity)
+            row = found if found is not None and found.kind == "uploaded" else None
+        else:
+            words = content.text if content.audio is None else content.audio.speech
+            if words:
+                row = await media.same(connection, tenant, "spoken", _digest(words, voice_for(locale)))
+        return None if row is None else self._links.url(row.id, real)
+
     async def ahead(self) -> int:
         """Speak what will be due soon and is not there yet; how many were looked at."""
         if not available():

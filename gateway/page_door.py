@@ -8,6 +8,7 @@ from aiohttp import web
 from gateway.entries import Scribe
 from gateway.inbox import Bell
 from gateway.links import Links
+from gateway.notes import NoteRoom
 from gateway.person_page import PersonPage
 from gateway.person_page_shown import Gatherer
 from gateway.person_says import Hearer
@@ -33,6 +34,7 @@ def open_page(
     scribe: Scribe,
     links: Links,
     receiver: Receiver,
+    notes: NoteRoom,
     secret: bytes,
     endpoint_secret: bytes,
 ) -> None:
@@ -44,7 +46,9 @@ def open_page(
         database=database,
         clock=clock,
         links=links,
-        gatherer=Gatherer(law=law, names=settings.page.names, help_text=settings.page.help, live=bool(ways)),
+        gatherer=Gatherer(
+            law=law, names=settings.page.names, help_text=settings.page.help, live=bool(ways), notes=notes
+        ),
         hearer=Hearer(database=database, clock=clock, scribe=scribe, links=links),
         receiver=receiver,
         press=Press(root=root, help_text=settings.page.help),

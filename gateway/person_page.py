@@ -171,7 +171,7 @@ class PersonPage:
             if opened is None:
                 return None
             page = await self._gatherer.page(
-                connection, opened, token=token, form=form, language=asked, now=now, done=done
+                connection, opened, token=token, form=form, language=asked, now=now, real=real, done=done
             )
             return self._press.page(replace(page, kept=dict(kept or {})), flaws=flaws)
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from gateway.addresses import country_of
-from gateway.asks import StoredAsk, content_for
+from gateway.asks import ContentAsk, StoredAsk, content_for
 from gateway.links import Opened
 from gateway.parcels import LINK
 from jurisdictions.library import Library
@@ -21,7 +21,7 @@ from storage import history, person_page
 from storage.database import Connection
 from storage.people import ContactRow
 from storage.person_page import ContactMade, InboxRow
-from vocabulary.channel import SENDABLE, AddressKind, Channel
+from vocabulary.channel import SENDABLE, AddressKind, Channel, Form
 from vocabulary.event import (
     CallRequested,
     ChannelPreferred,
@@ -62,10 +62,23 @@ _WHAT: Final[Mapping[str, str]] = {
 }
 
 
+class Heard(Protocol):
+    """Where voice notes can be heard."""
+
+    async def lying(
+        self, connection: Connection, tenant: str, content: ContentAsk, locale: str | None, real: datetime, /
+    ) -> str | None:
+        """The address of a note that was made already, for a while; None where there is none."""
+        ...
+
+
 class Gatherer:
     """Gathers pages. ``names``: what those who write are called, by the CRM's ids."""
 
-    def __init__(self, *, law: Library, names: Mapping[str, str], help_text: str | None, live: bool) -> None:
+    def __init__(
+        self, *, law: Library, names: Mapping[str, str], help_text: str | None, live: bool, notes: Heard
+    ) -> None:
+        self._notes = notes
         self._law = law
         self._names = names
         self._help = help_text
@@ -80,6 +93,7 @@ class Gatherer:
         form: str,
         language: str | None,
         now: datetime,
+        real: datetime,
         done: Done | None = None,
     ) -> Page:
         """Her page as it stands at ``now``. Reads only. ``language``: the one she asked for on the page itself."""
@@ -126,7 +140,7 @@ class Gatherer:
                 subject=None if content.subject is None else _words(content.subject, spoken),
             ),
             private=private,
-            inbox=tuple(_note(row, spoken) for row in inbox),
+            inbox=tuple([await self._note(connection, contact, row, spoken, real) for row in inbox]),
             history=tuple(_line(one) for one in made),
             rights=rights(self._law, given, spoken, now.astimezone(zone).date()),
             ways=tuple(ways_of(contact, spoken)) if private else (),
@@ -135,6 +149,22 @@ class Gatherer:
             today=now.astimezone(zone).date().isoformat(),
             help=self._help,
             live=self._live and private,
+        )
+
+    async def _note(
+        self, connection: Connection, contact: ContactRow, row: InboxRow, language: str, real: datetime
+    ) -> Note:
+        ask = msgspec.json.decode(row.ask, type=StoredAsk)
+        content = content_for(ask, Channel.WEB)
+        audio: str | None = None
+        if content.audio is not None or ask.form is Form.VOICE_NOTE:
+            audio = await self._notes.lying(connection, contact.tenant, content, contact.locale, real)
+        return Note(
+            id=row.attempt.hex,
+            at=row.at,
+            text=_words(content.text or (content.audio.speech if content.audio else None), language),
+            read=row.state == "read",
+            audio=audio,
         )
 
 
@@ -212,16 +242,6 @@ def _about(said: Sequence[str] | None, debts: Sequence[str]) -> bool:
 def _words(text: str | None, language: str) -> str:
     """A text as she reads it on the page that its link leads to."""
     return (text or "").replace(LINK, words_in(language)("this_page"))
-
-
-def _note(row: InboxRow, language: str) -> Note:
-    content = content_for(msgspec.json.decode(row.ask, type=StoredAsk), Channel.WEB)
-    return Note(
-        id=row.attempt.hex,
-        at=row.at,
-        text=_words(content.text or (content.audio.speech if content.audio else None), language),
-        read=row.state == "read",
-    )
 
 
 def _line(one: ContactMade) -> Line:

@@ -168,3 +168,19 @@ async def test_an_open_page_hears_of_what_comes(inbox: Town) -> None:
 async def test_a_link_that_opens_nothing_has_no_stream(inbox: Town) -> None:
     async with inbox.session.get(f"{inbox.url}/p/{'A' * 22}/live") as answer:
         assert answer.status == 404
+
+
+async def test_a_voice_note_is_heard_on_the_page(inbox: Town) -> None:
+    answered = await inbox.send(
+        on_web("cli-9", form="voice_note", content={"audio": {"speech": "Hola, le saluda C1."}})
+    )
+    await inbox.until(answered["id"], "delivered", seconds=30)
+    html = (await get(inbox, await page_of(inbox, "cli-9")))[1]
+    match = re.search(r'<audio controls preload="none" src="([^"]+)" aria-label="Escuchar el mensaje de voz">', html)
+    assert match, html
+    async with inbox.session.get(match[1]) as answer:
+        assert answer.status == 200
+        assert (await answer.read())[:4] == b"OggS"
+    assert "Hola, le saluda C1." in html
+    (arrived,) = await shown(inbox, "cli-9")
+    assert arrived["audio_url"] is not None
