@@ -507,5 +507,7 @@ def _context(ask: str | None) -> Context:
     if stored.metadata.get("context") == "payment_offer":
         return Context.PAYMENT_OFFER
     alone = lexicon().alone
-    meanings = {alone.get(word) for word in tokens(stored.content.text or "")}
+    # What a template said on whichever channel: a word to stop that she was offered anywhere is one.
+    said = " ".join(each.text or "" for each in (stored.content, *(r.content for r in stored.renderings.values())))
+    meanings = {alone.get(word) for word in tokens(said)}
     return Context.STOP_PROMPT if meanings & {Meaning.STOP, Meaning.STOP_IF_PROMPTED} else Context.REMINDER
