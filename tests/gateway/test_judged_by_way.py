@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from gateway import judge as judged
@@ -103,7 +104,7 @@ def test_a_template_approved_by_one_way_only_is_asked_about_by_that_way() -> Non
         content=ContentAsk(text="Hola"), registered_by={"main": Registered(reference="HX1", language="es")}
     )
     found = case("+593991234567")
-    found = replace(found, ask=StoredAsk(**{**_fields(found.ask), "renderings": {"sms": rendering}}))
+    found = replace(found, ask=msgspec.structs.replace(found.ask, renderings={"sms": rendering}))
     made = judge(TWILIO, OTHER)
     address = found.contact.addresses[0]
     flags = {
@@ -111,7 +112,3 @@ def test_a_template_approved_by_one_way_only_is_asked_about_by_that_way() -> Non
         for way in (TWILIO, OTHER)
     }
     assert flags == {"main": True, "carrier": None}
-
-
-def _fields(ask: StoredAsk) -> dict[str, object]:
-    return {name: getattr(ask, name) for name in ask.__struct_fields__}
