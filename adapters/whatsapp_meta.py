@@ -107,7 +107,7 @@ def settings(provider: str, table: Mapping[str, object]) -> Settings:
         app_secret_secondary=asked.text_or_none("app_secret_secondary"),
         version=asked.text_or_none("version") or VERSION,
         base_url=asked.base_url("base_url", BASE_URL),
-        buttons=asked.texts("buttons", most=BUTTONS_MAX, characters_max=BUTTON_CHARACTERS_MAX),
+        buttons=asked.labels("buttons", most=BUTTONS_MAX, characters_max=BUTTON_CHARACTERS_MAX),
     )
     asked.done()
     if not _NUMBER_ID.fullmatch(read.phone_number_id):

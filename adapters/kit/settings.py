@@ -36,7 +36,7 @@ class Table:
             raise self.wrong(name, "must be a text that is not empty and has no space around it")
         return value
 
-    def texts(self, name: str, *, most: int, characters_max: int) -> tuple[str, ...]:
+    def labels(self, name: str, *, most: int, characters_max: int) -> tuple[str, ...]:
         """A list of different texts, each of at most ``characters_max`` characters; left out it is empty."""
         self._known.append(name)
         value = self._left.pop(name, None)
