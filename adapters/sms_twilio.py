@@ -71,7 +71,7 @@ def settings(provider: str, table: Mapping[str, object]) -> Settings:
 def _senders(asked: Table) -> tuple[str, ...]:
     one, many = (
         asked.text_or_none("from"),
-        asked.texts("senders", most=SENDERS_MAX, characters_max=SENDER_CHARACTERS_MAX),
+        asked.labels("senders", most=SENDERS_MAX, characters_max=SENDER_CHARACTERS_MAX),
     )
     if one is not None and many:
         raise asked.wrong("from", "and senders are not given together")
