@@ -85,7 +85,7 @@ def test_a_way_s_own_verdict_is_the_decision_that_is_kept() -> None:
 
 def test_the_law_is_asked_once_for_ways_that_it_does_not_tell_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = 0
-    decide = judged.decide
+    decide = judged.decide  # type: ignore[attr-defined]
 
     def counted(*arguments: object) -> object:
         nonlocal asked
