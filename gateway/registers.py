@@ -40,6 +40,7 @@ SMALL: Final = 100
 #: A reading that said nothing for so long has died; real time.
 SILENT: Final = timedelta(hours=6)
 CLEAR_AT_ONCE: Final = 20_000
+COPY_AT_ONCE: Final = 20_000
 CLEAR_VERSIONS_MAX: Final = 20
 MOVE_AT_ONCE: Final = 500
 
@@ -151,11 +152,12 @@ class Registers:
         self, tenant: str, what: Import, version: UUID, number: int, tally: _Tally, facts: dict[str, Any]
     ) -> dict[str, Any]:
         """One transaction: compared with the version in force, and in its place if it may be."""
+        copied = await self._copy(tenant, what, version) if what.add else None
 
         async def job(connection: Connection) -> tuple[dict[str, Any], list[UUID]]:
             standing = await registers.current(connection, tenant, what.name)
-            if what.add and standing is not None:
-                await registers.copy(connection, version, standing)
+            if what.add and standing is not None and standing != copied:
+                raise Refused([Flaw("", "another version came into force meanwhile: read the file again")])
             compared = await registers.compare(connection, version, standing)
             _refuse_what_was_cut_off(what, tally, compared)
             now, real = await self._clock.now(connection)
@@ -184,6 +186,16 @@ class Registers:
         report, struck = await self._database.run(job)
         await self._decide_again(struck)
         return {**report, "asked_by": self.asked_by(what.name), "decided_again": len(struck)}
+
+    async def _copy(self, tenant: str, what: Import, version: UUID) -> UUID | None:
+        """What stands goes into the new version too, a page at a time; the version that it was taken from."""
+        standing = await self._database.run(partial(registers.current, tenant=tenant, name=what.name))
+        after: tuple[str, str] | None = ("", "")
+        while standing is not None and after is not None:
+            after = await self._database.run(
+                partial(registers.copy, version=version, other=standing, after=after, limit=COPY_AT_ONCE)
+            )
+        return standing
 
     async def _decide_again(self, waiting: Sequence[UUID]) -> None:
         """What waits for somebody who stands on the register now is decided at once, and not when it would have been due."""

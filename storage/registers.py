@@ -92,9 +92,12 @@ async def compare(connection: Connection, version: UUID, other: UUID | None) -> 
     return Compared(entries=row["entries"], added=row["added"], gone=row["gone"])
 
 
-async def copy(connection: Connection, version: UUID, other: UUID) -> None:
-    """Take over what another version holds."""
-    await connection.execute(queries(_SQL)["copy"], version, other)
+async def copy(
+    connection: Connection, version: UUID, other: UUID, after: tuple[str, str], limit: int
+) -> tuple[str, str] | None:
+    """Take over a page of what another version holds; where the page ends, None when nothing was left."""
+    row = await connection.fetchrow(queries(_SQL)["copy"], version, other, *after, limit)
+    return None if row is None else (row["endpoint"], row["channel"])
 
 
 async def swap(

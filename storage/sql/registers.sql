@@ -20,10 +20,15 @@ ON CONFLICT (version, endpoint, channel) DO UPDATE
   SET since = CASE WHEN e.since IS NULL OR excluded.since IS NULL THEN NULL ELSE least(e.since, excluded.since) END
 
 -- name: copy
--- What another version holds and this one not yet.
-INSERT INTO register_entry (version, endpoint, channel, since)
-SELECT $1, endpoint, channel, since FROM register_entry WHERE version = $2
-ON CONFLICT DO NOTHING
+-- What another version holds and this one not yet, a page after ($3, $4); where that page ends.
+WITH page AS (
+  SELECT endpoint, channel, since FROM register_entry WHERE version = $2 AND (endpoint, channel) > ($3, $4)
+  ORDER BY endpoint, channel LIMIT $5
+), put AS (
+  INSERT INTO register_entry (version, endpoint, channel, since) SELECT $1, endpoint, channel, since FROM page
+  ON CONFLICT DO NOTHING
+)
+SELECT endpoint, channel FROM page ORDER BY endpoint DESC, channel DESC LIMIT 1
 
 -- name: compared
 -- How many entries a version has, how many of them are new beside another, and how many of that other's are gone.

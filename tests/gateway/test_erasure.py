@@ -286,6 +286,24 @@ async def test_only_the_eraser_may_take_away(quiet: Town) -> None:
         await quiet.house.database.run(as_eraser)
 
 
+async def test_who_looked_for_somebody_just_erased_looks_again(quiet: Town) -> None:
+    """Her row is found, then erased by another, then named: the whole transaction is run again and finds her gone."""
+    await call(quiet, "PUT", "/v1/contacts/e-ana", ana())
+    found: list[bool] = []
+
+    async def job(connection: Any) -> None:
+        row = await connection.fetchrow("SELECT FROM contact WHERE id = 'e-ana'")
+        found.append(row is not None)
+        if row is not None:
+            await call(quiet, "DELETE", "/v1/contacts/e-ana")
+            await connection.execute(
+                "INSERT INTO legal_hold (tenant, contact, reason, at) VALUES ($1, 'e-ana', 'x', now())", TENANT
+            )
+
+    await quiet.house.database.run(job)
+    assert found == [True, False]
+
+
 async def test_accepting_and_erasing_at_once_leave_no_message_without_a_person(quiet: Town) -> None:
     """Twenty times both at once: every message is refused, blocked or gone, and nothing fails."""
     for turn in range(20):
