@@ -101,7 +101,10 @@ class Press:
         """The page that asks again; ``fields`` are those of the form, which it sends on."""
         words = words_in(language)
         do = fields.get("do", "")
-        called = words("stop_here", channel=words(channel), hint=plain(hint)) if do == "stop_here" else None
+        called = None
+        if do == "stop_here":
+            here = {"channel": words(channel), "hint": plain(hint)}
+            called = words("stop_here_web") if channel == "web" else words("stop_here", **here)
         return self._drawn(
             "sure.html",
             language,

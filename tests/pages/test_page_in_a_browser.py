@@ -200,9 +200,9 @@ async def test_not_me_closes_the_page_behind_her(site: Town, opened: Open) -> No
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_state_is_within_reach_of_everybody(site: Town, opened: Open, language: str) -> None:
-    """axe: no violation on any state of the page, in every language, by day and by night."""
+    """axe: no violation on any state of the page, in every language, and by night in one."""
     _, url = await link(site, web=True, locale=language)
-    for dark in (False, True):
+    for dark in (False, True) if language == "es" else (False,):
         night = "-dark" if dark else ""
         page = await opened(url, dark=dark)
         assert await page.locator("html").get_attribute("lang") == language
