@@ -135,6 +135,12 @@ async def test_what_only_resembles_a_start_allows_nothing(busy: Town) -> None:
     assert [body["state"] for body in await crm(busy, "consent.changed")] == ["withdrawn", "granted"]
 
 
+async def test_a_bare_word_ends_where_it_came_by_and_a_sentence_ends_everything(busy: Town) -> None:
+    await told(busy, "BAJA")
+    await busy.reply("no me escriban más")
+    assert [body["channel"] for body in await crm(busy, "consent.changed")] == ["sms", None]
+
+
 async def american_town(town: Town) -> None:
     await town.set_clock(MORNING)
     sent = await town.send(message(american(), content={"text": "C1: your balance is ready. Reply STOP to opt out."}))
