@@ -119,6 +119,22 @@ NEEDED: dict[str, tuple[str, str, Any, Scope]] = {
     "trace": ("GET", "/v1/trace", None, Scope.AUDIT),
     "export": ("GET", "/v1/trace/export", None, Scope.AUDIT),
     "head": ("GET", "/v1/trace/head", None, Scope.AUDIT),
+    "prove an entry": ("GET", "/v1/trace/proof?index=0", None, Scope.AUDIT),
+    "prove growth": ("GET", "/v1/trace/consistency?old=1", None, Scope.AUDIT),
+    "frequency": ("GET", "/v1/audit/frequency", None, Scope.AUDIT),
+    "list ways": ("GET", "/v1/ways", None, Scope.AUDIT),
+    "take media": ("POST", "/v1/media", None, Scope.SEND),
+    "show media": ("GET", "/v1/media/nothing", None, Scope.READ),
+    "erase a contact": ("DELETE", "/v1/contacts/nobody", None, Scope.CONTACTS),
+    "show an erasure": ("GET", "/v1/erasures/nothing", None, Scope.CONTACTS),
+    "export a contact": ("GET", "/v1/contacts/nobody/export", None, Scope.READ),
+    "hold a contact": ("PUT", "/v1/contacts/nobody/hold", [], Scope.ADMIN),
+    "show a hold": ("GET", "/v1/contacts/nobody/hold", None, Scope.READ),
+    "release a contact": ("DELETE", "/v1/contacts/nobody/hold", None, Scope.ADMIN),
+    "offer a chat": ("POST", "/v1/contacts/nobody/telegram", None, Scope.CONTACTS),
+    "read a register": ("POST", "/v1/registers/nothing/versions", None, Scope.ADMIN),
+    "show registers": ("GET", "/v1/registers", None, Scope.READ),
+    "register versions": ("GET", "/v1/registers/nothing/versions", None, Scope.READ),
 }
 
 

@@ -192,30 +192,20 @@ class Operations:
                 return
 
     def show_consents(
-        self: _Sends, id: str, *, cursor: str | None = None, limit: int | None = None
-    ) -> t.ListOfConsentShown:
+        self: _Sends, id: str, *, cursor: str | None = None, limit: int | None = None, at: str | None = None
+    ) -> t.ConsentsShown:
         """Show what a person allowed and took back, newest first."""
         return cast(
-            "t.ListOfConsentShown",
+            "t.ConsentsShown",
             self._send(
                 Request(
                     "GET",
                     f"/v1/contacts/{quote(id, safe='')}/consents",
-                    query={"cursor": cursor, "limit": limit},
+                    query={"cursor": cursor, "limit": limit, "at": at},
                     reads="json",
                 )
             ),
         )
-
-    def every_consents(self, id: str, *, limit: int | None = None) -> Iterator[t.ConsentShown]:
-        """Every item of ``show_consents``, page by page."""
-        cursor: str | None = None
-        while True:
-            page = Operations.show_consents(cast(Any, self), id, limit=limit, cursor=cursor)
-            yield from page["items"]
-            cursor = page["next"]
-            if cursor is None:
-                return
 
     def put_debt(self: _Sends, id: str, body: dict[str, Any]) -> t.DebtShown:
         """Put a debt's facts."""
@@ -583,6 +573,12 @@ class Operations:
             if cursor is None:
                 return
 
+    def list_ways(
+        self: _Sends,
+    ) -> t.WaysShown:
+        """How every way out is doing."""
+        return cast("t.WaysShown", self._send(Request("GET", "/v1/ways", reads="json")))
+
     def health(
         self: _Sends,
     ) -> t.Healthy:
@@ -788,31 +784,20 @@ class AsyncOperations:
                 return
 
     async def show_consents(
-        self: _SendsAsync, id: str, *, cursor: str | None = None, limit: int | None = None
-    ) -> t.ListOfConsentShown:
+        self: _SendsAsync, id: str, *, cursor: str | None = None, limit: int | None = None, at: str | None = None
+    ) -> t.ConsentsShown:
         """Show what a person allowed and took back, newest first."""
         return cast(
-            "t.ListOfConsentShown",
+            "t.ConsentsShown",
             await self._send(
                 Request(
                     "GET",
                     f"/v1/contacts/{quote(id, safe='')}/consents",
-                    query={"cursor": cursor, "limit": limit},
+                    query={"cursor": cursor, "limit": limit, "at": at},
                     reads="json",
                 )
             ),
         )
-
-    async def every_consents(self, id: str, *, limit: int | None = None) -> AsyncIterator[t.ConsentShown]:
-        """Every item of ``show_consents``, page by page."""
-        cursor: str | None = None
-        while True:
-            page = await AsyncOperations.show_consents(cast(Any, self), id, limit=limit, cursor=cursor)
-            for item in page["items"]:
-                yield item
-            cursor = page["next"]
-            if cursor is None:
-                return
 
     async def put_debt(self: _SendsAsync, id: str, body: dict[str, Any]) -> t.DebtShown:
         """Put a debt's facts."""
@@ -1195,6 +1180,12 @@ class AsyncOperations:
             cursor = page["next"]
             if cursor is None:
                 return
+
+    async def list_ways(
+        self: _SendsAsync,
+    ) -> t.WaysShown:
+        """How every way out is doing."""
+        return cast("t.WaysShown", await self._send(Request("GET", "/v1/ways", reads="json")))
 
     async def health(
         self: _SendsAsync,

@@ -153,6 +153,7 @@ class BatchMessageAsk(TypedDict):
     in_reply_to: NotRequired["str | None"]
     send_at: NotRequired["str | None"]
     expires_at: NotRequired["str | None"]
+    spread_seconds: NotRequired["int | None"]
     metadata: NotRequired["dict[str, str]"]
     idempotency_key: str
 
@@ -250,6 +251,14 @@ class ConsentShown(TypedDict):
     for_days: "int | None"
     evidence: "Evidence"
     corrected_by: "str | None"
+
+
+class ConsentsShown(TypedDict):
+    """One page of consents; `standing` only with `at`."""
+
+    items: "list[ConsentShown]"
+    next: "str | None"
+    standing: NotRequired["StandingShown"]
 
 
 class ContactAsk(TypedDict):
@@ -375,6 +384,7 @@ class DecisionAsk(TypedDict):
     in_reply_to: NotRequired["str | None"]
     send_at: NotRequired["str | None"]
     expires_at: NotRequired["str | None"]
+    spread_seconds: NotRequired["int | None"]
     metadata: NotRequired["dict[str, str]"]
     at: NotRequired["str | None"]
     record: NotRequired[bool]
@@ -393,6 +403,8 @@ class DecisionShown(TypedDict):
     channel: NotRequired[str]
     explanation: NotRequired["list[str]"]
     decisions: NotRequired["list[DecisionShown]"]
+    provider: NotRequired[str]
+    passed_over: NotRequired["list[DecisionShown]"]
 
 
 class DeliveryShown(TypedDict):
@@ -625,13 +637,6 @@ class LimitShown(TypedDict):
     events: "list[str]"
 
 
-class ListOfConsentShown(TypedDict):
-    """One page of a list; `next` is the cursor of the page after it."""
-
-    items: "list[ConsentShown]"
-    next: "str | None"
-
-
 class ListOfDeliveryShown(TypedDict):
     """One page of a list; `next` is the cursor of the page after it."""
 
@@ -729,6 +734,7 @@ class MessageAsk(TypedDict):
     in_reply_to: NotRequired["str | None"]
     send_at: NotRequired["str | None"]
     expires_at: NotRequired["str | None"]
+    spread_seconds: NotRequired["int | None"]
     metadata: NotRequired["dict[str, str]"]
 
 
@@ -1017,6 +1023,22 @@ class SenderAsk(TypedDict):
     seat: NotRequired["str | None"]
 
 
+class StandingShown(TypedDict):
+    """What stood at an instant of all that she said; each statement in the words in which it was told."""
+
+    at: str
+    addresses: "list[WordShown]"
+    prefers: "dict[str, Any] | None"
+    language: "str | None"
+    zones: "list[str]"
+    held_until: "str | None"
+    call: "dict[str, Any] | None"
+    promises: "list[dict[str, Any]]"
+    hours: "list[dict[str, Any]]"
+    inconvenient: "list[dict[str, Any]]"
+    statuses: "list[dict[str, Any]]"
+
+
 class StartOffered(TypedDict):
     """A link that binds the chat in which it is opened to the person. Whoever opens it is taken for her: give it to her alone."""
 
@@ -1162,6 +1184,32 @@ class VersionShown(TypedDict):
     in_force: bool
 
 
+class WayEndingShown(TypedDict):
+    """How one attempt ended; no person is in it."""
+
+    at: str
+    ending: str
+    reason: "str | None"
+
+
+class WayShown(TypedDict):
+    """One way of one channel."""
+
+    provider: str
+    channel: str
+    kind: str
+    weight: "int | None"
+    state: str
+    wait_seconds: float
+    recent: "list[WayEndingShown]"
+
+
+class WaysShown(TypedDict):
+    """Every way."""
+
+    items: "list[WayShown]"
+
+
 class WebhookAsk(TypedDict):
     """Where events are wanted. Left-out `types`: all of them."""
 
@@ -1195,6 +1243,15 @@ WindowShown = TypedDict(
     {"from": "str | None", "to": "str | None"},
 )
 """In which contacts count that are made now; the widest of her zones' windows."""
+
+
+class WordShown(TypedDict):
+    """Her last word on contact at one address."""
+
+    channel: str
+    address: str
+    word: Literal["no", "silent", "yes"]
+    since: "str | None"
 
 
 class ZoneStatedEventAsk(TypedDict):
