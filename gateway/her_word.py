@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from jurisdictions.compile import Context, Rule, compile_rule
 from jurisdictions.house import Policy
+from jurisdictions.rule import Exemption, Lift
 from vocabulary.channel import Channel
 from vocabulary.event import Consented, ConsentState, Event, Inconvenient, NotAssociated, StatusKind, StatusSet
 from vocabulary.verdict import Force
@@ -29,6 +30,7 @@ _RULES: Final[tuple[dict[str, Any], ...]] = (
         },
         "forbids": {"withdrawn": True},
         "purposes_except": _STILL,
+        "unless": ["answer"],
     },
     {
         "id": "HOUSE-STRANGER",
@@ -50,6 +52,7 @@ _RULES: Final[tuple[dict[str, Any], ...]] = (
         },
         "forbids": {"inconvenient_time": True},
         "purposes_except": _STILL,
+        "unless": ["answer"],
     },
     {
         "id": "HOUSE-NOT-THERE",
@@ -61,6 +64,7 @@ _RULES: Final[tuple[dict[str, Any], ...]] = (
         },
         "forbids": {"inconvenient_place": True},
         "purposes_except": _STILL,
+        "unless": ["answer"],
     },
 )
 
@@ -92,7 +96,8 @@ def _rules() -> tuple[Rule, ...]:
         groups={channel.value: (channel,) for channel in Channel},
         calendars={},
         words={},
-        exemptions={},
+        # Who wrote since is answered once, as the laws that know a stop have it.
+        exemptions={"answer": Exemption(name="answer", lift=Lift.ANSWER)},
         readings={},
     )
     return tuple(compile_rule({**raw, "force": Force.HOUSE.value}, "", context) for raw in _RULES)

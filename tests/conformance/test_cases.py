@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from gateway.decide import decide
+from gateway.her_word import with_her_word
 from gateway.scenario import Case, load
+from jurisdictions.house import Policy
 from jurisdictions.library import load as load_packs
 
 CASES = Path(__file__).parent / "cases"
@@ -35,3 +37,10 @@ def test_case(case: Case):
         f"{case.title} ({case.cite}): expected {case.expects}, answered {verdict.answer} until {verdict.until} "
         f"by {[(reason.rule, reason.observed) for reason in verdict.reasons]}"
     )
+
+
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.id)
+def test_her_word_contradicts_no_case(case: Case):
+    """What the gateway adds where a person said no (``gateway.her_word``) changes none of these answers."""
+    verdict = decide(case.question, LAW, with_her_word(Policy(), case.question.history))
+    assert case.expects.met_by(verdict), [(reason.rule, reason.observed) for reason in verdict.reasons]
