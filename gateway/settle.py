@@ -71,10 +71,10 @@ class Round:
     hops: list[tuple[UUID, bool, datetime | None]] = field(default_factory=list)
     #: Attempts that are not counted against their messages.
     excused: list[UUID] = field(default_factory=list)
-    #: Addresses that are none: tenant, endpoint, since when, who says so, in which word of theirs.
-    invalid: list[tuple[str, str, datetime, str, str]] = field(default_factory=list)
+    #: Addresses that are none: tenant, endpoint, on which channel, since when, who says so, in which word of theirs.
+    invalid: list[tuple[str, str, str, datetime, str, str]] = field(default_factory=list)
     #: Addresses that are some, whatever was said of them.
-    alive: list[tuple[str, str]] = field(default_factory=list)
+    alive: list[tuple[str, str, str]] = field(default_factory=list)
 
     @classmethod
     def empty(cls) -> "Round":
@@ -339,7 +339,7 @@ def invalidate(
     known = next((row for row in contact.on(attempt.channel) if row.address == attempt.address), None)
     if known is None or known.invalid_at is not None:
         return contact
-    todo.invalid.append((contact.tenant, known.endpoint, now, attempt.provider, code))
+    todo.invalid.append((contact.tenant, known.endpoint, attempt.channel, now, attempt.provider, code))
     todo.entries.setdefault(contact.tenant, []).append(
         scribe.entry(
             "address_invalid",
@@ -373,7 +373,7 @@ def revive(scribe: Scribe, todo: Round, contact: ContactRow, channel: str, addre
     """Something came from an address, or got through to it: whatever a provider said, it is one."""
     for row in contact.on(channel):
         if row.address == address and row.invalid_at is not None:
-            todo.alive.append((contact.tenant, row.endpoint))
+            todo.alive.append((contact.tenant, row.endpoint, channel))
             todo.entries.setdefault(contact.tenant, []).append(
                 scribe.entry(
                     "address_valid",

@@ -144,16 +144,16 @@ async def stops_of_strangers(
     return {(row["channel"], row["address"]): row["at"] for row in rows}
 
 
-async def mark_invalid(connection: Connection, rows: Sequence[tuple[str, str, datetime, str, str]]) -> None:
-    """Keep that addresses are none: ``(tenant, endpoint, at, provider, the provider's code)``; the first word stands."""
+async def mark_invalid(connection: Connection, rows: Sequence[tuple[str, str, str, datetime, str, str]]) -> None:
+    """Keep that addresses are none on a channel: ``(tenant, endpoint, channel, at, provider, its code)``; the first word stands."""
     if rows:
         await connection.execute(queries(_SQL)["mark_invalid"], *[list(column) for column in zip(*rows, strict=True)])
 
 
-async def mark_alive(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
-    """These (tenant, endpoint) pairs have shown life: no longer invalid."""
+async def mark_alive(connection: Connection, keys: Sequence[tuple[str, str, str]]) -> None:
+    """These (tenant, endpoint, channel) have shown life: no longer invalid."""
     if keys:
-        await connection.execute(queries(_SQL)["mark_alive"], [k[0] for k in keys], [k[1] for k in keys])
+        await connection.execute(queries(_SQL)["mark_alive"], *[list(column) for column in zip(*keys, strict=True)])
 
 
 async def put_debts(connection: Connection, debts: Sequence[DebtRow], now: datetime) -> None:

@@ -52,10 +52,11 @@ FROM unnest($1::text[], $2::text[]) AS named(tenant, id)
 JOIN contact c ON c.tenant = named.tenant AND c.id = named.id
 LEFT JOIN vault.person_key k ON k.subject = c.subject
 LEFT JOIN LATERAL (
-  SELECT array_agg(channel ORDER BY position) AS channels, array_agg(address ORDER BY position) AS addresses,
+  SELECT array_agg(address.channel ORDER BY position) AS channels, array_agg(address ORDER BY position) AS addresses,
     array_agg(address.endpoint ORDER BY position) AS endpoints, array_agg(kind ORDER BY position) AS kinds,
     array_agg(source ORDER BY position) AS sources, array_agg(i.at ORDER BY position) AS invalid
   FROM address LEFT JOIN invalid_address i ON i.tenant = address.tenant AND i.endpoint = address.endpoint
+    AND i.channel = address.channel
   WHERE address.tenant = c.tenant AND address.contact = c.id
 ) a ON true
 
@@ -81,15 +82,17 @@ JOIN stranger_stop s ON s.channel = t.channel AND s.address = t.address
 
 -- name: mark_invalid
 -- A provider's word that addresses are none; the first one stands.
-INSERT INTO invalid_address (tenant, endpoint, at, provider, code)
-SELECT tenant, endpoint, at, provider, code FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])
-  AS t(tenant, endpoint, at, provider, code)
-ORDER BY tenant, endpoint
+INSERT INTO invalid_address (tenant, endpoint, channel, at, provider, code)
+SELECT tenant, endpoint, channel, at, provider, code
+FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
+  AS t(tenant, endpoint, channel, at, provider, code)
+ORDER BY tenant, endpoint, channel
 ON CONFLICT DO NOTHING
 
 -- name: mark_alive
 -- Addresses from which something came, or to which something got through.
-DELETE FROM invalid_address WHERE (tenant, endpoint) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+DELETE FROM invalid_address
+WHERE (tenant, endpoint, channel) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))
 
 -- name: put_debts
 -- Debts, in key order.

@@ -14,9 +14,11 @@ from twilio.request_validator import RequestValidator
 from adapters.kit.signing import status_url
 from gateway.compose import Pace, dispatcher, sweeper
 from gateway.failpoints import arm, disarm
+from storage import people
+from storage.database import Connection
 from tests.conftest import NewDatabase
 from tests.gateway.test_spine import export
-from tests.gateway.town import AUTHORISED, PROVIDER, Town, message, person, town
+from tests.gateway.town import AUTHORISED, PROVIDER, TENANT, Town, message, person, town
 from tracelog.export import Holds, verify
 
 QUICK = Pace(
@@ -291,3 +293,28 @@ async def test_only_what_failed_or_was_not_delivered_is_followed(post: Town) -> 
     await go(post)
     assert await hops(post) == [False]
     assert await post.arrived("ana@ejemplo.test") == []
+
+
+async def test_what_one_channel_calls_no_address_may_be_one_on_another(quiet: Town) -> None:
+    """A landline takes no texts and rings all the same; and a text from it shows that it takes some after all."""
+    number = "+573001234567"
+    both = [{"channel": channel, "address": number} for channel in ("sms", "voice")]
+    status, _, _ = await quiet.call("PUT", "/v1/contacts/ana", {**person(), "addresses": both})
+    assert status == 200
+    key = (TENANT, "ana")
+
+    async def marked(connection: Connection) -> list[tuple[str, bool]]:
+        row = (await people.contacts(connection, [key]))[key]
+        return [(each.channel, each.invalid_at is not None) for each in row.addresses]
+
+    async def job(connection: Connection) -> None:
+        now, _ = await quiet.house.clock.now(connection)
+        (sms, *_) = (await people.contacts(connection, [key]))[key].addresses
+        await people.mark_invalid(connection, [(TENANT, sms.endpoint, "sms", now, "twilio-test", "21614")])
+        assert await marked(connection) == [("sms", True), ("voice", False)]
+        await people.mark_alive(connection, [(TENANT, sms.endpoint, "voice")])
+        assert await marked(connection) == [("sms", True), ("voice", False)]
+        await people.mark_alive(connection, [(TENANT, sms.endpoint, "sms")])
+        assert await marked(connection) == [("sms", False), ("voice", False)]
+
+    await quiet.house.database.run(job)
