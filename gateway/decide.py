@@ -3,57 +3,20 @@
 Pure: the same question under the same packs has the same answer, whenever and wherever it is asked.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfoNotFoundError
 
-from consent import content, exemption, permission, standing
+from gateway.asking import Asked, asked_all, asked_one
 from jurisdictions.facts import Facts, facts_of
-from jurisdictions.hold import Hold, denied
 from jurisdictions.house import Policy
-from jurisdictions.library import ZONES_MAX, Library, Pack, Plan
-from jurisdictions.localtime import HORIZON, NEVER, PAST, in_utc, local_date, shown, starts_at, where_she_is, zone
-from jurisdictions.rule import (
-    Barred,
-    Clause,
-    Count,
-    Exemption,
-    Gap,
-    Happening,
-    HeldBack,
-    HerHours,
-    Hours,
-    InStatus,
-    NeedsConsent,
-    NeedsInbound,
-    NeedsNotice,
-    OnRegister,
-    PlaceRefused,
-    Predicate,
-    Says,
-    Since,
-    Sticky,
-    Stranger,
-    Withdrawn,
-)
-from throttling import frequency, hours
-from vocabulary.event import (
-    Consented,
-    Contacted,
-    Held,
-    HoursRequested,
-    InboundCall,
-    Inconvenient,
-    Listed,
-    NotAssociated,
-    NoticeGiven,
-    RegisterRead,
-    Replied,
-    StatusSet,
-)
+from jurisdictions.library import Library, Pack, Plan
+from jurisdictions.localtime import HORIZON, NEVER, PAST, in_utc, local_date, shown, where_she_is, zone
+from jurisdictions.rule import Hours
+from vocabulary.event import Contacted
 from vocabulary.message import Question
 from vocabulary.verdict import Answer, Force, Obligation, Reason, SetAside, Verdict
 
@@ -61,44 +24,6 @@ _ALLOW: Final = Answer.ALLOW
 HOUSE: Final = "HOUSE"
 NO_ZONE: Final = "HOUSE-NOZONE"
 NO_PACK: Final = "HOUSE-NOPACK"
-
-
-@dataclass(slots=True, eq=False)  # made several times in every decision, where freezing would cost as much as asking
-class Asked:
-    """One clause asked about one question: the hours it keeps, or how long it holds the message (empty: it lets it pass).
-
-    The clause speaks only within ``[begins, ends)``.
-    """
-
-    clause: Clause
-    clock: hours.Clock | None
-    holds: Sequence[Hold]
-    begins: datetime
-    ends: datetime
-
-    def blocks(self, at: datetime) -> bool:
-        """Whether this clause holds the message at an instant: the same as ``after(at) > at``, and quicker."""
-        if self.clock is not None:
-            return self.begins <= at < self.ends and self.clock.next_open(at) > at
-        for hold in self.holds:  # noqa: SIM110 - in every decision, where any() would cost more than looking
-            if hold.begins <= at < hold.ends:
-                return True
-        return False
-
-    def after(self, at: datetime) -> datetime:
-        """The first instant at or after one at which this clause lets the message pass."""
-        if self.clock is not None:
-            if not self.begins <= at < self.ends:
-                return at
-            return min(self.clock.next_open(at), self.ends)
-        moved = True
-        while moved:
-            moved = False
-            for hold in self.holds:
-                later = hold.after(at)
-                if later > at:
-                    at, moved = later, True
-        return at
 
 
 def decide(question: Question, law: Library, policy: Policy | None = None) -> Verdict:
@@ -144,7 +69,7 @@ def open_until(question: Question, law: Library, horizon: timedelta, policy: Pol
     facts = facts_of(question, plan.opt_out_words)
     last = facts.now + horizon
     shuts: list[datetime] = []
-    for each in _asked_all(plan, facts, policy):
+    for each in asked_all(plan, facts, policy):
         if each.clock is not None and each.begins <= last:
             shut = each.clock.next_shut(max(facts.now, each.begins), min(last, each.ends))
             if shut is not None and shut < each.ends:
@@ -172,7 +97,7 @@ def shadow(question: Question, law: Library, policy: Policy | None = None) -> tu
     question = _under(question, policy)
     plan = law.plan(question, shadow=True)
     facts = facts_of(question, plan.opt_out_words)
-    asked = _asked_all(plan, facts, None)
+    asked = asked_all(plan, facts, None)
     return _reasons([each for each in asked if each.after(facts.now) > facts.now], asked, facts)
 
 
@@ -182,7 +107,7 @@ def asked_of(question: Question, law: Library, policy: Policy | None = None) -> 
     plan = _plan(question, law, policy)
     facts = facts_of(question, plan.opt_out_words)
     return facts, [
-        (_asked(clause, begins, ends, facts, policy) if ends > facts.now else None)
+        (asked_one(clause, begins, ends, facts, policy) if ends > facts.now else None)
         or Asked(clause, None, (), begins, ends)
         for clause, (begins, ends) in zip(plan.clauses, plan.spans(facts.zones), strict=True)
     ]
@@ -211,7 +136,7 @@ def _ask(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[list[Asked], 
         observed = f"unknown zone {', '.join(unknown)}" if unknown else "no zone known"
         house.append(_house(NO_ZONE, observed, "the clock of the person must be known"))
         facts.zones = tuple(name for name in facts.zones if name not in unknown)
-    return _asked_all(plan, facts, policy), tuple(house)
+    return asked_all(plan, facts, policy), tuple(house)
 
 
 @lru_cache(maxsize=1024)
@@ -240,145 +165,6 @@ def _house(rule: str, observed: str, limit: str) -> Reason:
     )
 
 
-@dataclass(slots=True, eq=False)
-class _Ask:
-    """One clause as it is asked about everybody in some zones to whom some kinds of thing happened.
-
-    ``always``: what is found whatever the question; else ``find`` finds what holds; else (None) every part of the clause
-    must be looked at.
-    """
-
-    clause: Clause
-    begins: datetime
-    ends: datetime
-    always: Asked | None
-    find: Callable[..., Sequence[Hold]] | None
-
-
-def _asked_all(plan: Plan, facts: Facts, policy: Policy | None) -> list[Asked]:
-    key = (facts.zones, facts.kinds)
-    asks = plan.kept.get(key)
-    if asks is None:
-        if len(plan.kept) >= ZONES_MAX:
-            plan.kept.clear()
-        asks = plan.kept[key] = _asks(plan, facts)
-    overridden = policy is not None and policy.overridden
-    asked: list[Asked] = []
-    now = facts.now
-    for ask in asks:
-        if ask.ends <= now:
-            continue
-        each: Asked | None
-        if overridden or (ask.always is None and ask.find is None):
-            each = _asked(ask.clause, ask.begins, ask.ends, facts, policy)
-            if each is not None:
-                asked.append(each)
-        elif ask.always is not None:
-            asked.append(ask.always)
-        else:
-            assert ask.find is not None
-            holds = ask.find(ask.clause.predicate, facts)
-            if holds:
-                asked.append(_within(ask.clause, None, holds, ask.begins, ask.ends, now))
-    return asked
-
-
-def _asks(plan: Plan, facts: Facts) -> tuple[_Ask, ...]:
-    """The clauses of a plan that can block at all where only such things happened, each ready to be asked."""
-    asks: list[_Ask] = []
-    for clause, (begins, ends) in zip(plan.clauses, plan.spans(facts.zones), strict=True):
-        predicate, applies = clause.predicate, clause.applies
-        needs = _needs(predicate)
-        if needs is not None and facts.kinds.isdisjoint(needs):
-            continue
-        always: Asked | None = None
-        find = _HOLDS.get(type(predicate))
-        if (
-            clause.unless
-            or clause.past_due_days_max is not None
-            or applies.debt_kinds is not None
-            or applies.debt_kinds_except is not None
-            or begins >= ends
-        ):
-            find = None
-        elif isinstance(predicate, Hours) and HoursRequested not in facts.kinds:
-            clock = hours.clock(predicate, facts)
-            if clock is None:
-                continue
-            always = Asked(clause, clock, (), begins, ends)
-        asks.append(_Ask(clause, begins, ends, always, find))
-    return tuple(asks)
-
-
-def _needs(predicate: Predicate) -> frozenset[type] | None:
-    """Kinds of event of which one must have happened before a clause can block; None where nothing need have."""
-    if isinstance(predicate, Since):
-        return _SINCE[predicate.happening]
-    if isinstance(predicate, Count) and not predicate.limit:
-        return None  # full before anything happened
-    return _NEEDS.get(type(predicate))
-
-
-_SINCE: Final[Mapping[Happening, frozenset[type]]] = {
-    Happening.CONVERSATION: frozenset({Contacted, InboundCall}),
-    Happening.STATUS: frozenset({StatusSet}),
-    Happening.NOTICE: frozenset({NoticeGiven}),
-}
-_NEEDS: Final[Mapping[type, frozenset[type]]] = {
-    HerHours: frozenset({Inconvenient}),
-    Count: frozenset({Contacted}),
-    Gap: frozenset({Contacted}),
-    Sticky: frozenset({Contacted}),
-    InStatus: frozenset({StatusSet}),
-    OnRegister: frozenset({Listed, RegisterRead}),
-    HeldBack: frozenset({Held}),
-    Withdrawn: frozenset({Consented, Replied}),
-    PlaceRefused: frozenset({Inconvenient}),
-    Stranger: frozenset({NotAssociated, StatusSet}),
-}
-
-
-def _asked(clause: Clause, begins: datetime, ends: datetime, facts: Facts, policy: Policy | None) -> Asked | None:
-    """None when the clause can block neither now nor later."""
-    predicate = clause.predicate
-    kind = type(predicate)
-    clock: hours.Clock | None = None
-    holds: Sequence[Hold] = ()
-    if kind is Hours or kind is HerHours:
-        clock = hours.clock(predicate, facts)  # type: ignore[arg-type]
-        if clock is None:
-            return None
-    else:
-        holds = _HOLDS[kind](predicate, facts)
-        if not holds:
-            return None
-    applies = clause.applies
-    if (applies.debt_kinds is not None or applies.debt_kinds_except is not None) and not _of_kind(clause, facts):
-        return None
-    if clause.past_due_days_max is not None:
-        ends = min(ends, _past_due(clause.past_due_days_max, facts))
-    for each in clause.unless:
-        begins = max(begins, exemption.lifted_until(each, facts))
-    if policy is not None and clause.head.rule in policy.overridden:
-        begins = max(begins, policy.overridden[clause.head.rule])
-    if ends <= facts.now or begins >= ends:
-        return None
-    return _within(clause, clock, holds, begins, ends, facts.now)
-
-
-def _within(
-    clause: Clause, clock: hours.Clock | None, holds: Sequence[Hold], begins: datetime, ends: datetime, now: datetime
-) -> Asked:
-    """What was found, cut to the time within which the clause speaks."""
-    if clock is None and (begins > now or ends is not NEVER):
-        holds = [
-            Hold(min(hold.ends, ends), hold.observed, max(hold.begins, begins))
-            for hold in holds
-            if hold.begins < ends and begins < hold.ends
-        ]
-    return Asked(clause, clock, holds, begins, ends)
-
-
 def _set_aside(plan: Plan, facts: Facts, policy: Policy) -> tuple[SetAside, ...]:
     """Rules that would block now and do not, because the tenant overrode them."""
     now = facts.now
@@ -386,7 +172,7 @@ def _set_aside(plan: Plan, facts: Facts, policy: Policy) -> tuple[SetAside, ...]
     for clause, (begins, ends) in zip(plan.clauses, plan.spans(facts.zones), strict=True):
         head = clause.head
         if ends > now and policy.overridden.get(head.rule, PAST) > now:
-            each = _asked(clause, begins, ends, facts, None)
+            each = asked_one(clause, begins, ends, facts, None)
             if each is not None and each.after(now) > now:
                 authority, _ = override_of(policy, head.rule)
                 found.setdefault((head.code, head.rule), SetAside(rule=head.rule, pack=head.pack, authority=authority))
@@ -399,71 +185,6 @@ def override_of(policy: Policy, rule: str) -> tuple[str, str]:
         if each["rule"] == rule:
             return each["authority"], each["reason"]
     return "", ""
-
-
-def _past_due(days: int, facts: Facts) -> datetime:
-    """When every debt named is more than so many days past due; day n is the n-th date after the due date."""
-    question = facts.question
-    ends = PAST
-    for debt in question.message.debts:
-        known = question.debts.get(debt)
-        if known is None or known.due is None:
-            return NEVER
-        later = known.due + timedelta(days=days + 1)
-        ends = max([ends, *(starts_at(later, name) for name in facts.zones)])
-    return ends if question.message.debts and facts.zones else NEVER
-
-
-def _of_kind(clause: Clause, facts: Facts) -> bool:
-    question, applies = facts.question, clause.applies
-    kinds = [known.kind if (known := question.debts.get(debt)) is not None else None for debt in question.message.debts]
-    if applies.debt_kinds is not None:
-        return any(kind in applies.debt_kinds for kind in kinds)
-    assert applies.debt_kinds_except is not None
-    return not kinds or any(kind not in applies.debt_kinds_except for kind in kinds)
-
-
-def _allowed(calls: Exemption | None, facts: Facts) -> frequency.Allowed:
-    return {} if calls is None or not facts.consents else standing.extra_calls(calls, facts)
-
-
-def _barred(rule: Barred, facts: Facts) -> list[Hold]:
-    message = facts.question.message
-    shows: dict[str, str] = {
-        "role": f"role {facts.question.person.role}",
-        "channel": f"channel {message.channel}",
-        "address_kind": f"address kind {message.address_kind}",
-        "address_source": f"address source {message.address_source}",
-    }
-    return [denied(shows.get(rule.because, f"purpose {message.purpose}"))]
-
-
-def _count(rule: Count, facts: Facts) -> list[Hold]:
-    return frequency.count(rule, facts, _allowed(rule.what.extra_calls, facts))
-
-
-def _since(rule: Since, facts: Facts) -> list[Hold]:
-    calls = rule.what.extra_calls if rule.what is not None else None
-    return frequency.since(rule, facts, _allowed(calls, facts))
-
-
-_HOLDS: Final[Mapping[type, Callable[..., Sequence[Hold]]]] = {
-    Count: _count,
-    Gap: frequency.gap,
-    Sticky: frequency.sticky,
-    Since: _since,
-    NeedsConsent: permission.needs_consent,
-    NeedsNotice: permission.needs_notice,
-    NeedsInbound: permission.needs_inbound,
-    InStatus: permission.status,
-    OnRegister: permission.register,
-    HeldBack: lambda _, facts: permission.held_back(facts),
-    Withdrawn: permission.withdrawn,
-    PlaceRefused: lambda _, facts: permission.place_refused(facts),
-    Stranger: lambda _, facts: permission.stranger(facts),
-    Says: content.says,
-    Barred: _barred,
-}
 
 
 # ---- answering --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Final
 
 from consent import standing
 from consent.standing import Word
-from gateway.decide import Asked
+from gateway.asking import Asked
 from gateway.wording import name, part, weekday
 from jurisdictions.facts import Facts
 from jurisdictions.localtime import NEVER, PAST, dated, local_date, starts_at, zone

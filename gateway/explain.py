@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from consent import exemption
 from gateway import evidence
-from gateway.decide import Asked, asked_of, decide, observed, override_of, shadow
+from gateway.asking import Asked
+from gateway.decide import asked_of, decide, observed, override_of, shadow
 from gateway.wording import frame, name, part, told, weekday
 from jurisdictions.facts import Facts
 from jurisdictions.house import Policy
