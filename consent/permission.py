@@ -1,6 +1,7 @@
 """What must be allowed, given or absent before a contact: consent, notices, statuses, registers, places."""
 
 from datetime import date, datetime, timedelta
+from typing import Final
 
 from consent.standing import Word, in_status, last_word
 from jurisdictions.facts import Facts
@@ -18,6 +19,9 @@ from jurisdictions.rule import (
 )
 from vocabulary.event import Instrument
 
+_YES: Final = Word.YES
+_NO: Final = Word.NO
+
 
 def needs_consent(rule: NeedsConsent, facts: Facts) -> list[Hold]:
     """Blocked for good unless her last word is a yes of the kind that the rule asks for."""
@@ -28,17 +32,15 @@ def needs_consent(rule: NeedsConsent, facts: Facts) -> list[Hold]:
         instruments=rule.instruments,
         given_to=rule.given_to,
     )
+    if standing.word is _YES:  # nearly always, and nothing is put into words then
+        if rule.asked_first and not _turned_to_us(facts, standing.at):
+            return [denied("she did not turn to the sender first")]
+        return []
     channel = SAME_WAY[facts.question.message.channel]
     what = f"{rule.purpose} by {channel}" if rule.purpose is not None else f"{channel}"
-    match standing.word:
-        case Word.NO:
-            return [denied(f"consent for {what} withdrawn {dated(standing.at, _home(facts))}")]
-        case Word.SILENT:
-            return [denied(f"no consent for {what}")]
-        case Word.YES:
-            if rule.asked_first and not _turned_to_us(facts, standing.at):
-                return [denied("she did not turn to the sender first")]
-            return []
+    if standing.word is _NO:
+        return [denied(f"consent for {what} withdrawn {dated(standing.at, _home(facts))}")]
+    return [denied(f"no consent for {what}")]
 
 
 def _turned_to_us(facts: Facts, until: datetime) -> bool:
@@ -188,7 +190,7 @@ def _binds(rule: OnRegister, since: date, zone_name: str) -> datetime:
 def withdrawn(rule: Withdrawn, facts: Facts) -> list[Hold]:
     """Blocked where her last word on the channel or the address was no."""
     standing = last_word(facts, profile=False, from_creditor=rule.lifted_by_creditor)
-    if standing.word is not Word.NO:
+    if standing.word is not _NO:
         return []
     channel = SAME_WAY[facts.question.message.channel]
     return [denied(f"{channel} refused {dated(standing.at, _home(facts))}")]

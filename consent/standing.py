@@ -45,7 +45,12 @@ class Standing:
     at: datetime
 
 
+# Bound once: a member looked up on its class costs more than what is then compared with it.
+_YES: Final = Word.YES
+_NO: Final = Word.NO
+_LINK: Final = Instrument.LINK
 _SILENT: Final = Standing(Word.SILENT, PAST)
+_PROFILE: Final = Standing(Word.YES, PAST)
 
 
 def last_word(
@@ -67,7 +72,7 @@ def last_word(
     message, person = question.message, question.person
     standing = _SILENT
     if profile and (person.authorised is None or not person.authorised.isdisjoint(ALIKE[message.channel])):
-        standing = Standing(Word.YES, PAST)
+        standing = _PROFILE
     about = purpose or message.purpose
     for at, said in facts.consents:
         if said.grants is not None or said.person != person.person:
@@ -80,14 +85,14 @@ def last_word(
                 and (purpose is not _MARKETING or said.purpose is _MARKETING)
             )
             if good and _grants(said, facts, about) and _outweighs(said, at, standing):
-                standing = Standing(Word.YES, at)
+                standing = Standing(_YES, at)
         elif _refuses(said, facts, about) and at >= standing.at:
             standing = Standing(Word.NO, at)
     # Words to stop, said by themselves, are statements too.
     for at, channel, address in facts.opt_outs:
         if at >= standing.at and channel in ALIKE[message.channel] and _same_address(address, message.address):
             standing = Standing(Word.NO, at)
-    if message.address is not None and message.address in facts.strangers and standing.word is Word.YES:
+    if standing.word is _YES and message.address is not None and message.address in facts.strangers:
         return _SILENT  # nobody allows anything for somebody else's address
     return standing
 
@@ -98,9 +103,9 @@ def _outweighs(said: Consented, at: datetime, standing: Standing) -> bool:
     A no is lifted by herself on a channel that is hers (``reply``) or by a CRM that names an instrument; a link that anybody
     may have opened allows nothing. Of a yes and a no at one instant the refusal stands.
     """
-    if said.instrument is Instrument.LINK:
+    if said.instrument is _LINK:
         return False
-    return standing.word is not Word.NO or (said.instrument is not None and standing.at != at)
+    return standing.word is not _NO or (said.instrument is not None and standing.at != at)
 
 
 def stated_zones(history: Sequence[Event], person: str) -> tuple[str, ...]:

@@ -26,16 +26,19 @@ _GAP: Final = rf"(?:[0-9a-z]+ ){{0,{GAP_WORDS_MAX}}}"
 class Folded:
     """A text as phrases see it: its words between single spaces, with a space at either end, and the set of them."""
 
-    __slots__ = ("_pieces", "words")
+    __slots__ = ("_pieces", "_text", "words")
 
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = pieces
+        self._text: str | None = None
         self.words = frozenset(pieces)
 
     @property
     def text(self) -> str:
-        """Put together only when asked: most texts hold no word that a pattern would have to look at."""
-        return f" {b' '.join(self._pieces).decode('ascii')} "
+        """Put together once, and only when asked: most texts hold no word that a pattern would have to look at."""
+        if self._text is None:
+            self._text = f" {b' '.join(self._pieces).decode('ascii')} "
+        return self._text
 
 
 def folded(text: str) -> Folded:
@@ -47,7 +50,7 @@ def folded(text: str) -> Folded:
         return Folded(_pieces(text))
     if short.isascii():
         return Folded(short.translate(_PLAIN).split())
-    if _FRACTIONS.search(short):
+    if b"\xbc" in short or b"\xbd" in short or b"\xbe" in short:
         return Folded(_pieces(text))
     return Folded(short.translate(_LATIN, _SOFT_HYPHEN).split())
 
@@ -59,9 +62,8 @@ def _pieces(text: str) -> list[bytes]:
 
 
 _SOFT_HYPHEN: Final = b"\xad"
-#: The only characters of Latin-1 that fold to several: ¼ to 1 and 4, ½ and ¾ likewise.
-_FRACTIONS: Final = re.compile(b"[\xbc-\xbe]")
-#: What each character of Latin-1 folds to: one letter or digit, or a space.
+#: What each character of Latin-1 folds to: one letter or digit, or a space. The only ones that fold to several are ¼ (to 1 and
+#: 4), ½ and ¾, which are looked for before.
 _LATIN: Final = bytes(
     pieces[0][0] if len(pieces := _pieces(chr(code))) == 1 and len(pieces[0]) == 1 else ord(" ") for code in range(256)
 )
@@ -76,11 +78,15 @@ def bare(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Phrase:
-    """One phrase as written, its pattern, and words of which one must be in the text (None: only parts of words are fixed)."""
+    """One phrase as written, its pattern, and words of which one must be in the text (None: only parts of words are fixed).
+
+    ``others``: further sets of words, of each of which one must be in the text too.
+    """
 
     written: str
     pattern: re.Pattern[str]
     heads: frozenset[bytes] | None
+    others: tuple[frozenset[bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,10 +100,13 @@ class Words:
     def struck(self, folded: Folded) -> str | None:
         """The first phrase, as written in the list, that stands in a text; never the text's own words."""
         # Comparing words is some fifty times cheaper than a pattern, and nearly always says no.
-        if self.heads is not None and self.heads.isdisjoint(folded.words):
+        there = folded.words
+        if self.heads is not None and self.heads.isdisjoint(there):
             return None
         for phrase in self.phrases:
-            if phrase.heads is not None and phrase.heads.isdisjoint(folded.words):
+            if phrase.heads is not None and phrase.heads.isdisjoint(there):
+                continue
+            if any(needed.isdisjoint(there) for needed in phrase.others):
                 continue
             if phrase.pattern.search(folded.text):
                 return phrase.written
@@ -120,7 +129,7 @@ def _phrase(written: str) -> Phrase:
     if not pieces or pieces[0] == ".." or pieces[-1] == "..":
         raise ValueError(f"phrase “{written}” must begin and end with a word")
     pattern = " "
-    best: frozenset[bytes] | None = None
+    needed: list[frozenset[bytes]] = []
     for piece in pieces:
         if piece == "..":
             pattern += _GAP
@@ -128,11 +137,12 @@ def _phrase(written: str) -> Phrase:
         options = [_option(each, written) for each in (piece[1:-1].split("|") if piece[0] == "(" else [piece])]
         pattern += f"(?:{'|'.join(way for _, way in options)}) "
         if all(head for head, _ in options):
-            heads = frozenset(head for head, _ in options)
-            # The rarer the word, the more often it says no: the longest of the shortest.
-            if best is None or min(map(len, heads)) > min(map(len, best)):
-                best = heads
-    return Phrase(written=written, pattern=re.compile(pattern), heads=best)
+            needed.append(frozenset(head for head, _ in options))
+    # The rarer the word, the more often it says no: the longest of the shortest first.
+    needed.sort(key=lambda heads: -min(map(len, heads)))
+    return Phrase(
+        written=written, pattern=re.compile(pattern), heads=needed[0] if needed else None, others=tuple(needed[1:])
+    )
 
 
 def _option(option: str, written: str) -> tuple[bytes, str]:
