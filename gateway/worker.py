@@ -17,8 +17,9 @@ import asyncpg
 import msgspec
 import structlog
 from arq import cron
-from arq.connections import RedisSettings, create_pool
+from arq.connections import ArqRedis
 from arq.worker import Worker as ArqWorker
+from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 DUE: Final = "tregua_due"
 OUTBOX: Final = "tregua_outbox"
 QUEUE: Final = "tregua:jobs"
+CONNECT_SECONDS_MAX: Final = 1.0
 
 #: The net under the bell: how long a lost notification can delay anything, real seconds.
 POLL_SECONDS: Final = 1.0
@@ -218,25 +220,28 @@ class Worker:
             )
             for job in self._jobs
         ]
-        settings = RedisSettings.from_dsn(self._redis_url)
-        settings.retry = Retry(ExponentialBackoff(), 3)
-        settings.conn_retries = 1
         while True:
             try:
-                await self._arq_until_it_falls(crons, settings)
+                await self._arq_until_it_falls(crons)
             except Exception as error:  # Redis away, or back: the net runs the jobs meanwhile
                 log.warning("arq.fell", error=type(error).__name__)
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _arq_until_it_falls(self, crons: list[Any], settings: RedisSettings) -> None:
+    async def _arq_until_it_falls(self, crons: list[Any]) -> None:
         # Never pickle: whoever can write to Redis could run code here.
-        pool = await create_pool(
-            settings,
+        # Made by hand and not by arq's ``create_pool``, which forgets its connection when it is cancelled while it asks whether
+        # anybody answers.
+        connections = ConnectionPool.from_url(
+            self._redis_url, socket_connect_timeout=CONNECT_SECONDS_MAX, retry=Retry(ExponentialBackoff(), 3)
+        )
+        pool = ArqRedis(
+            connections,
             default_queue_name=QUEUE,
             job_serializer=msgspec.msgpack.encode,
             job_deserializer=msgspec.msgpack.decode,
         )
         try:
+            await pool.ping()
             worker = ArqWorker(
                 functions=[],
                 cron_jobs=crons,
@@ -254,7 +259,8 @@ class Worker:
                 with contextlib.suppress(Exception, asyncio.CancelledError):
                     await worker.close()
         finally:
-            await pool.aclose(close_connection_pool=True)
+            await pool.aclose()
+            await connections.aclose()
 
     def _as_cron(self, job: Job) -> Any:
         async def tick(_context: dict[str, Any]) -> None:
