@@ -11,6 +11,7 @@ import msgspec
 
 from gateway import answers
 from gateway.asks import MessageAsk
+from gateway.auto import Auto
 from gateway.cases import Draft, Drafter, Known, references
 from gateway.committer import Committer
 from gateway.costs import Costs
@@ -67,6 +68,7 @@ class Acceptor:
         database: Database,
         clock: LegalClock,
         judge: Judge,
+        auto: Auto,
         scribe: Scribe,
         policies: Policies,
         templates: Templates,
@@ -76,6 +78,7 @@ class Acceptor:
         self._database = database
         self._clock = clock
         self._judge = judge
+        self._auto = auto
         self._scribe = scribe
         self._policies = policies
         self._costs = costs
@@ -153,12 +156,13 @@ class Acceptor:
             entries[tenant].extend(written)
         await people.put_debts(connection, [row for i in standing for row in drafts[i.id].debts], now)
         cases = await self._cases(connection, standing, drafts, known, policies, now)
+        await self._auto.learn_of(connection, [(i.tenant, drafts[i.id].ask.auto) for i in standing], now)
 
         rows: list[MessageRow] = []
         events: list[EventOut] = []
         for item in standing:
             case = cases[item.id]
-            choice = self._judge.accept(case, now)
+            choice = self._auto.accept(case, item.id, now)
             row = self._row(item, case, choice, now)
             rows.append(row)
             entries[item.tenant].extend(self._entries(item, case, choice, row))
@@ -210,7 +214,7 @@ class Acceptor:
         verdict = choice.verdict
         zones = zones_of(case, choice.address)
         zone = answers.zone_of(zones)
-        decision, decisions = answers.decided(verdict, choice.all, zone, choice.passed_over)
+        decision, decisions = answers.decided(verdict, choice.all, zone, choice.passed_over, choice.auto)
         expires = item.ask.expires_at or now + EXPIRY_DEFAULT
         due = now
         if verdict.answer is Answer.DEFER:
@@ -301,6 +305,8 @@ def choice_facts(choice: Choice) -> dict[str, Any]:
     facts = {"channel": choice.channel.value, **verdict_facts(choice.verdict)}
     if choice.passed_over:
         facts["passed_over"] = [{"provider": way, **verdict_facts(v)} for way, v in choice.passed_over]
+    if choice.auto is not None:
+        facts["auto"] = dict(choice.auto)
     if len(choice.all) > 1:
         facts["asked"] = [{"channel": c.value, **verdict_facts(v)} for c, v in choice.all]
     return facts

@@ -1,6 +1,6 @@
 """How decisions and messages are said to a CRM: the contract's words, instants in the person's own offset."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -67,15 +67,19 @@ def decided(
     asked: Sequence[tuple[Channel, Verdict]],
     zone: tzinfo,
     passed_over: Sequence[tuple[str, Verdict]] = (),
+    auto: Mapping[str, Any] | None = None,
 ) -> tuple[str, str]:
     """The decision that stands, and those of every channel when several were asked, as they are kept.
 
-    ``passed_over``: the ways of the channel that the law forbids, while it allows the one that was taken.
+    ``passed_over``: the ways of the channel that the law forbids, while it allows the one that was taken. ``auto``: how
+    the order of the channels came about.
     """
     each = [{"channel": channel.value, **decision(one, zone)} for channel, one in asked] if len(asked) > 1 else []
     stands = decision(verdict, zone)
     if passed_over:
         stands["passed_over"] = [{"provider": way, **decision(one, zone)} for way, one in passed_over]
+    if auto is not None:
+        stands["auto"] = auto
     return _ENCODER.encode(stands).decode(), _ENCODER.encode(each).decode()
 
 

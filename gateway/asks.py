@@ -170,6 +170,13 @@ class MessageAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ]
         | None
     ) = None
+    best_hour: Annotated[
+        bool,
+        Meta(
+            description="With `channel` `auto` and without `send_at`: what the law allows now may wait for a later hour of the "
+            "same day at which she is known to answer better."
+        ),
+    ] = False
     metadata: Annotated[
         dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=500)]], Meta(max_length=METADATA_MAX)
     ] = {}
@@ -224,6 +231,9 @@ class StoredAsk(Struct, frozen=True, kw_only=True):
     answers_channel: str | None = None
     send_at: datetime | None = None
     spread_seconds: int = 0
+    #: Its channels are hers in no order of the CRM's; a later hour of the same day may be waited for.
+    auto: bool = False
+    best_hour: bool = False
     metadata: dict[str, str] = {}
     renderings: dict[str, Rendering] = {}
     template: Pinned | None = None

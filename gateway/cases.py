@@ -140,6 +140,8 @@ class Drafter:
                 answers_channel=answers_channel,
                 send_at=ask.send_at,
                 spread_seconds=ask.spread_seconds or 0,
+                auto=ask.channel == "auto",
+                best_hour=ask.best_hour,
                 metadata=ask.metadata,
                 renderings=renderings,
                 template=None if version is None else Pinned(name=version.name, version=version.version),
@@ -287,6 +289,10 @@ def _content(ask: MessageAsk, channels: list[Channel], flaws: list[Flaw]) -> Non
 
 
 def _times(ask: MessageAsk, now: datetime, flaws: list[Flaw]) -> None:
+    if ask.best_hour and ask.channel != "auto":
+        flaws.append(Flaw("/best_hour", "goes with the channel auto"))
+    if ask.best_hour and ask.send_at is not None:
+        flaws.append(Flaw("/best_hour", "does not go with send_at"))
     if ask.expires_at is not None:
         if ask.expires_at <= now:
             flaws.append(Flaw("/expires_at", "has passed"))

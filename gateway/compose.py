@@ -16,7 +16,10 @@ from adapters.kit.port import Adapter
 from gateway.accept import Acceptor
 from gateway.api.app import make_app
 from gateway.api.desk import Desk
+from gateway.auto import LEARN_SECONDS, Auto, Learner
 from gateway.circuits import Circuits
+from gateway.console.tally import SECONDS as TALLY_SECONDS
+from gateway.console.tally import Tally
 from gateway.costs import Costs
 from gateway.courtesy import Courtesy
 from gateway.dispatch import ABANDONED, Dispatcher
@@ -94,6 +97,7 @@ class House:
     clock: LegalClock
     law: Library = field(repr=False)
     judge: Judge
+    auto: Auto
     scribe: Scribe
     policies: Policies
     templates: Templates
@@ -154,22 +158,25 @@ async def house(
         booth = Booth()
         stack.push_async_callback(booth.close)
         media_links = MediaLinks(_derived(settings, "media links"), settings.public_url)
+        costs = Costs(ways, links.sampled)
+        judge = Judge(
+            law,
+            {
+                channel: [WayOut(name, settings.providers[name]["kind"]) for name in names]
+                for channel, names in settings.channels.items()
+            },
+        )
         yield House(
             settings=settings,
             database=database,
             clock=clock,
             law=law,
-            judge=Judge(
-                law,
-                {
-                    channel: [WayOut(name, settings.providers[name]["kind"]) for name in names]
-                    for channel, names in settings.channels.items()
-                },
-            ),
+            judge=judge,
+            auto=Auto(judge, costs),
             scribe=scribe,
             policies=Policies(database=database, clock=clock, law=law, scribe=scribe),
             templates=Templates(database=database, clock=clock, scribe=scribe),
-            costs=Costs(ways, links.sampled),
+            costs=costs,
             links=links,
             ways=ways,
             adapters=adapters,
@@ -219,6 +226,7 @@ def api(made: House) -> web.Application:
         database=made.database,
         clock=made.clock,
         judge=made.judge,
+        auto=made.auto,
         scribe=made.scribe,
         policies=made.policies,
         templates=made.templates,
@@ -245,6 +253,7 @@ def api(made: House) -> web.Application:
             database=made.database,
             clock=made.clock,
             judge=made.judge,
+            auto=made.auto,
             scribe=made.scribe,
             policies=made.policies,
             templates=made.templates,
@@ -341,12 +350,18 @@ def auditor(made: House) -> Auditor:
     return Auditor(database=made.database, clock=made.clock, judge=made.judge, policies=made.policies)
 
 
+def tally(made: House) -> Tally:
+    """Whoever keeps the console's figures."""
+    return Tally(database=made.database, clock=made.clock, auditor=auditor(made), law=made.law, costs=made.costs)
+
+
 def dispatcher(made: House) -> Dispatcher:
     """Whoever sends."""
     return Dispatcher(
         database=made.database,
         clock=made.clock,
         judge=made.judge,
+        auto=made.auto,
         scribe=made.scribe,
         policies=made.policies,
         settler=made.settler,
@@ -404,9 +419,16 @@ def worker(made: House) -> Worker:
             Job("finish_erasures", 5, eraser(made).finish),
             Job("retain", 3600, eraser(made).retain),
             Job("recheck", 86_400, watch.round, seconds_max=STATEMENT_SECONDS_MAX),
+            Job(
+                "learn_auto",
+                LEARN_SECONDS,
+                Learner(database=made.database, clock=made.clock).learn,
+                seconds_max=LEARN_SECONDS,
+            ),
             Job("speak_ahead", 30, made.notes.ahead),
             Job("forget_media", 3600, made.notes.forget),
             Job("fetch_media", made.pace.sweep_seconds, brought.fetch_due),
+            Job("tally", TALLY_SECONDS, tally(made).round),
         ),
         process=new_uuid(),
     )

@@ -21,6 +21,7 @@ from adapters.kit.port import Adapter
 from gateway import answers
 from gateway.accept import choice_facts
 from gateway.asks import StoredAsk
+from gateway.auto import Auto
 from gateway.entries import Scribe
 from gateway.events import crm_event, undelivered
 from gateway.failpoints import reach
@@ -103,6 +104,7 @@ class Dispatcher:
         database: Database,
         clock: LegalClock,
         judge: Judge,
+        auto: Auto,
         scribe: Scribe,
         policies: Policies,
         settler: Settler,
@@ -113,6 +115,7 @@ class Dispatcher:
         self._database = database
         self._clock = clock
         self._judge = judge
+        self._auto = auto
         self._scribe = scribe
         self._policies = policies
         self._settler = settler
@@ -195,6 +198,7 @@ class Dispatcher:
         policies = await self._policies.current(connection, {row.tenant for row in rows})
         busy = await messages.open_contacts(connection, keys)
         tried = await messages.attempts_of(connection, [row.id for row in rows])
+        await self._auto.learn_of(connection, [(row.tenant, asks[row.id].auto) for row in rows], now)
         mono = time.monotonic()
         for row in rows:
             batch.entries.setdefault(row.tenant, [])
@@ -223,9 +227,9 @@ class Dispatcher:
                 tried=row.hop or any(attempt.state != "not_sent" for attempt in attempts),
             )
             if case.ask.send_at is not None and case.ask.send_at > now:
-                choice = self._judge.accept(case, now)
+                choice = self._auto.accept(case, row.id, now)
             else:
-                choice = self._judge.dispatch(case, now)
+                choice = self._auto.dispatch(case, row.id, now, row.expires_at)
             if choice.verdict.answer is Answer.ALLOW:
                 event = self._allow(batch, row, case, choice, tried.get(row.id, []), now, real, mono)
                 if event is not None:
@@ -377,7 +381,7 @@ class Dispatcher:
 
     def _decision(self, row: MessageRow, case: Case, choice: Choice, status: Status, due: datetime) -> tuple[Any, ...]:
         zone = answers.zone_of(zones_of(case, choice.address))
-        decision, decisions = answers.decided(choice.verdict, choice.all, zone, choice.passed_over)
+        decision, decisions = answers.decided(choice.verdict, choice.all, zone, choice.passed_over, choice.auto)
         return row.id, status, choice.channel, decision, decisions, due
 
     def _reserved_entry(

@@ -7,7 +7,7 @@ house rules that only the moment of sending knows, HOUSE-EDGE and HOUSE-LAG.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
-from typing import Final, Self
+from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from consent.standing import stated_zones
@@ -85,6 +85,8 @@ class Choice:
     all: tuple[tuple[Channel, Verdict], ...]
     validity: timedelta = VALID_MAX
     by_ways: tuple[Asked, ...] = ()
+    #: How the order of the channels came about, where it was left to the gateway.
+    auto: Mapping[str, Any] | None = None
 
     def allows(self, way: str) -> bool:
         """Whether the law lets it leave by this way."""

@@ -7,6 +7,7 @@ from typing import Any
 from gateway import answers
 from gateway.accept import choice_facts
 from gateway.asks import DecisionAsk
+from gateway.auto import Auto
 from gateway.cases import Draft, Drafter, references
 from gateway.costs import Costs
 from gateway.entries import Scribe
@@ -32,6 +33,7 @@ class Adviser:
         database: Database,
         clock: LegalClock,
         judge: Judge,
+        auto: Auto,
         scribe: Scribe,
         policies: Policies,
         templates: Templates,
@@ -41,6 +43,7 @@ class Adviser:
         self._database = database
         self._clock = clock
         self._judge = judge
+        self._auto = auto
         self._scribe = scribe
         self._policies = policies
         self._templates = templates
@@ -62,7 +65,8 @@ class Adviser:
                 history=events,
                 policy=policy,
             )
-            choice = self._judge.advise(case, ask.at) if ask.at is not None else self._judge.accept(case, now)
+            await self._auto.learn_of(connection, [(tenant, draft.ask.auto)], now)
+            choice = self._auto.advise(case, ask.at) if ask.at is not None else self._auto.asked(case, now)
             if ask.record:
                 entry = self._scribe.entry(
                     "asked", tenant=tenant, at=now, subject=contact.subject, facts=choice_facts(choice)
@@ -108,6 +112,8 @@ class Adviser:
             return document
 
         document = told(choice.channel, choice.verdict)
+        if choice.auto is not None:
+            document["auto"] = dict(choice.auto)
         if len(choice.all) > 1:
             document["decisions"] = [told(channel, verdict) for channel, verdict in choice.all]
         return document

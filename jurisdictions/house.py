@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from jurisdictions.caps import Cap, CapAsk, caps_of
 from jurisdictions.compile import Context, PackError, Rule, compile_rule
 from jurisdictions.library import Library
 from jurisdictions.localtime import NEVER, in_utc
@@ -33,6 +34,8 @@ RESERVED: Final = frozenset(
         "HOUSE-STRANGER",
         "HOUSE-NOT-THEN",
         "HOUSE-NOT-THERE",
+        "HOUSE-CAP",
+        "HOUSE-BEST-HOUR",
     }
 )
 #: The register of those who had themselves erased, and how a house's own lists are called.
@@ -57,6 +60,14 @@ class Problem:
     why: str
 
 
+class Auto(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How ``channel: "auto"`` chooses among what is allowed. ``exploration``: how often chance does, never not at all."""
+
+    on: bool = True
+    cost_weight: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.25
+    exploration: Annotated[float, msgspec.Meta(ge=0.01, le=0.5)] = 0.05
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Policy:
     """A checked policy, ready for ``decide``. ``overridden``: rule ids with the instant (UTC) until which they are set aside."""
@@ -67,6 +78,7 @@ class Policy:
     #: Its own rules and those that every house has.
     asked: tuple[Rule, ...] = ()
     overridden: Mapping[str, datetime] = field(default_factory=dict)
+    auto: Auto = field(default_factory=Auto)
     document: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -97,12 +109,13 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     readings: dict[str, str | _Chosen] = {}
     house_rules: list[dict[str, Any]] = []
     overrides: list[_Override] = []
+    auto: Auto = Auto()
 
 
 def policy_of(document: Mapping[str, Any], law: Library) -> Policy | list[Problem]:
     """The policy that a plain JSON object writes down, or everything that is wrong with it.
 
-    ``{"sender", "readings", "house_rules", "overrides"}``, each of which may be left out. A reading is its value, or
+    ``{"sender", "readings", "house_rules", "overrides", "auto"}``, each of which may be left out. A reading is its value, or
     ``{"value", "authority", "reason"}`` where it protects the person less than the default.
     """
     try:
@@ -123,6 +136,7 @@ def policy_of(document: Mapping[str, Any], law: Library) -> Policy | list[Proble
         rules=rules,
         asked=(*built_in(), *rules),
         overridden=overridden,
+        auto=read.auto,
         document=document,
     )
 

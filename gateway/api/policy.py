@@ -11,6 +11,7 @@ from gateway.api.shapes import PolicyShown
 from gateway.asks import Instant, SenderAsk
 from gateway.keys import Scope
 from gateway.refusals import Flaw, Refused
+from jurisdictions.house import Auto
 
 #: A policy is written into the trace whole, and an entry's header has its limit.
 POLICY_BYTES_MAX: Final = 24 * 1024
@@ -42,6 +43,7 @@ class PolicyAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     readings: dict[str, str | ReadingAsk] = {}
     house_rules: list[dict[str, Any]] = []
     overrides: list[OverrideAsk] = []
+    auto: Auto | None = None
 
 
 async def show(call: Call) -> web.StreamResponse:

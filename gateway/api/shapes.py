@@ -60,6 +60,39 @@ class ObligationShown(Struct, frozen=True):
     duty: str
 
 
+class ScoreShown(Struct, frozen=True):
+    """One channel as it was weighed: a draw from Beta(alpha, beta), by its cost as a share of the dearest. Numbers are text."""
+
+    channel: str
+    alpha: str
+    beta: str
+    draw: str
+    cost: str | None
+    score: str
+
+
+class AutoShown(Struct, frozen=True):
+    """With `channel` `auto`: why this channel. The order can be drawn again from `seed` and `scores`; it never opens a channel."""
+
+    chosen: str
+    because: Literal[
+        "learned",
+        "explored",
+        "preferred",
+        "only_channel",
+        "answered_there",
+        "off",
+        "opens_first",
+        "waits_for_a_better_hour",
+        "none_allowed",
+    ]
+    preferred: str | UnsetType = UNSET
+    seed: str | UnsetType = UNSET
+    cost_weight: str | UnsetType = UNSET
+    exploration: str | UnsetType = UNSET
+    scores: list[ScoreShown] | UnsetType = UNSET
+
+
 class DecisionShown(Struct, frozen=True):
     """What the law answers. A refusal by law is not an HTTP error."""
 
@@ -81,6 +114,7 @@ class DecisionShown(Struct, frozen=True):
         | UnsetType
     ) = UNSET
     decisions: list["DecisionShown"] | UnsetType = UNSET
+    auto: AutoShown | UnsetType = UNSET
     provider: str | UnsetType = UNSET
     passed_over: (
         Annotated[
@@ -263,6 +297,7 @@ class PolicyShown(Struct, frozen=True):
     readings: dict[str, Any]
     house_rules: list[dict[str, Any]]
     overrides: list[dict[str, Any]]
+    auto: dict[str, Any] | UnsetType = UNSET
 
 
 class DutyShown(Struct, frozen=True):

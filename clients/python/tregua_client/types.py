@@ -129,6 +129,36 @@ class AuthorisedAsk(TypedDict):
     instrument: "Instrument"
 
 
+class Auto(TypedDict):
+    """How ``channel: "auto"`` chooses among what is allowed. ``exploration``: how often chance does, never not at all."""
+
+    on: NotRequired[bool]
+    cost_weight: NotRequired[float]
+    exploration: NotRequired[float]
+
+
+class AutoShown(TypedDict):
+    """With `channel` `auto`: why this channel. The order can be drawn again from `seed` and `scores`; it never opens a channel."""
+
+    chosen: str
+    because: Literal[
+        "answered_there",
+        "explored",
+        "learned",
+        "none_allowed",
+        "off",
+        "only_channel",
+        "opens_first",
+        "preferred",
+        "waits_for_a_better_hour",
+    ]
+    preferred: NotRequired[str]
+    seed: NotRequired[str]
+    cost_weight: NotRequired[str]
+    exploration: NotRequired[str]
+    scores: NotRequired["list[ScoreShown]"]
+
+
 class BadLineShown(TypedDict):
     """A line that was passed over."""
 
@@ -154,6 +184,7 @@ class BatchMessageAsk(TypedDict):
     send_at: NotRequired["str | None"]
     expires_at: NotRequired["str | None"]
     spread_seconds: NotRequired["int | None"]
+    best_hour: NotRequired[bool]
     metadata: NotRequired["dict[str, str]"]
     idempotency_key: str
 
@@ -385,6 +416,7 @@ class DecisionAsk(TypedDict):
     send_at: NotRequired["str | None"]
     expires_at: NotRequired["str | None"]
     spread_seconds: NotRequired["int | None"]
+    best_hour: NotRequired[bool]
     metadata: NotRequired["dict[str, str]"]
     at: NotRequired["str | None"]
     record: NotRequired[bool]
@@ -403,6 +435,7 @@ class DecisionShown(TypedDict):
     channel: NotRequired[str]
     explanation: NotRequired["list[str]"]
     decisions: NotRequired["list[DecisionShown]"]
+    auto: NotRequired["AutoShown"]
     provider: NotRequired[str]
     passed_over: NotRequired["list[DecisionShown]"]
 
@@ -735,6 +768,7 @@ class MessageAsk(TypedDict):
     send_at: NotRequired["str | None"]
     expires_at: NotRequired["str | None"]
     spread_seconds: NotRequired["int | None"]
+    best_hour: NotRequired[bool]
     metadata: NotRequired["dict[str, str]"]
 
 
@@ -833,6 +867,7 @@ class PolicyAsk(TypedDict):
     readings: NotRequired["dict[str, str | ReadingAsk]"]
     house_rules: NotRequired["list[dict[str, Any]]"]
     overrides: NotRequired["list[OverrideAsk]"]
+    auto: NotRequired["Auto | None"]
 
 
 class PolicyShown(TypedDict):
@@ -843,6 +878,7 @@ class PolicyShown(TypedDict):
     readings: dict[str, Any]
     house_rules: "list[dict[str, Any]]"
     overrides: "list[dict[str, Any]]"
+    auto: NotRequired[dict[str, Any]]
 
 
 class PreviewAsk(TypedDict):
@@ -1011,6 +1047,17 @@ class ReplyEventAsk(TypedDict):
     text: NotRequired["str | None"]
     debts: NotRequired["list[str]"]
     address: NotRequired["str | None"]
+
+
+class ScoreShown(TypedDict):
+    """One channel as it was weighed: a draw from Beta(alpha, beta), by its cost as a share of the dearest. Numbers are text."""
+
+    channel: str
+    alpha: str
+    beta: str
+    draw: str
+    cost: "str | None"
+    score: str
 
 
 class SenderAsk(TypedDict):
