@@ -18,8 +18,6 @@ from gateway.api.app import make_app
 from gateway.api.desk import Desk
 from gateway.auto import LEARN_SECONDS, Auto, Learner
 from gateway.circuits import Circuits
-from gateway.console.tally import SECONDS as TALLY_SECONDS
-from gateway.console.tally import Tally
 from gateway.costs import Costs
 from gateway.courtesy import Courtesy
 from gateway.dispatch import ABANDONED, Dispatcher
@@ -350,11 +348,6 @@ def auditor(made: House) -> Auditor:
     return Auditor(database=made.database, clock=made.clock, judge=made.judge, policies=made.policies)
 
 
-def tally(made: House) -> Tally:
-    """Whoever keeps the console's figures."""
-    return Tally(database=made.database, clock=made.clock, auditor=auditor(made), law=made.law, costs=made.costs)
-
-
 def dispatcher(made: House) -> Dispatcher:
     """Whoever sends."""
     return Dispatcher(
@@ -428,7 +421,6 @@ def worker(made: House) -> Worker:
             Job("speak_ahead", 30, made.notes.ahead),
             Job("forget_media", 3600, made.notes.forget),
             Job("fetch_media", made.pace.sweep_seconds, brought.fetch_due),
-            Job("tally", TALLY_SECONDS, tally(made).round),
         ),
         process=new_uuid(),
     )
