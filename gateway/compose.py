@@ -18,6 +18,8 @@ from gateway.api.app import make_app
 from gateway.api.desk import Desk
 from gateway.auto import LEARN_SECONDS, Auto, Learner
 from gateway.circuits import Circuits
+from gateway.console.tally import SECONDS as TALLY_SECONDS
+from gateway.console.tally import Tally
 from gateway.costs import Costs
 from gateway.courtesy import Courtesy
 from gateway.dispatch import ABANDONED, Dispatcher
@@ -47,6 +49,8 @@ from gateway.receive import Receiver
 from gateway.recheck import Watch
 from gateway.registers import Registers
 from gateway.reply_media import ReplyMedia
+from gateway.reports import Maker, Reports
+from gateway.reports_counts import Counter
 from gateway.seal import Sealer
 from gateway.settings import Settings, Wrong
 from gateway.settle import LOOKUPS, Settler
@@ -282,6 +286,7 @@ def api(made: House) -> web.Application:
         sealer=made.sealer,
         prover=Prover(database=made.database, sealer=made.sealer),
         auditor=auditor(made),
+        reports=reports(made),
         ways=board.shown,
         way_states=board.states,
         redis_ready=lambda: _answers(made.redis),
@@ -348,6 +353,28 @@ def auditor(made: House) -> Auditor:
     return Auditor(database=made.database, clock=made.clock, judge=made.judge, policies=made.policies)
 
 
+def tally(made: House) -> Tally:
+    """Whoever keeps the console's figures."""
+    return Tally(database=made.database, clock=made.clock, auditor=auditor(made), law=made.law, costs=made.costs)
+
+
+def report_maker(made: House) -> Maker:
+    """Whoever makes reports of contact frequency."""
+    return Maker(
+        database=made.database,
+        clock=made.clock,
+        counter=Counter(database=made.database, auditor=auditor(made), law=made.law),
+        sealer=made.sealer,
+        law=made.law,
+        public_url=made.settings.public_url,
+    )
+
+
+def reports(made: House) -> Reports:
+    """Whoever takes questions for reports, and hands reports out."""
+    return Reports(database=made.database, clock=made.clock, scribe=made.scribe, maker=report_maker(made))
+
+
 def dispatcher(made: House) -> Dispatcher:
     """Whoever sends."""
     return Dispatcher(
@@ -357,6 +384,7 @@ def dispatcher(made: House) -> Dispatcher:
         auto=made.auto,
         scribe=made.scribe,
         policies=made.policies,
+        costs=made.costs,
         settler=made.settler,
         ways=Ways(
             ways=made.ways,
@@ -418,9 +446,11 @@ def worker(made: House) -> Worker:
                 Learner(database=made.database, clock=made.clock).learn,
                 seconds_max=LEARN_SECONDS,
             ),
+            Job("report", 2, reports(made).round, seconds_max=STATEMENT_SECONDS_MAX),
             Job("speak_ahead", 30, made.notes.ahead),
             Job("forget_media", 3600, made.notes.forget),
             Job("fetch_media", made.pace.sweep_seconds, brought.fetch_due),
+            Job("tally", TALLY_SECONDS, tally(made).round),
         ),
         process=new_uuid(),
     )

@@ -83,6 +83,16 @@ class Margin:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reckoned:
+    """A person, her debts, and every limit that binds her, nearest first. ``creditor``: the tenant's own, where a debt names none."""
+
+    contact: ContactRow
+    debts: Mapping[str, DebtRow]
+    margins: tuple[Margin, ...]
+    creditor: str | None
+
+
 class Auditor:
     """Answers how close people are to their limits, by the very functions that decide."""
 
@@ -114,15 +124,10 @@ class Auditor:
     async def _people(
         self, connection: Connection, tenant: str, scope: Scope, ids: Sequence[str], now: datetime
     ) -> list[dict[str, Any]]:
-        policy = (await self._policies.current(connection, {tenant}))[tenant]
-        contacts = await people.contacts(connection, [(tenant, identity) for identity in ids])
-        named = await audit.debts_of(connection, tenant, ids)
-        debts = await people.debts(connection, {(tenant, debt) for each in named.values() for debt in each})
-        endpoints = {key: [address.endpoint for address in row.addresses] for key, row in contacts.items()}
-        histories = await history.histories(connection, endpoints, now, known_until=now)
+        reckoned = await self.reckoned(connection, tenant, ids, now, scope)
         until = scope.until or now
         since = scope.since or until - timedelta(days=SINCE_DAYS)
-        subjects = [row.subject for row in contacts.values()]
+        subjects = [each.contact.subject for each in reckoned.values()]
         kept: dict[Any, list[dict[str, Any]]] = {}
         for each in await audit.held(connection, tenant, subjects, since, until):
             kept.setdefault(each.subject, []).append(
@@ -130,11 +135,7 @@ class Auditor:
             )
         found = []
         for identity in ids:
-            row = contacts[tenant, identity]
-            hers = {debt: debts[tenant, debt] for debt in named[identity][:DEBTS_MAX] if (tenant, debt) in debts}
-            if scope.debt is not None:
-                hers = {debt: each for debt, each in hers.items() if debt == scope.debt}
-            margins = self._margins(row, hers, histories[row.tenant, row.id], policy, scope, now)
+            row, margins = reckoned[identity].contact, reckoned[identity].margins
             if scope.margin_max is not None and all(each.left > scope.margin_max for each in margins):
                 continue
             found.append(
@@ -148,7 +149,28 @@ class Auditor:
             )
         return found
 
-    def _margins(
+    async def reckoned(
+        self, connection: Connection, tenant: str, ids: Sequence[str], now: datetime, scope: Scope
+    ) -> dict[str, Reckoned]:
+        """What binds each of these people at an instant, by the CRM's names of those who are kept."""
+        policy = (await self._policies.current(connection, {tenant}))[tenant]
+        contacts = await people.contacts(connection, [(tenant, identity) for identity in ids])
+        named = await audit.debts_of(connection, tenant, ids)
+        debts = await people.debts(connection, {(tenant, debt) for each in named.values() for debt in each})
+        endpoints = {key: [address.endpoint for address in row.addresses] for key, row in contacts.items()}
+        histories = await history.histories(connection, endpoints, now, known_until=now)
+        found = {}
+        for (_, identity), row in contacts.items():
+            hers = {debt: debts[tenant, debt] for debt in named[identity][:DEBTS_MAX] if (tenant, debt) in debts}
+            if scope.debt is not None:
+                hers = {debt: each for debt, each in hers.items() if debt == scope.debt}
+            margins = self.margins(row, hers, histories[tenant, identity], policy, scope, now)
+            found[identity] = Reckoned(
+                contact=row, debts=hers, margins=tuple(margins), creditor=policy.sender.get("creditor")
+            )
+        return found
+
+    def margins(
         self,
         contact: ContactRow,
         debts: Mapping[str, DebtRow],
@@ -157,7 +179,10 @@ class Auditor:
         scope: Scope,
         now: datetime,
     ) -> list[Margin]:
-        """Nearest limit first. A rule that counts the same by several channels is told once."""
+        """What every counting rule counts for one person at an instant, by what is handed over as known then.
+
+        Nearest limit first. A rule that counts the same by several channels is told once.
+        """
         channels = [
             channel
             for channel in dict.fromkeys(Channel(address.channel) for address in contact.addresses)

@@ -1,0 +1,1 @@
+"""The console: what an officer asks of the trace, one page for each question."""

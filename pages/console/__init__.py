@@ -1,0 +1,1 @@
+"""The console's pages: what they are made of, and how they are drawn."""

@@ -1,0 +1,128 @@
+"""The console's figures are those of the trace: each entry counted once, each person's limits as the deciding functions reckon them."""
+
+from datetime import timedelta
+from typing import Any
+
+from gateway.compose import tally
+from tests.gateway.town import Town, message, number, person
+
+UNSEEN = "0004"
+
+
+async def measures(town: Town) -> dict[str, int]:
+    rows = await town.rows("SELECT measure, sum(n)::bigint AS n FROM console_hour GROUP BY 1")
+    return {row["measure"]: row["n"] for row in rows if row["n"]}
+
+
+async def margins(town: Town, rule: str) -> dict[str, tuple[int, int, int]]:
+    rows = await town.rows("SELECT contact, counted, limit_, left_ FROM console_margin WHERE rule = $1", rule)
+    return {row["contact"]: (row["counted"], row["limit_"], row["left_"]) for row in rows}
+
+
+async def spread(town: Town) -> list[Any]:
+    kept = await town.rows(
+        "SELECT rule, limit_, counted, people FROM console_spread WHERE people <> 0 ORDER BY 1, 2, 3"
+    )
+    anew = await town.rows(
+        "SELECT rule, limit_, counted, count(*) AS people FROM console_margin GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+    assert [tuple(row) for row in kept] == [tuple(row) for row in anew]
+    return [tuple(row) for row in kept]
+
+
+async def test_what_happened_is_counted_once_at_the_hour_of_her_own_day(busy: Town) -> None:
+    figures = tally(busy.house)
+    sent = await busy.send(message(person("ana", number(1))))
+    await busy.until(sent["id"], "delivered")
+    await busy.reply("hola, mañana pago", sender=number(1))
+    again = await busy.send(message("ana", debts=["d1"]))
+    assert again["status"] == "deferred"
+    stopped = await busy.send(message(person("bea", number(2))))
+    await busy.until(stopped["id"], "delivered")
+    await busy.reply("BAJA", sender=number(2))
+    blocked = await busy.send(message("bea", debts=["d1"]))
+    assert blocked["status"] == "blocked"
+    await busy.stop_workers()
+    await figures.catch_up()
+    found = await measures(busy)
+    assert found.pop("cost:USD") >= 2 * 28_000
+    sent_count = found["sent"]
+    rows = await busy.rows("SELECT count(*) FROM attempt WHERE state IN ('sent', 'delivered', 'read')")
+    assert sent_count == rows[0][0]
+    assert {name: found[name] for name in ("deferred", "blocked", "replies", "answered", "opt_outs")} == {
+        "deferred": 1,
+        "blocked": 1,
+        "replies": 2,
+        "answered": 2,
+        "opt_outs": 1,
+    }
+    (place,) = await busy.rows(
+        "SELECT DISTINCT day::text AS day, hour, jurisdiction, channel FROM console_hour WHERE measure = 'sent'"
+    )
+    assert tuple(place) == ("2026-11-24", 10, "CO", "sms"), "ten in Bogotá, not fifteen in UTC"
+    held = await busy.rows("SELECT rule, effect, n FROM console_rule WHERE rule LIKE 'CO-FREQ%'")
+    assert ("CO-FREQ-3d", "defer", 2) in [tuple(row) for row in held], "hers whom it deferred, and hers who said stop besides"
+    # Asked again, nothing is counted twice.
+    await figures.catch_up()
+    assert (await measures(busy))["sent"] == sent_count
+    (cursor,) = await busy.rows("SELECT k.idx, c.size FROM console_cursor k JOIN chain c USING (tenant)")
+    assert cursor["idx"] == cursor["size"]
+
+
+async def test_limits_are_those_of_the_audit_and_free_with_time(busy: Town) -> None:
+    figures = tally(busy.house)
+    await busy.call("PUT", "/v1/contacts/bea", person("bea", number(2)))
+    sent = await busy.send(message(person("ana", number(1))))
+    await busy.until(sent["id"], "delivered")
+    await figures.catch_up()
+    assert await margins(busy, "CO-FREQ-3d") == {"ana": (1, 1, 0), "bea": (0, 1, 1)}
+    _, answered, _ = await busy.call("GET", "/v1/audit/frequency")
+    for item in answered["items"]:
+        exact = {each["rule"]: each["margin"] for each in item["limits"]}
+        kept = await busy.rows("SELECT rule, left_ FROM console_margin WHERE contact = $1", item["contact"])
+        assert {row["rule"]: row["left_"] for row in kept} == exact
+    await spread(busy)
+    await busy.advance(timedelta(days=1))
+    await figures.catch_up()
+    assert (await margins(busy, "CO-FREQ-3d"))["ana"] == (0, 1, 1)
+    await spread(busy)
+
+
+async def test_another_policy_is_reckoned_for_everybody(busy: Town) -> None:
+    figures = tally(busy.house)
+    await busy.call("PUT", "/v1/contacts/bea", person("bea", number(2)))
+    await figures.catch_up()
+    before = await busy.rows("SELECT max(reckoned_at) FROM console_margin")
+    _, policy, _ = await busy.call("GET", "/v1/policy")
+    policy.pop("version")
+    status, answered, _ = await busy.call("PUT", "/v1/policy", policy)
+    assert status == 200, answered
+    await figures.catch_up()
+    assert (await busy.rows("SELECT max(reckoned_at) FROM console_margin"))[0][0] > before[0][0]
+
+
+async def test_who_is_erased_is_gone_from_every_figure_of_people(busy: Town) -> None:
+    figures = tally(busy.house)
+    await busy.call("PUT", "/v1/contacts/bea", person("bea", number(2)))
+    await figures.catch_up()
+    assert await margins(busy, "CO-FREQ-3d")
+    status, answered, _ = await busy.call("DELETE", "/v1/contacts/bea")
+    assert status in (200, 202, 204), answered
+    await figures.catch_up()
+    assert await margins(busy, "CO-FREQ-3d") == {}
+    assert await spread(busy) == []
+    assert await busy.rows("SELECT FROM console_due") == []
+
+
+async def test_what_nobody_saw_leave_is_unknown_until_it_is_seen(busy: Town) -> None:
+    figures = tally(busy.house)
+    await busy.fault("hang_up", count=1)
+    sent = await busy.send(message(person("ana", number(1))))
+    await busy.until(sent["id"], "unknown", "sent", "delivered", seconds=15)
+    await busy.until(sent["id"], "delivered", "unknown", seconds=15)
+    await busy.stop_workers()
+    await figures.catch_up()
+    (row,) = await busy.rows("SELECT state FROM attempt")
+    found = await measures(busy)
+    gone = row["state"] in ("sent", "delivered", "read")
+    assert (found.get("sent", 0), found.get("unknown", 0)) == ((1, 0) if gone else (0, 1))
