@@ -92,19 +92,12 @@ class Asked:
         return at
 
 
-@dataclass(slots=True, eq=False)
-class _Ask:
-    """One clause as it is asked about everybody in some zones to whom some kinds of thing happened.
-
-    ``always``: what is found whatever the question; else ``find`` finds what holds; else (None) every part of the clause
-    must be looked at.
-    """
-
-    clause: Clause
-    begins: datetime
-    ends: datetime
-    always: Asked | None
-    find: Callable[..., Sequence[Hold]] | None
+#: One clause as it is asked about everybody in some zones to whom some kinds of thing happened: the clause and when it is in force;
+#: what is found whatever the question; what finds what holds (with neither, every part of the clause must be looked at); and words
+#: of which one must be in the text before a clause that looks at nothing else can hold.
+_Ask = tuple[
+    Clause, Predicate, datetime, datetime, Asked | None, Callable[..., Sequence[Hold]] | None, frozenset[bytes] | None
+]
 
 
 def asked_all(plan: Plan, facts: Facts, policy: Policy | None) -> list[Asked]:
@@ -118,21 +111,20 @@ def asked_all(plan: Plan, facts: Facts, policy: Policy | None) -> list[Asked]:
     overridden = policy is not None and policy.overridden
     asked: list[Asked] = []
     now = facts.now
-    for ask in asks:
-        if ask.ends <= now:
+    for clause, predicate, begins, ends, always, find, heads in asks:
+        if ends <= now or (heads is not None and heads.isdisjoint(facts.text.words)):
             continue
-        each: Asked | None
-        if overridden or (ask.always is None and ask.find is None):
-            each = asked_one(ask.clause, ask.begins, ask.ends, facts, policy)
+        if overridden or (always is None and find is None):
+            each = asked_one(clause, begins, ends, facts, policy)
             if each is not None:
                 asked.append(each)
-        elif ask.always is not None:
-            asked.append(ask.always)
+        elif always is not None:
+            asked.append(always)
         else:
-            assert ask.find is not None
-            holds = ask.find(ask.clause.predicate, facts)
+            assert find is not None
+            holds = find(predicate, facts)
             if holds:
-                asked.append(_within(ask.clause, None, holds, ask.begins, ask.ends, now))
+                asked.append(_within(clause, None, holds, begins, ends, now))
     return asked
 
 
@@ -159,8 +151,17 @@ def _asks(plan: Plan, facts: Facts) -> tuple[_Ask, ...]:
             if clock is None:
                 continue
             always = Asked(clause, clock, (), begins, ends)
-        asks.append(_Ask(clause, begins, ends, always, find))
+        heads = _heads(predicate) if isinstance(predicate, Says) else None
+        asks.append((clause, predicate, begins, ends, always, find, heads))
     return tuple(asks)
+
+
+def _heads(rule: Says) -> frozenset[bytes] | None:
+    """Words of which one must be in the text before the rule can hold; None where it looks at more than words not to be said."""
+    if rule.always or rule.opt_out_notice or rule.states or rule.caller_visible or rule.registered_template:
+        return None
+    heads = [words.heads for words in rule.never if words.heads is not None]
+    return frozenset().union(*heads) if len(heads) == len(rule.never) else None
 
 
 def _needs(predicate: Predicate) -> frozenset[type] | None:

@@ -31,9 +31,12 @@ def decide(question: Question, law: Library, policy: Policy | None = None) -> Ve
 
     ``policy``: a tenant's readings, house rules and overrides. Raises ValueError for a reading that no pack knows.
     """
-    question = _under(question, policy)
-    plan = _plan(question, law, policy)
-    facts = facts_of(question, plan.opt_out_words)
+    if policy is None:
+        plan = law.plan(question)
+    else:
+        question = _under(question, policy)
+        plan = _plan(question, law, policy)
+    facts = Facts(question, plan.opt_out_words)
     asked, house = _ask(plan, facts, policy)
     now = facts.now
     blocking = [each for each in asked if each.blocks(now)] if asked else asked
@@ -44,7 +47,7 @@ def decide(question: Question, law: Library, policy: Policy | None = None) -> Ve
         return Verdict(answer=_ALLOW, decided_at=question.now, packs=packs, obligations=duties, set_aside=set_aside)
     opens, last = _fixpoint(asked, now)
     unnamed = any(not each.clause.head.names_hour for each in last)
-    reasons = house + _reasons(blocking, asked, facts, opens)
+    reasons = house + _reasons(blocking, asked, facts, opens, last)
     if house or opens is None:
         answer, until = Answer.DENY, None
         # What makes waiting useless may begin to block only later.
@@ -127,16 +130,16 @@ def _plan(question: Question, law: Library, policy: Policy | None) -> Plan:
 
 
 def _ask(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[list[Asked], tuple[Reason, ...]]:
-    house: list[Reason] = []
+    house: tuple[Reason, ...] = ()
     if plan.missing or not plan.in_force(facts.now.date()):
         observed = f"no pack for {', '.join(plan.missing)}" if plan.missing else "no pack of law in force"
-        house.append(_house(NO_PACK, observed, "the law that binds must be known"))
+        house = (_house(NO_PACK, observed, "the law that binds must be known"),)
     unknown = _unknown(facts.zones)
     if unknown or not facts.zones:
         observed = f"unknown zone {', '.join(unknown)}" if unknown else "no zone known"
-        house.append(_house(NO_ZONE, observed, "the clock of the person must be known"))
+        house = (*house, _house(NO_ZONE, observed, "the clock of the person must be known"))
         facts.zones = tuple(name for name in facts.zones if name not in unknown)
-    return asked_all(plan, facts, policy), tuple(house)
+    return asked_all(plan, facts, policy), house
 
 
 @lru_cache(maxsize=1024)
@@ -217,19 +220,31 @@ def _fixpoint(asked: Sequence[Asked], now: datetime) -> tuple[datetime | None, l
 
 
 def _reasons(
-    blocking: Sequence[Asked], asked: Sequence[Asked], facts: Facts, together: datetime | None = None
+    blocking: Sequence[Asked],
+    asked: Sequence[Asked],
+    facts: Facts,
+    together: datetime | None = None,
+    movers: Sequence[Asked] = (),
 ) -> tuple[Reason, ...]:
     """One reason a rule, in the order of packs and rules; several clauses of one rule are told as one.
 
-    ``together``: the least instant that all of ``asked`` allow, where it is known.
+    ``together``: the least instant that all of ``asked`` allow, where it is known, and the clauses that moved it there.
     """
+    if len(blocking) == 1:
+        return (_reason(blocking, asked, facts, together, movers),)
     by_rule: dict[tuple[str, str], list[Asked]] = {}
     for each in blocking:
         by_rule.setdefault((each.clause.head.code, each.clause.head.rule), []).append(each)
-    return tuple(_reason(clauses, asked, facts, together) for clauses in by_rule.values())
+    return tuple([_reason(clauses, asked, facts, together, movers) for clauses in by_rule.values()])
 
 
-def _reason(clauses: Sequence[Asked], asked: Sequence[Asked], facts: Facts, together: datetime | None) -> Reason:
+def _reason(
+    clauses: Sequence[Asked],
+    asked: Sequence[Asked],
+    facts: Facts,
+    together: datetime | None,
+    movers: Sequence[Asked],
+) -> Reason:
     alone: list[Asked] = list(clauses)
     if any(each.clock is not None for each in clauses):
         # The hours of one pack are one clock, whatever their articles: Sunday's rule reopens on Monday at seven.
@@ -238,11 +253,14 @@ def _reason(clauses: Sequence[Asked], asked: Sequence[Asked], facts: Facts, toge
             each for each in asked if each.clock is not None and each.clause.head.code == code and each not in alone
         ]
     opens: datetime | None
-    if together is not None and len(alone) == len(asked):
-        opens, last = together, alone  # every clause is this rule's, and the instant that all allow is known
+    worst = clauses[0]
+    if together is not None and all(each in alone for each in movers):
+        # None but this rule's moved the instant: each step was the first that one of them allows, so they end where all do.
+        opens = together
     else:
         opens, last = _fixpoint(alone, facts.now)
-    worst = next((each for each in clauses if opens is None and each in last), clauses[0])
+        if opens is None:
+            worst = next((each for each in clauses if each in last), worst)
     head = worst.clause.head
     return Reason(
         rule=head.rule,
@@ -265,6 +283,8 @@ def observed(each: Asked, facts: Facts) -> str:
     predicate = each.clause.predicate
     fixed = predicate.clock if isinstance(predicate, Hours) else None
     names = (fixed,) if fixed is not None else facts.zones
+    if len(names) == 1:
+        return shown(facts.now, names[0]) + _holiday(predicate, facts, names[0])
     if len(names) > 1:
         names = tuple(name for name in names if each.clock.alone(name).next_open(facts.now) > facts.now) or names[:1]
     return ", ".join(shown(facts.now, name) + _holiday(predicate, facts, name) for name in names)

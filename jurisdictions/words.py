@@ -106,10 +106,12 @@ class Words:
         for phrase in self.phrases:
             if phrase.heads is not None and phrase.heads.isdisjoint(there):
                 continue
-            if any(needed.isdisjoint(there) for needed in phrase.others):
-                continue
-            if phrase.pattern.search(folded.text):
-                return phrase.written
+            for needed in phrase.others:
+                if needed.isdisjoint(there):
+                    break
+            else:
+                if phrase.pattern.search(folded.text):
+                    return phrase.written
         return None
 
 

@@ -199,21 +199,30 @@ def _first_free(day: date, period: Period) -> date:
 
 def count(rule: Count, facts: Facts, allowed: Allowed = _NO_ALLOWANCE) -> list[Hold]:
     """At most ``limit``: blocked until the oldest contact that fills it lets go; one hold for each debt that is full."""
+    limit = rule.limit
+    if limit and _fewer(limit, facts, rule.period.longest):
+        return []
     what = rule.what
     debts = facts.question.message.debts if _DEBT in what.keys else ()
-    if not facts.contacts and rule.limit:
-        return []
     holds: list[Hold] = []
     for debt in debts or (None,):
         found = counted(what, facts, debt, longest=rule.period.longest, allowed=allowed)
-        if len(found) < rule.limit:
+        if len(found) < limit:
             continue
-        ends = lets_go(found[-rule.limit][0], rule.period, facts.zones) if rule.limit else NEVER
+        ends = lets_go(found[-limit][0], rule.period, facts.zones) if limit else NEVER
         begins = allowed[debt][1] if debt in allowed else PAST
         if ends > facts.now and ends > begins:
             still = sum(lets_go(at, rule.period, facts.zones) > facts.now for at, _ in found)
             holds.append(Hold(ends, _contacts(still, rule.period), begins))
     return holds
+
+
+def _fewer(limit: int, facts: Facts, longest: timedelta) -> bool:
+    """Whether so few contacts of whatever kind are young enough that no count of some of them reaches a limit."""
+    contacts = facts.contacts
+    if len(contacts) < limit:
+        return True
+    return longest is not _ENDLESS and contacts[-limit][0] < facts.now - longest
 
 
 def _contacts(number: int, period: Period) -> str:
@@ -236,6 +245,8 @@ def _length(elapsed: timedelta) -> str:
 
 def gap(rule: Gap, facts: Facts) -> list[Hold]:
     """At least so long after the last one."""
+    if _fewer(1, facts, rule.period.longest):
+        return []
     what = rule.what
     debts = facts.question.message.debts if _DEBT in what.keys else ()
     holds: list[Hold] = []
@@ -251,7 +262,7 @@ def gap(rule: Gap, facts: Facts) -> list[Hold]:
 
 def sticky(rule: Sticky, facts: Facts) -> list[Hold]:
     """Another channel than one that was used in the period: blocked until the last such contact lets go."""
-    if not facts.contacts:
+    if _fewer(1, facts, rule.period.longest):
         return []
     way = SAME_WAY[facts.question.message.channel]
     found = counted(rule.what, facts, longest=rule.period.longest)
