@@ -125,6 +125,9 @@ class Courtesy:
         for each in owed:
             contact = each.said.contact
             key = (contact.tenant, contact.id)
+            if contact.tenant not in policies:
+                # Nothing is sent under a policy that cannot be read; her word has had its effect all the same.
+                continue
             kept = histories[key]
             policy = policies[contact.tenant]
             before = (*kept, *_of(todo.statements[: each.told], key))

@@ -22,6 +22,8 @@ from gateway import answers
 from gateway.accept import choice_facts
 from gateway.asks import StoredAsk
 from gateway.auto import Auto
+from gateway.budgets import Budgets, Purse
+from gateway.costs import Costs
 from gateway.entries import Scribe
 from gateway.events import crm_event, undelivered
 from gateway.failpoints import reach
@@ -63,6 +65,8 @@ LANE_WAIT_SECONDS_MAX: Final = 2.0
 SPARE: Final = 8
 #: Somebody else is speaking with the same person: ask again then.
 PATIENCE: Final = timedelta(seconds=1)
+#: How long a message waits whose tenant's policy cannot be read; ``tregua doctor`` and a metric say so meanwhile.
+UNREADABLE: Final = timedelta(minutes=1)
 #: How long a message is left alone whose lawful ways all rest, while others on its channel do not.
 PAUSE_SECONDS_MIN: Final = 0.05
 PAUSE_SECONDS_MAX: Final = 5.0
@@ -93,6 +97,7 @@ class _Batch:
     entries: dict[str, list[Written]] = field(default_factory=dict)
     events: list[EventOut] = field(default_factory=list)
     flights: list[Flight] = field(default_factory=list)
+    purse: Purse = field(default_factory=Purse)
 
 
 class Dispatcher:
@@ -107,6 +112,7 @@ class Dispatcher:
         auto: Auto,
         scribe: Scribe,
         policies: Policies,
+        costs: Costs,
         settler: Settler,
         ways: Ways,
         packer: Packer,
@@ -118,6 +124,8 @@ class Dispatcher:
         self._auto = auto
         self._scribe = scribe
         self._policies = policies
+        self._costs = costs
+        self._budgets = Budgets(scribe=scribe, judge=judge)
         self._settler = settler
         self._ways = ways
         self._turns = Turns()
@@ -189,13 +197,14 @@ class Dispatcher:
         contacts = await people.contacts(connection, keys, lock=True)
         endpoints = {key: [a.endpoint for a in row.addresses] for key, row in contacts.items()}
         await people.lock_endpoints(connection, [(key[0], e) for key, found in endpoints.items() for e in found])
+        asks = {row.id: msgspec.json.decode(row.ask, type=StoredAsk) for row in rows}
+        policies = await self._policies.current(connection, {row.tenant for row in rows})
+        batch.purse = await self._budgets.open(connection, rows, asks, policies, before)
         # Now nothing about these people can change until the commit: this instant is the one that decides.
         now, real = await self._clock.now(connection)
-        asks = {row.id: msgspec.json.decode(row.ask, type=StoredAsk) for row in rows}
         debts = await people.debts(connection, [(row.tenant, d) for row in rows for d in asks[row.id].debts])
         known_until = now if self._clock.may_go_back else None
         histories = await history.histories(connection, endpoints, now, known_until=known_until)
-        policies = await self._policies.current(connection, {row.tenant for row in rows})
         busy = await messages.open_contacts(connection, keys)
         tried = await messages.attempts_of(connection, [row.id for row in rows])
         await self._auto.learn_of(connection, [(row.tenant, asks[row.id].auto) for row in rows], now)
@@ -206,6 +215,10 @@ class Dispatcher:
             contact = contacts[key]
             if row.expires_at <= now:
                 self._expire(batch, row, contact.subject, now)
+                continue
+            if row.tenant not in policies:
+                # Its policy is none that this release understands: no contact until somebody has looked, and nobody else waits.
+                self._later(batch, row, now + UNREADABLE)
                 continue
             if key in busy:
                 # One conversation at a time: a second message waits for the ending of the first.
@@ -241,6 +254,7 @@ class Dispatcher:
         await messages.move(connection, batch.moves, now)
         await messages.hop(connection, batch.hops)
         await messages.add_attempts(connection, batch.attempts)
+        await batch.purse.write(connection)
         await history.add(connection, batch.reservations)
         await outbox.add(connection, batch.events, real)
         await chain.append(connection, batch.entries)
@@ -278,6 +292,11 @@ class Dispatcher:
             # Every way that the law allows is broken or at its pace: nothing is reserved.
             self._pause(batch, row, choice, now)
             return None
+        price = self._costs.price(way, address.address, case.ask)
+        over = batch.purse.over(row.id, price)
+        if over and price is not None:
+            self._hold(batch, row, case, self._budgets.refused(case, choice, over, price), now)
+            return None
         lanes = self._ways.lanes(way, row.tenant, address.address)
         wait = self._ways.reserve(lanes)
         if wait:
@@ -300,6 +319,10 @@ class Dispatcher:
             latest=choice.latest,
             deadline=real + self._abandoned_after,
             begun_at=real,
+            expected=None if price is None else price.amount,
+            expected_segments=None if price is None else price.segments,
+            currency=None if price is None else price.currency,
+            booked=batch.purse.book(row.id, price),
         )
         event = _reservation(case, choice, address, now)
         reserved = EventRow(id=new_uuid(), tenant=row.tenant, contact=row.contact, event=event, attempt=attempt.id)

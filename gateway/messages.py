@@ -52,7 +52,11 @@ class Shelf:
         tried = await messages.attempts_of(connection, [row.id for row in rows])
         contacts = await people.contacts(connection, {(row.tenant, row.contact) for row in rows})
         return [
-            answers.message(row, tried.get(row.id, []), self._costs.of(row, contacts[row.tenant, row.contact]))
+            answers.message(
+                row,
+                tried.get(row.id, []),
+                self._costs.of(row, contacts[row.tenant, row.contact], tried.get(row.id, [])),
+            )
             for row in rows
         ]
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, Final
 
+import structlog
+
 from gateway.entries import Scribe
 from gateway.refusals import Flaw, Refused
 from jurisdictions.house import Policy, policy_of
@@ -16,7 +18,9 @@ from storage.database import Connection, Database
 #: Compiled policies kept; beyond it the oldest are compiled again when needed.
 KEPT_MAX: Final = 10_000
 
-EMPTY: Final[dict[str, Any]] = {"sender": {}, "readings": {}, "house_rules": [], "overrides": []}
+log = structlog.get_logger()
+
+EMPTY: Final[dict[str, Any]] = {"sender": {}, "readings": {}, "house_rules": [], "overrides": [], "caps": []}
 
 
 class Policies:
@@ -29,19 +33,36 @@ class Policies:
         self._scribe = scribe
         self._compiled: dict[tuple[str, int], Policy] = {}
 
-    async def current(self, connection: Connection, tenants: Iterable[str]) -> dict[str, Policy]:
-        """The policies in force, as this transaction sees them."""
+    async def current(self, connection: Connection, tenants: Iterable[str]) -> "InForce":
+        """The policies in force, as this transaction sees them; asking for one that cannot be read raises Refused."""
         versions = await tenancy.policy_versions(connection, sorted(tenants))
-        found: dict[str, Policy] = {}
+        found = InForce()
         for tenant, version in versions.items():
             policy = self._compiled.get((tenant, version))
             if policy is None:
-                policy = self._compile(await self._document(connection, tenant, version))
+                document = await self._document(connection, tenant, version)
+                checked = policy_of(document, self._law)
+                if not isinstance(checked, Policy):
+                    # A pack of this release no longer knows what the tenant chose: no contact of its own until somebody has
+                    # looked, and nobody else is held up.
+                    log.error("policy.unreadable", version=version, where=[problem.pointer for problem in checked])
+                    found.unreadable[tenant] = [Flaw(problem.pointer, problem.why) for problem in checked]
+                    continue
+                policy = checked
                 if len(self._compiled) >= KEPT_MAX:
                     self._compiled.pop(next(iter(self._compiled)))
                 self._compiled[tenant, version] = policy
             found[tenant] = policy
         return found
+
+    async def unreadable(self) -> dict[str, list[Flaw]]:
+        """The tenants whose policy in force this release does not understand, with what is wrong with it."""
+
+        async def job(connection: Connection) -> dict[str, list[Flaw]]:
+            found = await self.current(connection, await tenancy.with_policy(connection))
+            return found.unreadable
+
+        return await self._database.read(job)
 
     async def get(self, tenant: str) -> dict[str, Any]:
         """What is in force, with its version."""
@@ -73,9 +94,17 @@ class Policies:
         body = await tenancy.policy(connection, tenant, version) if version else None
         return {**EMPTY, **(json.loads(body) if body is not None else {})}
 
-    def _compile(self, document: dict[str, Any]) -> Policy:
-        checked = policy_of(document, self._law)
-        if not isinstance(checked, Policy):
-            # A pack of this release no longer knows what the tenant chose: no contact until somebody has looked.
-            raise Refused([Flaw(problem.pointer, problem.why) for problem in checked])
-        return checked
+
+class InForce(dict[str, Policy]):
+    """Policies by tenant. One that cannot be read is not there, and asking for it is refused with the reason."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unreadable: dict[str, list[Flaw]] = {}
+
+    def __missing__(self, tenant: str) -> Policy:
+        flaws = self.unreadable.get(tenant)
+        if flaws is None:
+            raise KeyError(tenant)
+        why = "the tenant's policy is not understood by this release, so nothing is sent: "
+        raise Refused([Flaw("", f"{why}{flaw.pointer} {flaw.detail}") for flaw in flaws])

@@ -239,9 +239,11 @@ class Registrar:
         row = found.get((tenant, contact))
         if row is None:
             raise NotThere
-        policy = (await self._policies.current(connection, {tenant}))[tenant]
+        # What happened is kept even where the policy in force cannot be read: it may be a word of hers.
+        policy = (await self._policies.current(connection, {tenant})).get(tenant)
         now, _ = await self._clock.now(connection)
-        reader = Reader(secret=self._secret, contact=row, sender=policy.sender, now=now)
+        sender = {} if policy is None else policy.sender
+        reader = Reader(secret=self._secret, contact=row, sender=sender, now=now)
         rows = reader.read(events)
         named = {e.id for e in events if e.id is not None} | {e.corrects for e in events if e.corrects is not None}
         known = await history.known_external(connection, tenant, named)

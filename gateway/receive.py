@@ -6,6 +6,7 @@ The order of locks is the house's: hooks, messages, contacts, endpoints, the cha
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -322,6 +323,10 @@ class Receiver:
         todo.attempts.append(
             (attempt.id, state, receipt.provider_id, receipt.provider_status, receipt.error_code, None, None)
         )
+        if failed_after_all:
+            todo.cost(attempt, Decimal(0))
+        elif contradicts:
+            todo.cost(attempt, attempt.expected)
         # Confirmed: it can no longer arrive later than this.
         confirmed = state in ("delivered", "read", "undelivered", "rejected")
         outcome = ContactOutcome.FAILED if failed_after_all else OUTCOMES[state]

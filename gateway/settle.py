@@ -6,16 +6,18 @@ An ending that is late, doubled or weaker than what is known changes nothing but
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final, assert_never
 from uuid import UUID
 
 from gateway.committer import Committer
+from gateway.costs import by_segments
 from gateway.entries import Scribe
 from gateway.events import crm_event, event, undelivered
 from gateway.failpoints import reach
 from gateway.hops import address_of, channels_left, may_hop
 from gateway.profiles import statement_entry
-from storage import chain, history, media, messages, outbox, people
+from storage import chain, costs, history, media, messages, outbox, people
 from storage.chain import Written
 from storage.clock import LegalClock
 from storage.database import Connection, Database
@@ -42,6 +44,7 @@ LOOKUPS: Final = (
 REST_FIRST: Final = timedelta(seconds=2)
 REST_MAX: Final = timedelta(minutes=15)
 #: What a try is not counted for: the way refused, not the message.
+_NOTHING: Final = Decimal(0)
 _EXCUSED: Final = frozenset({About.PACE, About.ACCOUNT})
 
 
@@ -71,6 +74,9 @@ class Round:
     hops: list[tuple[UUID, bool, datetime | None]] = field(default_factory=list)
     #: Attempts that are not counted against their messages.
     excused: list[UUID] = field(default_factory=list)
+    #: What attempts cost after all, in which currency, and whether any of them counts under a budget.
+    costs: dict[UUID, tuple[Decimal, str]] = field(default_factory=dict)
+    booked: bool = False
     #: Addresses that are none: tenant, endpoint, on which channel, since when, who says so, in which word of theirs.
     invalid: list[tuple[str, str, str, datetime, str, str]] = field(default_factory=list)
     #: Addresses that are some, whatever was said of them.
@@ -80,6 +86,12 @@ class Round:
     def empty(cls) -> "Round":
         """Nothing yet."""
         return cls([], [], [], [], {}, [])
+
+    def cost(self, attempt: AttemptRow, amount: Decimal | None) -> None:
+        """What an attempt costs after all, where it was priced and something is known."""
+        if amount is not None and attempt.currency is not None:
+            self.costs[attempt.id] = amount, attempt.currency
+            self.booked |= bool(attempt.booked)
 
     async def write(self, connection: Connection, now: datetime, real: datetime) -> None:
         """Store all of it; the chain last."""
@@ -98,6 +110,7 @@ class Round:
         await history.call_results(connection, self.results)
         await history.add(connection, self.statements)
         await media.want(connection, self.wanted, real)
+        await costs.settle(connection, self.costs, booked=self.booked)
         await outbox.add(connection, self.events, real)
         if any(move[1] in (Status.QUEUED, Status.DEFERRED) for move in self.moves) or any(hop[1] for hop in self.hops):
             await messages.ring(connection)
@@ -187,12 +200,14 @@ class Settler:
                 todo.attempts.append(
                     (attempt.id, attempt.state, outcome.provider_id, None, None, outcome.segments, None)
                 )
+                todo.cost(attempt, by_segments(attempt, outcome.segments))
             return None
         match outcome:
             case Sent():
                 todo.attempts.append(
                     (attempt.id, "sent", outcome.provider_id, outcome.provider_status, None, outcome.segments, None)
                 )
+                todo.cost(attempt, by_segments(attempt, outcome.segments))
                 return self._moved(todo, attempt, row, "sent", Status.SENT, now)
             case Unknown():
                 if attempt.state == "unknown":
@@ -204,12 +219,14 @@ class Settler:
             case NotSent():
                 todo.attempts.append((attempt.id, "not_sent", None, None, outcome.reason, None, None))
                 todo.contacted.append((attempt.id, ContactOutcome.FAILED, None))
+                todo.cost(attempt, _NOTHING)
                 if outcome.about in _EXCUSED:
                     todo.excused.append(attempt.id)
                 return self._try_again(todo, attempt, row, contact, tried, outcome, now)
             case Rejected():
                 todo.attempts.append((attempt.id, "rejected", None, outcome.code, outcome.reason, None, None))
                 todo.contacted.append((attempt.id, ContactOutcome.FAILED, None))
+                todo.cost(attempt, _NOTHING)
                 if outcome.opted_out:
                     withdraw(self._scribe, todo, contact, attempt.channel, attempt.address, now)
                 if outcome.address_invalid:

@@ -78,6 +78,7 @@ class Policy:
     #: Its own rules and those that every house has.
     asked: tuple[Rule, ...] = ()
     overridden: Mapping[str, datetime] = field(default_factory=dict)
+    caps: tuple[Cap, ...] = ()
     auto: Auto = field(default_factory=Auto)
     document: Mapping[str, Any] = field(default_factory=dict)
 
@@ -109,13 +110,14 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     readings: dict[str, str | _Chosen] = {}
     house_rules: list[dict[str, Any]] = []
     overrides: list[_Override] = []
+    caps: list[CapAsk] = []
     auto: Auto = Auto()
 
 
 def policy_of(document: Mapping[str, Any], law: Library) -> Policy | list[Problem]:
     """The policy that a plain JSON object writes down, or everything that is wrong with it.
 
-    ``{"sender", "readings", "house_rules", "overrides", "auto"}``, each of which may be left out. A reading is its value, or
+    ``{"sender", "readings", "house_rules", "overrides", "caps", "auto"}``, each of which may be left out. A reading is its value, or
     ``{"value", "authority", "reason"}`` where it protects the person less than the default.
     """
     try:
@@ -127,6 +129,8 @@ def policy_of(document: Mapping[str, Any], law: Library) -> Policy | list[Proble
     readings = _readings(read.readings, law, problems)
     rules = _rules(read.house_rules, law, problems)
     overridden = _overridden(read.overrides, law, problems)
+    caps, flaws = caps_of(read.caps)
+    problems += [Problem(f"/caps{pointer}", why) for pointer, why in flaws]
     if problems:
         return problems
     sender = {} if read.sender is None else {k: v for k, v in msgspec.to_builtins(read.sender).items() if v is not None}
@@ -136,6 +140,7 @@ def policy_of(document: Mapping[str, Any], law: Library) -> Policy | list[Proble
         rules=rules,
         asked=(*built_in(), *rules),
         overridden=overridden,
+        caps=caps,
         auto=read.auto,
         document=document,
     )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
@@ -81,6 +82,12 @@ class AttemptRow:
     lookups: int = 0
     excused: bool = False
     settled_at: datetime | None = None
+    #: What it was expected to cost, what it cost after all where that was told, and the budgets it counts under.
+    expected: Decimal | None = None
+    expected_segments: int | None = None
+    currency: str | None = None
+    actual: Decimal | None = None
+    booked: tuple[str, ...] = ()
 
 
 async def take_keys(connection: Connection, keys: Sequence[tuple[str, str, bytes, UUID]], real: datetime) -> set[Key]:
@@ -252,6 +259,10 @@ async def add_attempts(connection: Connection, rows: Sequence[AttemptRow]) -> No
         [r.latest for r in rows],
         [r.deadline for r in rows],
         [r.begun_at for r in rows],
+        [r.expected for r in rows],
+        [r.expected_segments for r in rows],
+        [r.currency for r in rows],
+        [",".join(r.booked) for r in rows],
     )
 
 
@@ -389,4 +400,9 @@ def _attempt(row: Any) -> AttemptRow:
         lookups=row["lookups"],
         excused=row["excused"],
         settled_at=row["settled_at"],
+        expected=row["expected"],
+        expected_segments=row["expected_segments"],
+        currency=row["currency"],
+        actual=row["actual"],
+        booked=tuple(row["booked"]),
     )

@@ -68,6 +68,11 @@ async def policy_versions(connection: Connection, tenants: list[str]) -> dict[st
     return {row["id"]: row["policy_version"] for row in rows}
 
 
+async def with_policy(connection: Connection) -> list[str]:
+    """The tenants that have a policy in force."""
+    return [row["id"] for row in await connection.fetch(queries(_SQL)["with_policy"])]
+
+
 async def policy(connection: Connection, tenant: str, version: int) -> str | None:
     """A policy's body, as JSON."""
     body: str | None = await connection.fetchval(queries(_SQL)["policy"], tenant, version)

@@ -5,9 +5,11 @@ import os
 LONG = os.environ.get("CAMPAIGN") == "long"
 
 #: kill -9 of the worker, over every failpoint.
-KILLS = 2_000 if LONG else 200
+KILLS = 2_000 if LONG else 90
 #: Rounds of 64 tasks that want the same person at once.
 RACES = 10_000 if LONG else 60
+#: Messages that run for a cap that pays for ten, taken by 64 tasks.
+CAPS_RACED = 2_000 if LONG else 60
 #: Lines of a do-not-contact register.
 REGISTER_LINES = 1_000_000 if LONG else 20_000
 #: Stops that race a dispatch.
@@ -16,3 +18,9 @@ STOPS = 20_000 if LONG else 60
 PAGE_QUEUE = 5_000 if LONG else 1_000
 #: Rows of the campaign that is killed twice on its way.
 CAMPAIGN_ROWS = 100_000 if LONG else 1_200
+#: People who are written to while Redis is broken, three messages each.
+REDIS_PEOPLE = 2_000 if LONG else 24
+#: Connections to PostgreSQL cut right before or right after COMMIT.
+COMMIT_CUTS = 1_000 if LONG else 24
+#: Times that PostgreSQL is stopped at once and started again.
+POSTGRES_STOPS = 50 if LONG else 2

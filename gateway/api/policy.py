@@ -1,4 +1,4 @@
-"""The tenant's policy: sender, readings, house rules, overrides."""
+"""The tenant's policy: sender, readings, house rules, overrides, caps."""
 
 from typing import Annotated, Any, Final
 
@@ -11,6 +11,7 @@ from gateway.api.shapes import PolicyShown
 from gateway.asks import Instant, SenderAsk
 from gateway.keys import Scope
 from gateway.refusals import Flaw, Refused
+from jurisdictions.caps import CapAsk
 from jurisdictions.house import Auto
 
 #: A policy is written into the trace whole, and an entry's header has its limit.
@@ -43,6 +44,7 @@ class PolicyAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     readings: dict[str, str | ReadingAsk] = {}
     house_rules: list[dict[str, Any]] = []
     overrides: list[OverrideAsk] = []
+    caps: list[CapAsk] = []
     auto: Auto | None = None
 
 

@@ -141,12 +141,13 @@ class AttemptShown(Struct, frozen=True):
 
 
 class CostShown(Struct, frozen=True):
-    """What the message is expected to cost."""
+    """What the message is expected to cost; `actual` once it is told: by the provider, by its segments, or as nothing left us."""
 
     segments: int | None
     encoding: str | None
     amount: str | None
     currency: str | None
+    actual: str | UnsetType = UNSET
 
 
 class MessageShown(Struct, frozen=True):
@@ -297,6 +298,7 @@ class PolicyShown(Struct, frozen=True):
     readings: dict[str, Any]
     house_rules: list[dict[str, Any]]
     overrides: list[dict[str, Any]]
+    caps: list[dict[str, Any]]
     auto: dict[str, Any] | UnsetType = UNSET
 
 

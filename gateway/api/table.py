@@ -5,6 +5,7 @@ from typing import Final
 from gateway.api import (
     audit,
     batch,
+    costs,
     erasure,
     media,
     messages,
@@ -33,6 +34,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *webhooks.ROUTES,
     *trace.ROUTES,
     *audit.ROUTES,
+    *costs.ROUTES,
     *ways.ROUTES,
     *service.ROUTES,
 )

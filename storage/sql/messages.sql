@@ -106,11 +106,14 @@ ORDER BY id DESC LIMIT $7
 
 -- name: add_attempts
 -- Reserved attempts.
-INSERT INTO attempt (id, tenant, message, contact, n, provider, channel, address, state, validity_seconds, reserved_at, latest, deadline, begun_at)
-SELECT id, tenant, message, contact, n, provider, channel, address, 'dispatching', validity_seconds, reserved_at, latest, deadline, begun_at
+INSERT INTO attempt (id, tenant, message, contact, n, provider, channel, address, state, validity_seconds, reserved_at, latest, deadline, begun_at,
+  expected, expected_segments, currency, booked)
+SELECT id, tenant, message, contact, n, provider, channel, address, 'dispatching', validity_seconds, reserved_at, latest, deadline, begun_at,
+  expected, expected_segments, currency, string_to_array(booked, ',')
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::integer[],
-  $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
-  AS t(id, tenant, message, contact, n, provider, channel, address, validity_seconds, reserved_at, latest, deadline, begun_at)
+  $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::numeric[], $15::integer[], $16::text[], $17::text[])
+  AS t(id, tenant, message, contact, n, provider, channel, address, validity_seconds, reserved_at, latest, deadline, begun_at,
+    expected, expected_segments, currency, booked)
 
 -- name: attempts
 -- Attempts by id.

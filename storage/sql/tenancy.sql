@@ -46,3 +46,7 @@ WITH next AS (
   UPDATE tenant SET policy_version = policy_version + 1 WHERE id = $1 RETURNING policy_version
 )
 INSERT INTO policy (tenant, version, body, at) SELECT $1, policy_version, $2::json, $3 FROM next RETURNING version
+
+-- name: with_policy
+-- Tenants that have one in force.
+SELECT id FROM tenant WHERE policy_version > 0 ORDER BY id

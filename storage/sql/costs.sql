@@ -1,0 +1,122 @@
+-- name: hold
+-- These budgets, locked in key order; one that was not there yet begins at nothing.
+INSERT INTO budget (tenant, id, ends)
+SELECT tenant, id, ends FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS t(tenant, id, ends) ORDER BY tenant, id
+ON CONFLICT (tenant, id) DO UPDATE SET spent = budget.spent
+RETURNING tenant, id, spent
+
+-- name: book
+-- More is spent of budgets that are locked here.
+UPDATE budget b SET spent = b.spent + t.amount
+FROM unnest($1::text[], $2::text[], $3::numeric[]) AS t(tenant, id, amount) WHERE b.tenant = t.tenant AND b.id = t.id
+
+-- name: hold_booked
+-- The budgets that these attempts count under, locked in key order.
+SELECT b.tenant, b.id FROM budget b
+WHERE (b.tenant, b.id) IN (SELECT a.tenant, unnest(a.booked) FROM attempt a WHERE a.id = ANY($1::uuid[]))
+ORDER BY b.tenant, b.id FOR UPDATE
+
+-- name: settle
+-- What attempts cost after all; their budgets are told the difference.
+WITH given AS (
+  SELECT * FROM unnest($1::uuid[], $2::numeric[], $3::text[]) AS t(attempt, actual, currency)
+), was AS (
+  SELECT a.id, a.tenant, a.booked, g.actual, g.currency, g.actual - coalesce(a.actual, a.expected, 0) AS more
+  FROM given g JOIN attempt a ON a.id = g.attempt WHERE a.currency IS NULL OR a.currency = g.currency
+), by_budget AS (
+  SELECT w.tenant, line.id, sum(w.more) AS more FROM was w, unnest(w.booked) AS line(id) GROUP BY w.tenant, line.id
+), told AS (
+  UPDATE budget b SET spent = b.spent + s.more FROM by_budget s WHERE b.tenant = s.tenant AND b.id = s.id
+)
+UPDATE attempt a SET actual = w.actual, currency = w.currency FROM was w WHERE a.id = w.id
+
+-- name: forget
+-- Budgets whose period was over long ago.
+DELETE FROM budget WHERE ends < $1
+
+-- name: by_tenant
+-- What a tenant's attempts cost in a span: altogether.
+WITH cost AS (
+  SELECT a.message, a.currency, a.expected,
+    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual, 1 AS share, a.tenant AS key
+  FROM attempt a
+  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
+)
+SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
+  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
+FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
+
+-- name: by_channel
+-- The same by channel.
+WITH cost AS (
+  SELECT a.message, a.currency, a.expected,
+    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual, 1 AS share, a.channel AS key
+  FROM attempt a
+  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
+)
+SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
+  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
+FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
+
+-- name: by_provider
+-- The same by way.
+WITH cost AS (
+  SELECT a.message, a.currency, a.expected,
+    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual, 1 AS share, a.provider AS key
+  FROM attempt a
+  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
+)
+SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
+  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
+FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
+
+-- name: by_contact
+-- The same by person.
+WITH cost AS (
+  SELECT a.message, a.currency, a.expected,
+    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual, 1 AS share, a.contact AS key
+  FROM attempt a
+  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
+)
+SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
+  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
+FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
+
+-- name: by_message
+-- The same by message.
+WITH cost AS (
+  SELECT a.message, a.currency, a.expected,
+    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual, 1 AS share,
+    'msg_' || replace(a.message::text, '-', '') AS key
+  FROM attempt a
+  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
+)
+SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
+  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
+FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
+
+-- name: by_campaign
+-- The same by metadata.campaign; empty: none was named.
+WITH cost AS (
+  SELECT a.message, a.currency, a.expected,
+    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual, 1 AS share,
+    coalesce(m.ask -> 'metadata' ->> 'campaign', '') AS key
+  FROM attempt a JOIN message m ON m.id = a.message
+  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
+)
+SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
+  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
+FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
+
+-- name: by_debt
+-- The same by debt, a message about several shared evenly among them; empty: it was about none.
+WITH cost AS (
+  SELECT a.message, a.currency, a.expected,
+    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual,
+    greatest(json_array_length(m.ask -> 'debts'), 1) AS share, coalesce(debt.id, '') AS key
+  FROM attempt a JOIN message m ON m.id = a.message LEFT JOIN LATERAL json_array_elements_text(m.ask -> 'debts') AS debt(id) ON true
+  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
+)
+SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
+  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
+FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
