@@ -87,7 +87,7 @@ class Surface:
         found: list[list[dict[str, Any]]] = []
         cursor: str | None = ""
         while cursor is not None:
-            assert len(found) < 500, "a list without end"
+            assert len(found) < 5_000, "a list without end"
             joint = "&" if "?" in path else "?"
             page = (await self.ask("GET", path + (f"{joint}cursor={cursor}" if cursor else ""), key=key)).document
             found.append(page["items"])

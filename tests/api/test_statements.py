@@ -93,7 +93,7 @@ async def test_a_consent_says_what_proves_it(surface: Surface) -> None:
 async def test_the_trace_says_by_which_way_it_came_and_never_what_names_her(surface: Surface) -> None:
     address = (await put(surface, "s-trace"))["addresses"][0]["address"]
     await tell(surface, "s-trace", {"type": "promise", "at": AT, "evidence": {**EVIDENCE, "address": address}})
-    entries = (await surface.ask("GET", "/v1/trace?limit=500")).document["items"]
+    entries = (await surface.ask("GET", "/v1/trace?contact=s-trace&limit=500")).document["items"]
     (facts,) = [e["facts"] for e in entries if e["facts"].get("type") == "promise" and "page" in str(e["facts"])][-1:]
     assert facts["evidence"]["page"] == "debtor/3"
     assert facts["evidence"]["instrument"] == "reply"
