@@ -5,7 +5,7 @@ said by then, and the law's text. A breach found here is one that the engine, th
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -64,8 +64,17 @@ class Report:
         }
 
 
-async def rechecked(database: Database, tenant: str, since: datetime | None = None) -> Report:
-    """Ask about every contact of a tenant since an instant of the law's clock. Raises DatabaseAway."""
+async def rechecked(
+    database: Database,
+    tenant: str,
+    since: datetime | None = None,
+    *,
+    also: Callable[[Connection], Awaitable[None]] | None = None,
+) -> Report:
+    """Ask about every contact of a tenant since an instant of the law's clock. Raises DatabaseAway.
+
+    ``also`` runs last in the same transaction, where the trace still lies laid out.
+    """
 
     async def job(connection: Connection) -> Report:
         policies = await recheck.policies(connection, tenant)
@@ -81,6 +90,8 @@ async def rechecked(database: Database, tenant: str, since: datetime | None = No
                 unasked |= {(each.pack, each.rule): each for each in not_asked}
         days = [day for text in texts for day in recheck_law.holidays_of(text)]
         contacts, breaches = await recheck.ask(connection, clauses, days)
+        if also is not None:
+            await also(connection)
         return Report(
             tenant=tenant,
             contacts=contacts,

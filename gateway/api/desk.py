@@ -17,6 +17,7 @@ from gateway.media import Taken
 from gateway.metrics import Metrics
 from gateway.proofs import Proof
 from gateway.registers import Registers
+from gateway.reports import Reports
 from gateway.templates_asks import PreviewAsk, TemplateAsk
 from storage.clock import LegalClock
 from storage.database import Connection, Database
@@ -206,6 +207,7 @@ class Desk:
     sealer: Sealer
     prover: Prover
     auditor: Auditor
+    reports: Reports
     #: The ways out in the words of the API, and how each may be used.
     ways: Callable[[], Awaitable[list[dict[str, Any]]]]
     way_states: Callable[[], Awaitable[Mapping[str, str]]]

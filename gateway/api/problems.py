@@ -29,6 +29,7 @@ class Slug(StrEnum):
     BODY_TOO_SLOW = "body-too-slow"
     KEY_IN_WORK = "idempotency-key-in-work"
     TOO_LATE = "too-late"
+    REPORT_NOT_READY = "report-not-ready"
     LEGAL_HOLD = "legal-hold"
     TOO_MANY_ENDPOINTS = "too-many-webhooks"
     GONE = "gone"
@@ -116,6 +117,11 @@ KINDS: Final[Mapping[Slug, Kind]] = {
         409,
         "The message can no longer be stopped",
         "It has left, is leaving right now, or has ended otherwise; ``message_status`` says where it stands.",
+    ),
+    Slug.REPORT_NOT_READY: Kind(
+        409,
+        "The report is not made yet, or cannot be made",
+        "``state`` says where it stands: ask ``GET /v1/reports/{id}`` until it is ``ready``. One that is ``failed`` stays so; ask anew.",
     ),
     Slug.TOO_MANY_ENDPOINTS: Kind(
         409, "The tenant has as many webhooks as it may have", "Remove one that is not used any more."

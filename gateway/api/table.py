@@ -12,6 +12,7 @@ from gateway.api import (
     people,
     policy,
     registers,
+    reports,
     service,
     telegram,
     templates,
@@ -35,6 +36,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *trace.ROUTES,
     *audit.ROUTES,
     *costs.ROUTES,
+    *reports.ROUTES,
     *ways.ROUTES,
     *service.ROUTES,
 )

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
@@ -62,13 +64,32 @@ def frequency_command(
         int | None, typer.Option("--margin-max", min=0, help="Only people this close to a limit, or closer.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON a person.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write a report of a period: FILE.pdf, FILE.csv or FILE.ndjson."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="With --report: from when; 30 days before the end if left out.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="WHEN", help="With --report: to when; now if left out.")] = None,
+    language: Annotated[str, typer.Option(metavar="en|es|pt", help="With --report: its language.")] = "en",
 ) -> None:
     """Say per person what every counting rule counts, its limit, and what is left.
 
     Exit 0, or 1 when the database is away. Exit 2: wrong use.
 
     Example: tregua audit frequency --jurisdiction CO --margin-max 0
+    Example: tregua audit frequency --report november.pdf --since 2026-11-01 --language es
     """
+    if report is not None:
+        if creditor or debt or channel or margin_max is not None or as_json:
+            raise typer.BadParameter(
+                "takes --contact, --jurisdiction, --since, --until and --language", param_hint="--report"
+            )
+        asyncio.run(_report(tenant, report, contact, jurisdiction, since, until, language))
+        return
+    if since is not None or until is not None:
+        raise typer.BadParameter("belongs to --report: what counts is the law's", param_hint="--since")
     from gateway.margins import Scope
     from vocabulary.channel import SENDABLE, Channel
 
@@ -94,13 +115,10 @@ async def _frequency(tenant: str | None, scope: "Scope", *, as_json: bool) -> No
     try:
         async with house(settings()) as made:
             known = await made.database.read(past.tenants)
-            if tenant is None and len(known) != 1:
-                _fail(WRONG_USE, f"there are {len(known)} tenants: say which with --tenant")
-            if tenant is not None and tenant not in known:
-                _fail(DOES_NOT_HOLD, f"there is no tenant {tenant}")
+            whose = _one_of(known, tenant)
             asked, after = auditor(made), ""
             while True:
-                items, more = await asked.page(tenant or known[0], scope, after, PAGE)
+                items, more = await asked.page(whose, scope, after, PAGE)
                 for item in items:
                     for line in [json.dumps(item, ensure_ascii=False)] if as_json else _told(item):
                         typer.echo(line)
@@ -109,6 +127,58 @@ async def _frequency(tenant: str | None, scope: "Scope", *, as_json: bool) -> No
                 after = more
     except DatabaseAway:
         _fail(DOES_NOT_HOLD, "the database cannot be reached; is it running, and is it migrated?")
+
+
+async def _report(
+    tenant: str | None,
+    to: Path,
+    contact: str | None,
+    jurisdiction: str | None,
+    since: str | None,
+    until: str | None,
+    language: str,
+) -> None:
+    from gateway.cli import audit_report
+    from gateway.compose import house
+    from gateway.seal import Broken
+    from storage import past
+    from storage.database import DatabaseAway
+
+    if audit_report.format_of(to) is None:
+        raise typer.BadParameter(f"{to.name} ends in none of .pdf, .csv, .ndjson", param_hint="--report")
+    if language not in ("en", "es", "pt"):
+        raise typer.BadParameter("is none of en, es, pt", param_hint="--language")
+    begins, ends = (None if each is None else _instant(each) for each in (since, until))
+    try:
+        async with house(settings()) as made:
+            known = await made.database.read(past.tenants)
+            wrong = await audit_report.write(
+                made,
+                _one_of(known, tenant),
+                to,
+                contact=contact,
+                jurisdiction=jurisdiction,
+                since=begins,
+                until=ends,
+                language=language,
+            )
+    except DatabaseAway:
+        _fail(DOES_NOT_HOLD, "the database cannot be reached; is it running, and is it migrated?")
+    except Broken as error:
+        _fail(DOES_NOT_HOLD, f"the trace does not hold, so nothing is reported of it: {error}")
+    except OSError as error:
+        _fail(DOES_NOT_HOLD, f"{to}: {error.strerror}")
+    if wrong is not None:
+        _fail(WRONG_USE, wrong)
+    typer.echo(str(to))
+
+
+def _one_of(known: Sequence[str], tenant: str | None) -> str:
+    if tenant is None and len(known) != 1:
+        _fail(WRONG_USE, f"there are {len(known)} tenants: say which with --tenant")
+    if tenant is not None and tenant not in known:
+        _fail(DOES_NOT_HOLD, f"there is no tenant {tenant}")
+    return tenant or known[0]
 
 
 def _told(item: dict[str, Any]) -> list[str]:

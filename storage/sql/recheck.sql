@@ -91,17 +91,17 @@ CREATE INDEX ON recheck_holiday (label, calendar, day)
 
 -- name: alike
 -- A call by a person and a call by a machine are one way.
-CREATE FUNCTION pg_temp.way(channel text) RETURNS text IMMUTABLE LANGUAGE sql AS
+CREATE OR REPLACE FUNCTION pg_temp.way(channel text) RETURNS text IMMUTABLE LANGUAGE sql AS
 $$ SELECT CASE WHEN channel = 'call_live' THEN 'voice' ELSE channel END $$
 
 -- name: about
 -- Whether a statement about a purpose speaks of another: consent to marketing is for marketing alone, any other for all but marketing.
-CREATE FUNCTION pg_temp.about(said text, purpose text) RETURNS boolean IMMUTABLE LANGUAGE sql AS
+CREATE OR REPLACE FUNCTION pg_temp.about(said text, purpose text) RETURNS boolean IMMUTABLE LANGUAGE sql AS
 $$ SELECT said IS NULL OR said = purpose OR (said <> 'marketing' AND purpose <> 'marketing') $$
 
 -- name: counting
 -- Whether what happened at one instant still counts at a later one, in any of the zones where the person may be.
-CREATE FUNCTION pg_temp.counting(earlier timestamptz, later timestamptz, zones text[], p jsonb) RETURNS boolean STABLE LANGUAGE sql AS
+CREATE OR REPLACE FUNCTION pg_temp.counting(earlier timestamptz, later timestamptz, zones text[], p jsonb) RETURNS boolean STABLE LANGUAGE sql AS
 $$
   SELECT CASE p ->> 'unit'
     WHEN 'elapsed' THEN later < earlier + make_interval(secs => (p ->> 'seconds')::float)
@@ -119,7 +119,7 @@ $$
 
 -- name: last_word
 -- Her last word on a channel, address and purpose before an entry: granted, withdrawn or null. Of two at one instant the refusal stands.
-CREATE FUNCTION pg_temp.last_word(c recheck_contact, purpose text, p jsonb) RETURNS text STABLE LANGUAGE sql AS
+CREATE OR REPLACE FUNCTION pg_temp.last_word(c recheck_contact, purpose text, p jsonb) RETURNS text STABLE LANGUAGE sql AS
 $$
   SELECT s.f ->> 'state' FROM recheck_said s
   WHERE s.subject = c.subject AND s.type = 'consent' AND s.idx < c.idx AND s.at <= c.at AND s.f ->> 'grants' IS NULL
@@ -140,7 +140,7 @@ $$
 
 -- name: lifted
 -- Whether one of a clause's exemptions lifts it for a contact, by what the trace proves.
-CREATE FUNCTION pg_temp.lifted(c recheck_contact, lifts jsonb) RETURNS boolean STABLE LANGUAGE sql AS
+CREATE OR REPLACE FUNCTION pg_temp.lifted(c recheck_contact, lifts jsonb) RETURNS boolean STABLE LANGUAGE sql AS
 $$
   SELECT EXISTS (
     SELECT FROM jsonb_array_elements(lifts) l WHERE CASE l ->> 'lift'
@@ -190,7 +190,7 @@ WHERE c.ours AND NOT c.gone AND c.at >= k.since AND (k.until IS NULL OR c.at < k
 
 -- name: same
 -- Whether a past contact is one that a counting clause looks at for a contact: same person or pool, keys, channels, outcome.
-CREATE FUNCTION pg_temp.same(c recheck_contact, e recheck_contact, debt text, p jsonb) RETURNS boolean STABLE LANGUAGE sql AS
+CREATE OR REPLACE FUNCTION pg_temp.same(c recheck_contact, e recheck_contact, debt text, p jsonb) RETURNS boolean STABLE LANGUAGE sql AS
 $$
   SELECT NOT e.gone AND e.idx < c.idx AND e.at <= c.at
     AND p -> 'outcomes' ? coalesce(e.outcome, 'attempted')

@@ -573,6 +573,59 @@ class Operations:
             if cursor is None:
                 return
 
+    def list_costs(
+        self: _Sends,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+        group_by: Literal["campaign", "channel", "contact", "debt", "message", "provider", "tenant"] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> t.ListOfCostSum:
+        """What was spent, added up."""
+        return cast(
+            "t.ListOfCostSum",
+            self._send(
+                Request(
+                    "GET",
+                    "/v1/costs",
+                    query={"cursor": cursor, "limit": limit, "group_by": group_by, "since": since, "until": until},
+                    reads="json",
+                )
+            ),
+        )
+
+    def every_costs(
+        self,
+        *,
+        limit: int | None = None,
+        group_by: Literal["campaign", "channel", "contact", "debt", "message", "provider", "tenant"] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> Iterator[t.CostSum]:
+        """Every item of ``list_costs``, page by page."""
+        cursor: str | None = None
+        while True:
+            page = Operations.list_costs(
+                cast(Any, self), limit=limit, group_by=group_by, since=since, until=until, cursor=cursor
+            )
+            yield from page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def ask_for_report(self: _Sends, body: t.ReportAsk) -> t.ReportShown:
+        """Ask for a report of contact frequency."""
+        return cast("t.ReportShown", self._send(Request("POST", "/v1/reports", body=body, reads="json")))
+
+    def show_report(self: _Sends, id: str) -> t.ReportShown:
+        """See how far a report is."""
+        return cast("t.ReportShown", self._send(Request("GET", f"/v1/reports/{quote(id, safe='')}", reads="json")))
+
+    def fetch_report(self: _Sends, id: str) -> bytes:
+        """Fetch a report that is ready."""
+        return cast("bytes", self._send(Request("GET", f"/v1/reports/{quote(id, safe='')}/file", reads="bytes")))
+
     def list_ways(
         self: _Sends,
     ) -> t.WaysShown:
@@ -1180,6 +1233,62 @@ class AsyncOperations:
             cursor = page["next"]
             if cursor is None:
                 return
+
+    async def list_costs(
+        self: _SendsAsync,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+        group_by: Literal["campaign", "channel", "contact", "debt", "message", "provider", "tenant"] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> t.ListOfCostSum:
+        """What was spent, added up."""
+        return cast(
+            "t.ListOfCostSum",
+            await self._send(
+                Request(
+                    "GET",
+                    "/v1/costs",
+                    query={"cursor": cursor, "limit": limit, "group_by": group_by, "since": since, "until": until},
+                    reads="json",
+                )
+            ),
+        )
+
+    async def every_costs(
+        self,
+        *,
+        limit: int | None = None,
+        group_by: Literal["campaign", "channel", "contact", "debt", "message", "provider", "tenant"] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> AsyncIterator[t.CostSum]:
+        """Every item of ``list_costs``, page by page."""
+        cursor: str | None = None
+        while True:
+            page = await AsyncOperations.list_costs(
+                cast(Any, self), limit=limit, group_by=group_by, since=since, until=until, cursor=cursor
+            )
+            for item in page["items"]:
+                yield item
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    async def ask_for_report(self: _SendsAsync, body: t.ReportAsk) -> t.ReportShown:
+        """Ask for a report of contact frequency."""
+        return cast("t.ReportShown", await self._send(Request("POST", "/v1/reports", body=body, reads="json")))
+
+    async def show_report(self: _SendsAsync, id: str) -> t.ReportShown:
+        """See how far a report is."""
+        return cast(
+            "t.ReportShown", await self._send(Request("GET", f"/v1/reports/{quote(id, safe='')}", reads="json"))
+        )
+
+    async def fetch_report(self: _SendsAsync, id: str) -> bytes:
+        """Fetch a report that is ready."""
+        return cast("bytes", await self._send(Request("GET", f"/v1/reports/{quote(id, safe='')}/file", reads="bytes")))
 
     async def list_ways(
         self: _SendsAsync,

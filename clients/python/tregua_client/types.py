@@ -31,6 +31,12 @@ Instrument = Literal["contract", "link", "reply", "separate", "web"]
 
 NoticeKind = Literal["debt_transfer", "validation", "written"]
 
+Over = Literal["block", "defer"]
+
+Per = Literal["campaign", "contact", "debt", "tenant"]
+
+Period = Literal["day", "month", "total"]
+
 Purpose = Literal[
     "collection",
     "fraud_alert",
@@ -218,6 +224,18 @@ CallRequestedEventAsk = TypedDict(
 """The person wants to be called, between the instants ``from`` and ``to`` where she said when."""
 
 
+class CapAsk(TypedDict):
+    """A cap as a policy writes it."""
+
+    per: NotRequired["Per"]
+    period: NotRequired["Period"]
+    amount: str
+    currency: str
+    over: NotRequired["Over"]
+    of: NotRequired["str | None"]
+    zone: NotRequired[str]
+
+
 class ChannelPreferredEventAsk(TypedDict):
     """The person would rather be reached on this channel (at this address); her last word stands, ``ended`` takes it back."""
 
@@ -361,12 +379,25 @@ class ContentAsk(TypedDict):
 
 
 class CostShown(TypedDict):
-    """What the message is expected to cost."""
+    """What the message is expected to cost; `actual` once it is told: by the provider, by its segments, or as nothing left us."""
 
     segments: "int | None"
     encoding: "str | None"
     amount: "str | None"
     currency: "str | None"
+    actual: NotRequired[str]
+
+
+class CostSum(TypedDict):
+    """One sum in one currency. `spent` is what is known and, of the rest, what is expected."""
+
+    key: str
+    currency: str
+    messages: int
+    attempts: int
+    expected: "str | None"
+    actual: "str | None"
+    spent: str
 
 
 class DebtAsk(TypedDict):
@@ -670,6 +701,13 @@ class LimitShown(TypedDict):
     events: "list[str]"
 
 
+class ListOfCostSum(TypedDict):
+    """One page of a list; `next` is the cursor of the page after it."""
+
+    items: "list[CostSum]"
+    next: "str | None"
+
+
 class ListOfDeliveryShown(TypedDict):
     """One page of a list; `next` is the cursor of the page after it."""
 
@@ -867,6 +905,7 @@ class PolicyAsk(TypedDict):
     readings: NotRequired["dict[str, str | ReadingAsk]"]
     house_rules: NotRequired["list[dict[str, Any]]"]
     overrides: NotRequired["list[OverrideAsk]"]
+    caps: NotRequired["list[CapAsk]"]
     auto: NotRequired["Auto | None"]
 
 
@@ -878,6 +917,7 @@ class PolicyShown(TypedDict):
     readings: dict[str, Any]
     house_rules: "list[dict[str, Any]]"
     overrides: "list[dict[str, Any]]"
+    caps: "list[dict[str, Any]]"
     auto: NotRequired[dict[str, Any]]
 
 
@@ -1047,6 +1087,37 @@ class ReplyEventAsk(TypedDict):
     text: NotRequired["str | None"]
     debts: NotRequired["list[str]"]
     address: NotRequired["str | None"]
+
+
+class ReportAsk(TypedDict):
+    """What to report. Left out: the last thirty days, everybody. ``until`` is not later than now."""
+
+    format: Literal["csv", "ndjson", "pdf"]
+    kind: NotRequired[Literal["frequency"]]
+    language: NotRequired[Literal["en", "es", "pt"]]
+    since: NotRequired["str | None"]
+    until: NotRequired["str | None"]
+    contact: NotRequired["str | None"]
+    jurisdiction: NotRequired["str | None"]
+
+
+class ReportShown(TypedDict):
+    """A report: `done` people of `total` are counted. `sha256` is that of the file, which the trace holds too."""
+
+    id: str
+    state: Literal["failed", "making", "ready", "waiting"]
+    format: Literal["csv", "ndjson", "pdf"]
+    language: Literal["en", "es", "pt"]
+    since: str
+    until: str
+    contact: "str | None"
+    jurisdiction: "str | None"
+    done: int
+    total: "int | None"
+    size: "int | None"
+    sha256: "str | None"
+    created_at: str
+    expires_at: str
 
 
 class ScoreShown(TypedDict):

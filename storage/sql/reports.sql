@@ -1,0 +1,86 @@
+-- name: put
+-- A report that somebody asked for; nothing where the tenant has too many open.
+INSERT INTO report (id, tenant, format, ask, contact, state, at, expires_at)
+SELECT $1, $2, $3, $4::json, $5, 'waiting', $6, clock_timestamp() + $7::interval
+WHERE (SELECT count(*) FROM report WHERE tenant = $2 AND state IN ('waiting', 'making')) < $8
+RETURNING id
+
+-- name: show
+-- One report of a tenant's that has not expired.
+SELECT * FROM report WHERE tenant = $1 AND id = $2 AND expires_at > clock_timestamp()
+
+-- name: claim
+-- The oldest report that nobody makes: fresh ones, and those whose maker fell silent.
+UPDATE report SET state = 'making', tries = tries + 1, done = 0, lease = clock_timestamp() + $1::interval
+WHERE id = (
+  SELECT id FROM report WHERE state = 'waiting' OR (state = 'making' AND lease < clock_timestamp())
+  ORDER BY at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING *
+
+-- name: clear
+-- What an earlier try left.
+DELETE FROM report_part WHERE report = $1
+
+-- name: add
+-- One more part, in the hands of whoever holds the lease.
+INSERT INTO report_part (report, n, tenant, bytes) SELECT id, $3, tenant, $4 FROM report WHERE id = $1 AND tries = $2 AND state = 'making'
+RETURNING n
+
+-- name: advance
+-- How far it is; false when somebody else makes it by now, or it is gone.
+UPDATE report SET done = $3, total = $4, lease = clock_timestamp() + $5::interval
+WHERE id = $1 AND tries = $2 AND state = 'making' RETURNING true
+
+-- name: finish
+-- It is ready.
+UPDATE report SET state = 'ready', sha256 = $3, size = $4, lease = NULL WHERE id = $1 AND tries = $2 AND state = 'making' RETURNING true
+
+-- name: fail
+-- It cannot be made.
+UPDATE report SET state = 'failed', lease = NULL WHERE id = $1 AND tries = $2 RETURNING true
+
+-- name: part
+-- One part of a report of the tenant's.
+SELECT bytes FROM report_part WHERE tenant = $1 AND report = $2 AND n = $3
+
+-- name: expire
+-- Reports past their time.
+DELETE FROM report WHERE expires_at <= clock_timestamp() RETURNING id
+
+-- name: people_count
+-- How many people a report is about: one ($2), those of a law ($3), or everybody.
+SELECT count(*) FROM contact c
+WHERE c.tenant = $1 AND ($2::text IS NULL OR c.id = $2) AND ($3::text IS NULL OR $3 = ANY (c.jurisdictions))
+
+-- name: anchor
+-- A contact as if it stood after everything else in the trace: what counts then counts the contact itself too.
+CREATE OR REPLACE FUNCTION pg_temp.anchor(c recheck_contact) RETURNS recheck_contact STABLE LANGUAGE sql AS
+$$ SELECT jsonb_populate_record(c, '{"idx": 9223372036854775807}') $$
+
+-- name: recount
+-- Counted anew from the trace alone: per person and counting rule the contacts of the period, and the most that counted at once when
+-- one of them was made. Uses the tables of ``recheck``, laid out in the same transaction.
+WITH bound AS (
+  SELECT DISTINCT subject, label FROM recheck_contact, unnest(packs) AS label WHERE ours
+), place AS (
+  SELECT DISTINCT ON (subject) subject, zones FROM recheck_contact WHERE zones <> '{}' ORDER BY subject, idx DESC
+), counted AS (
+  SELECT c.subject, k.label, k.rule, c.idx, n.n, n.itself
+  FROM recheck_contact c
+  JOIN bound b ON b.subject = c.subject
+  JOIN place w ON w.subject = c.subject
+  JOIN recheck_clause k ON k.label = b.label AND k.kind = 'count' AND c.at >= k.since AND (k.until IS NULL OR c.at < k.until)
+    AND (c.at AT TIME ZONE w.zones[1])::date BETWEEN k.begins AND coalesce(k.ends, 'infinity')
+    AND k.params ->> 'counts' <> 'two_way' AND NOT coalesce((k.params ->> 'after_conversation')::boolean, false)
+    AND NOT k.params ? 'pool',
+  LATERAL unnest(CASE WHEN k.params -> 'by' ? 'debt' AND c.debts <> '{}' THEN c.debts ELSE ARRAY[NULL] END) AS debt,
+  LATERAL (
+    SELECT count(*) AS n, bool_or(e.idx = c.idx) AS itself FROM recheck_contact e
+    WHERE e.subject = c.subject AND pg_temp.same(pg_temp.anchor(c), e, debt, k.params)
+      AND pg_temp.counting(e.at, c.at, w.zones, k.params)
+  ) n
+  WHERE NOT c.gone AND c.at >= $2 AND c.at < $3
+)
+SELECT p.id AS contact, d.rule, d.label, count(DISTINCT d.idx) FILTER (WHERE d.itself) AS contacts, max(d.n) AS peak
+FROM counted d JOIN contact p ON p.tenant = $1 AND p.subject = d.subject::uuid
+WHERE d.itself GROUP BY 1, 2, 3
