@@ -23,16 +23,19 @@ ACQUIRE_SECONDS_MAX: Final = 10.0
 #: when it was looked for and is gone: somebody was erased, and looking again finds her gone.
 _RERUN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.ForeignKeyViolationError)
 
-#: What a broken connection, a stopping or an absent server looks like.
+#: What a broken connection, a stopping, starting, full, overloaded or absent server looks like; also one that cut a statement
+#: short by its own clock or at its operator's word, and one that has become a standby's: whoever asks again may be served.
 _AWAY: Final = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.DiskFullError,
+    # A farewell of the server's that crosses with our next question.
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,
     TimeoutError,
 )
 
@@ -41,6 +44,7 @@ _AWAY: Final = (
 HOUSE_ROLE: Final = "tregua_app"
 TENANT_ROLE: Final = "tregua_tenant"
 _BIND: Final = "SELECT set_config('role', $1, false), set_config('tregua.tenant', $2, false)"
+_UNBIND: Final = f"SET ROLE {HOUSE_ROLE}; RESET tregua.tenant;"
 
 
 class Connection(Protocol):
@@ -86,11 +90,27 @@ def of_tenant(tenant: str) -> Iterator[None]:
 
 
 class _Session(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
-    """A session that goes back to the pool as it came: RESET ALL takes back every setting but the role."""
+    """A session that goes back to the pool as it came.
+
+    What a job changes in its session lasts no longer than its transaction (``SET LOCAL``; a test reads every statement for it),
+    but for whose it is. So only that is taken back, and a session that was nobody's needs no further question at its end.
+    """
+
+    _bound = False
+
+    async def bind(self, role: str, tenant: str) -> None:
+        """From here on it sees what ``role`` may see of ``tenant``, until the pool has it back."""
+        self._bound = True
+        await self.execute(_BIND, role, tenant)
 
     def get_reset_query(self) -> str:
-        """What the pool runs when a session is let go."""
-        return f"{super().get_reset_query()}\nSET ROLE {HOUSE_ROLE};"
+        """What the pool runs when a session is let go; nothing when it is empty."""
+        return _UNBIND if self._bound else ""
+
+    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
+        """Take back whose it is."""
+        await super().reset(timeout=timeout)
+        self._bound = False
 
 
 class Database:
@@ -186,7 +206,7 @@ class Database:
         if tenant is not None:
             try:
                 # The pool's own reset takes both back before anybody else has the session.
-                await connection.execute(_BIND, TENANT_ROLE, tenant)
+                await connection.bind(TENANT_ROLE, tenant)
             except _AWAY as error:
                 await self._hand_back(connection, whole=False)
                 raise DatabaseAway(str(error)) from error
@@ -202,6 +222,7 @@ class Database:
                 # answer on the wire.
                 connection.terminate()
             await self._pool.release(connection)
-        except asyncpg.InterfaceError:
-            # The server ended it, and the pool has taken it back by itself.
+        except _AWAY:
+            # The server ended it while it was tidied up, and the pool has taken it back by itself. What the job did stands or
+            # fell before this: a commit that succeeded is never told as anything else.
             return
