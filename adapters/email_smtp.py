@@ -12,7 +12,7 @@ from email.utils import formatdate, getaddresses, parseaddr
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from adapters.kit.discovery import Spec
 from adapters.kit.mail_dkim import Key, private_key, signed
@@ -31,6 +31,7 @@ from vocabulary.outcome import (
     Parcel,
     Quote,
     Receipt,
+    ReceiptKind,
     Rejected,
     Reply,
     Sent,
@@ -55,6 +56,11 @@ _ENHANCED: Final = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
 _ADDRESS: Final = re.compile(r"<?[^\s<>@]{1,255}@[^\s<>]{1,255}>?")
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SELECTOR: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+#: The kind of hook that is a mail program's one click (RFC 8058).
+UNSUBSCRIBE: Final = "unsubscribe"
+_CLICK_PART: Final = re.compile(
+    rb'Content-Disposition: *form-data; *name="List-Unsubscribe"\r\n(?:[^\r\n]+\r\n)*\r\nOne-Click\r\n', re.IGNORECASE
+)
 _DOMAIN: Final = re.compile(r"(?=.{1,190}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 
 
@@ -245,9 +251,26 @@ class SmtpMail:
         """SMTP has no list to look in; a bounce, a receipt or an answer tells later."""
         return CannotTell(reason="mail hosts keep no list")
 
-    def read(self, _hook: Hook, /) -> tuple[Receipt | Reply, ...]:
-        """No mail host calls by HTTP: whoever does is not one. Mail comes in by ``webhooks/mail.py``."""
-        raise Forged("mail does not come in by HTTP")
+    def read(self, hook: Hook, /) -> tuple[Receipt | Reply, ...]:
+        """One click of RFC 8058: the address that it is sent to carries our mark, so it is she or whom she gave the mail.
+
+        A GET never comes here, for scanners open every link. Mail itself comes in by ``webhooks/mail.py``.
+        """
+        if hook.kind != UNSUBSCRIBE or not _clicked(hook):
+            raise Forged("no click of ours")
+        query = parse_qs(urlsplit(hook.url).query)
+        attempt = self._marks.named(*(query.get(name, [""])[0] for name in ("attempt", "mark")))
+        if attempt is None:
+            raise Forged("the mark is not ours")
+        return (
+            Receipt(
+                key=f"{attempt.hex}:{UNSUBSCRIBE}",
+                kind=ReceiptKind.DELIVERED,
+                provider_status=UNSUBSCRIBE,
+                attempt=attempt,
+                opted_out=True,
+            ),
+        )
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -330,12 +353,30 @@ def _holds_only(content: bytes, names: set[str]) -> bool:
 def _unsubscribing(settings: Settings, marks: Marks, parcel: Parcel) -> dict[str, str]:
     """RFC 2369 and, where a page takes the click, RFC 8058."""
     by_mail = f"<mailto:{marks.address(Box.STOP, parcel.attempt)}?subject=BAJA>"
-    if settings.unsubscribe_url is None:
+    url = settings.unsubscribe_url or _own_click(parcel)
+    if url is None:
         return {"List-Unsubscribe": by_mail}
-    url = settings.unsubscribe_url
     for name, value in marks.variables(parcel.attempt).items():
         url = url.replace("{" + name + "}", value)
     return {"List-Unsubscribe": f"<{url}>, {by_mail}", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+def _own_click(parcel: Parcel) -> str | None:
+    """Where this gateway takes the click itself; None where people cannot open it: RFC 8058 section 3.1 asks for https."""
+    status = urlsplit(parcel.status_url)
+    if status.scheme != "https" or not status.path.endswith("/status"):
+        return None
+    return f"https://{status.netloc}{status.path.removesuffix('status')}{UNSUBSCRIBE}?attempt={{attempt}}&mark={{mark}}"
+
+
+def _clicked(hook: Hook) -> bool:
+    """Whether the body is the one that RFC 8058 section 3.2 asks for, by either of its two forms."""
+    if hook.method != "POST":
+        return False
+    form = hook.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if form == "multipart/form-data":
+        return _CLICK_PART.search(hook.body) is not None
+    return b"List-Unsubscribe=One-Click" in hook.body.split(b"&")
 
 
 def _refused(said: Refused) -> Outcome:
@@ -429,4 +470,4 @@ def _build(name: str, table: Mapping[str, object], mark_secret: bytes) -> SmtpMa
     return SmtpMail(name, read, mark_secret, MailTransport(read.host))
 
 
-SPEC: Final = Spec(kind="smtp", channel=Channel.EMAIL, hooks=frozenset(), build=_build)
+SPEC: Final = Spec(kind="smtp", channel=Channel.EMAIL, hooks=frozenset({UNSUBSCRIBE}), build=_build)

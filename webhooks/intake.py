@@ -24,6 +24,9 @@ NOTHING_TO_SAY: Final = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
 #: The kind of hook that comes to ``/hooks/{provider}`` itself, where a field or nothing at all tells what it is.
 ANY: Final = "any"
 
+#: A mail program's one click on "unsubscribe" (RFC 8058): a POST and never a GET, which scanners send too.
+CLICK: Final = "unsubscribe"
+
 #: What a provider calls whose adapter does not say otherwise.
 USUAL: Final = frozenset({"status", "inbound"})
 
@@ -50,6 +53,7 @@ def routes(
     return [
         web.post("/hooks/{provider}/status", intake.taking("status")),
         web.post("/hooks/{provider}/inbound", intake.taking("inbound")),
+        web.post("/hooks/{provider}/unsubscribe", intake.taking(CLICK)),
         web.post("/hooks/{provider}", intake.taking(ANY)),
         web.get("/hooks/{provider}", intake.greet, allow_head=False),
     ]
@@ -176,7 +180,7 @@ async def _body(request: web.Request) -> bytes | int:
 
 def _thanks(kinds: Set[str]) -> web.Response:
     """The 200. Some gateways send the body of it to the person as an answer, so only Twilio, who would miss it, gets one."""
-    if ANY in kinds:
+    if ANY in kinds or CLICK in kinds:
         return web.Response()
     return web.Response(body=NOTHING_TO_SAY, content_type="text/xml")
 

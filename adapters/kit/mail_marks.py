@@ -68,6 +68,10 @@ class Marks:
         digits, _, tag = self._mark(attempt).partition(".")
         return {"attempt": digits, "mark": tag}
 
+    def named(self, attempt: str, tag: str) -> UUID | None:
+        """The attempt behind the two ``variables``; None when the mark is not ours."""
+        return self._attempt(f"{attempt}.{tag}")
+
     def _mark(self, attempt: UUID) -> str:
         assert self.secret, "an empty secret signs nothing"
         tag = hmac.new(self.secret, _PURPOSE + self.domain.encode() + b"\x00" + attempt.bytes, hashlib.sha256).digest()

@@ -7,18 +7,20 @@ from email.message import EmailMessage
 from email.utils import make_msgid
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aiosmtplib
 import pytest
 
-from adapters.email_smtp import SmtpMail
+from adapters.email_smtp import SmtpMail, _own_click
 from adapters.kit.mail_marks import Box
 from gateway.compose import Pace
 from tests.conftest import NewDatabase
 from tests.gateway.test_spine import export
 from tests.gateway.town import AUTHORISED, MAIL_PROVIDER, Town, message, person, town
 from tracelog.export import Holds, verify
+from vocabulary.channel import Channel
+from vocabulary.outcome import Parcel
 
 PACE = Pace(lookups=tuple(timedelta(seconds=s) for s in (0.3, 0.3)), absent_apart=timedelta(seconds=1), sweep_seconds=1)
 SUBJECT = "Su cuota de julio, señora Ñáñez"
@@ -130,10 +132,10 @@ async def test_endings_by_local_part(post: Town) -> None:
             break
         await asyncio.sleep(0.05)
     assert again["status"] == "blocked", "a complaint is an opt-out"
-    again = await post.send(by_mail("p0003"))
-    assert again["status"] == "queued", "what the host refused gives its reservation back"
-    again = await post.send(by_mail("p0002"))
-    assert again["status"] == "deferred", "what bounced counts"
+    for refused in ("p0003", "p0002"):
+        again = await post.send(by_mail(refused))
+        rules = [reason["rule"] for reason in again["decision"]["reasons"]]
+        assert (again["status"], rules) == ("blocked", ["HOUSE-ADDRESS"]), "that there is no such mailbox stands"
 
 
 async def test_one_that_is_never_answered_is_unknown_and_never_sent_again(
@@ -244,3 +246,49 @@ async def test_nobody_else_lives_here(post: Town, to: str) -> None:
     await post.until(answered["id"], "delivered")
     attempt = await attempt_of(post, answered["id"])
     assert await write(post, to.format(attempt.hex), "Hola") == 550
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"List-Unsubscribe=One-Click"),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n',
+        ),
+    ],
+)
+async def test_one_click_is_her_stop_and_nothing_less_is(post: Town, form: str, body: bytes) -> None:
+    """RFC 8058: a POST of its own body to the address in the head. What scanners and strangers send changes nothing."""
+    answered = await post.send(by_mail("ana"))
+    await post.until(answered["id"], "delivered")
+    attempt = await attempt_of(post, answered["id"])
+    marks = way(post)._marks.variables(attempt)
+    at = f"{post.url}/hooks/{MAIL_PROVIDER}/unsubscribe?attempt={marks['attempt']}&mark="
+    for method, url, sent, status in (
+        ("GET", at + marks["mark"], b"", 405),
+        ("POST", at + marks["mark"], b"", 403),
+        ("POST", at + marks["mark"], b"List-Unsubscribe=Later", 403),
+        ("POST", at + "a" * 24, body, 403),
+        ("POST", f"{post.url}/hooks/{MAIL_PROVIDER}/unsubscribe", body, 403),
+    ):
+        async with post.session.request(method, url, data=sent, headers={"Content-Type": form}) as answer:
+            assert answer.status == status, (method, url)
+    assert await states(post) == []
+    for _ in range(2):
+        async with post.session.post(at + marks["mark"], data=body, headers={"Content-Type": form}) as answer:
+            assert (answer.status, await answer.read()) == (200, b"")
+    assert await states(post) == ["withdrawn"]
+    assert (await post.send(by_mail("ana")))["status"] == "blocked"
+
+
+def test_the_head_names_the_click_where_it_can_be_made() -> None:
+    def parcel(url: str) -> Parcel:
+        return Parcel(
+            attempt=uuid4(), channel=Channel.EMAIL, to="a@b.test", text="x", validity_seconds=60, status_url=url
+        )
+
+    assert _own_click(parcel("https://g.example/x/hooks/mail/status?a=1&k=2")) == (
+        "https://g.example/x/hooks/mail/unsubscribe?attempt={attempt}&mark={mark}"
+    )
+    assert _own_click(parcel("http://127.0.0.1/hooks/mail/status?a=1")) is None
