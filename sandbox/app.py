@@ -210,7 +210,10 @@ class _Sandbox:
         channel = request.query.get("channel") or None
         if channel is not None and channel not in set(Channel):
             raise problem.wrong("", "channel is not a channel")
-        arrived = self._truth.arrived(to=_address(request.query.get("to")), channel=channel)
+        after = request.query.get("after") or "0"
+        if not (after.isascii() and after.isdigit() and len(after) <= 12):
+            raise problem.wrong("", "after is not a number of messages")
+        arrived = self._truth.arrived(to=_address(request.query.get("to")), channel=channel, after=int(after))
         return web.json_response([_shown(line) for line in arrived])
 
     async def people(self, _request: web.Request) -> web.Response:

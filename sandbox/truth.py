@@ -41,10 +41,10 @@ class Truth:
         os.write(self._file, json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
         self._remember(line)
 
-    def arrived(self, *, to: str | None = None, channel: str | None = None) -> Iterator[Line]:
-        """What the carriers took, oldest first."""
+    def arrived(self, *, to: str | None = None, channel: str | None = None, after: int = 0) -> Iterator[Line]:
+        """What the carriers took, oldest first; ``after``: without the first so many."""
         lines = self._arrived if to is None else self._of_party.get(to, [])
-        for line in lines:
+        for line in lines[after:] if after else lines:
             if line["type"] == "arrived" and channel in (None, line["channel"]) and to in (None, line["to"]):
                 yield line
 

@@ -63,6 +63,52 @@ def tour(
         raise typer.Exit(1)
 
 
+@app.command()
+def month(
+    number: Annotated[int, typer.Option("--people", min=1, max=100_000, help="How many people.")] = 1_000,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days of their lives.")] = 30,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same people and the same plan.")] = 1,
+    step: Annotated[int, typer.Option(min=1, max=240, metavar="MINUTES", help="How far the clock goes at least.")] = 60,
+    begins: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="An RFC 3339 instant; left out: so many days before now.")
+    ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Also where there are messages already.")] = False,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where it runs; left out: what .tregua here says.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Drive the running sandbox through a month of simulated people, so that the console is alive.
+
+    Everything goes by the API, the law, dispatch and the simulated carriers, under a clock that is set on. Takes some minutes for
+    1,000 people, and is refused where messages are already. At the end the clock is real again if the month ends today.
+
+    Exit 0: it came out, and the recheck found no breach. Exit 1: it did not. Exit 2: wrong use.
+
+    Example: tregua demo month --days 7 --people 200
+    """
+    from gateway.cli.month_run import run_month
+
+    file = FOLDER / "sandbox.key"
+    if not file.exists():
+        typer.echo(f"tregua: there is no {file} here: stand where `make run` was started", err=True)
+        raise typer.Exit(2)
+    code = run_month(
+        settings(),
+        key=file.read_text("utf-8").strip(),
+        url=url,
+        number=number,
+        days=days,
+        seed=seed,
+        step_minutes=step,
+        begins=begins,
+        anyway=anyway,
+        as_json=as_json,
+    )
+    if code:
+        raise typer.Exit(code)
+
+
 def _print(report: "Report") -> None:
     from rich.console import Console
     from rich.table import Table
