@@ -135,7 +135,8 @@ async def test_endings_by_local_part(post: Town) -> None:
     for refused in ("p0003", "p0002"):
         again = await post.send(by_mail(refused))
         rules = [reason["rule"] for reason in again["decision"]["reasons"]]
-        assert (again["status"], rules) == ("blocked", ["HOUSE-ADDRESS"]), "that there is no such mailbox stands"
+        assert again["status"] == "blocked"
+        assert "HOUSE-ADDRESS" in rules, "that there is no such mailbox stands"
 
 
 async def test_one_that_is_never_answered_is_unknown_and_never_sent_again(
