@@ -17,6 +17,7 @@ from gateway.accept import Acceptor
 from gateway.api.app import make_app
 from gateway.api.desk import Desk
 from gateway.auto import LEARN_SECONDS, Auto, Learner
+from gateway.budgets import BudgetBook
 from gateway.circuits import Circuits
 from gateway.console.tally import SECONDS as TALLY_SECONDS
 from gateway.console.tally import Tally
@@ -45,6 +46,7 @@ from gateway.proofs import Prover
 from gateway.pulls import PERIOD_SECONDS as PULL_SECONDS
 from gateway.pulls import Puller
 from gateway.questions import Adviser
+from gateway.quotas import Quotas
 from gateway.receive import Receiver
 from gateway.recheck import Watch
 from gateway.registers import Registers
@@ -247,6 +249,7 @@ def api(made: House) -> web.Application:
         database=made.database,
         clock=made.clock,
         keyring=Keyring(made.database, made.clock),
+        quotas=Quotas(made.redis),
         metrics=made.metrics,
         acceptor=acceptor,
         shelf=shelf,
@@ -448,6 +451,7 @@ def worker(made: House) -> Worker:
             ),
             Job("report", 2, reports(made).round, seconds_max=STATEMENT_SECONDS_MAX),
             Job("speak_ahead", 30, made.notes.ahead),
+            Job("forget_budgets", 3600, BudgetBook(database=made.database, clock=made.clock).forget),
             Job("forget_media", 3600, made.notes.forget),
             Job("fetch_media", made.pace.sweep_seconds, brought.fetch_due),
             Job("tally", TALLY_SECONDS, tally(made).round),

@@ -7,7 +7,7 @@ differently the second time gains nothing (OWASP API7:2023, ASVS 5.0 1.3.6).
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -112,15 +112,28 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def _public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is a public unicast one, looking through IPv4 that is wrapped in IPv6."""
-    inner: Any = None
+    """Whether an address is a public unicast one. Of IPv4 wrapped in IPv6, only NAT64's own prefix leads to the public (RFC 6052).
+
+    6to4, Teredo and IPv4-mapped addresses are refused whole: no receiver is reached by them, and where a relay unwraps them is
+    not for us to say.
+    """
     if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
         if address in _NAT64:
-            inner = IPv4Address(int(address) & 0xFFFF_FFFF)
-    if inner is not None:
-        return _public(inner)
+            return _public(IPv4Address(int(address) & 0xFFFF_FFFF))
+        if address not in _UNICAST or any(address in network for network in _SPECIAL_6):
+            return False
+    elif any(address in network for network in _SPECIAL_4):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+#: All that IANA has given out as global unicast; whatever lies outside is local, special or nobody's.
+_UNICAST: Final = IPv6Network("2000::/3")
+#: https://www.iana.org/assignments/iana-ipv6-special-registry: protocol assignments with Teredo, documentation, 6to4.
+_SPECIAL_6: Final = tuple(IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
+#: https://www.iana.org/assignments/iana-ipv4-special-registry: what some releases of ``ipaddress`` call global all the same.
+_SPECIAL_4: Final = tuple(
+    IPv4Network(text)
+    for text in ("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "240.0.0.0/4")
+)

@@ -1,6 +1,7 @@
 """What is wrong with an installation, in words: each part looked at once, with what to do about it, and no secret in any of it."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from redis.exceptions import RedisError
 
 from adapters.kit.discovery import specs
 from gateway.settings import Settings
-from storage import liveness, migrate
+from jurisdictions.house import Policy, policy_of
+from jurisdictions.library import load
+from storage import liveness, migrate, tenancy
 from storage.database import Connection, Database, DatabaseAway
 
 SECONDS_MAX: Final = 10.0
@@ -144,6 +147,7 @@ async def _database(settings: Settings, now: Callable[[], datetime]) -> list[Fou
             ("clock", lambda connection: _clock(connection, now)),
             ("worker", _worker),
             ("queue", _queue),
+            ("policies", _policies),
         ]
         for part, step in steps:
             try:
@@ -214,6 +218,21 @@ async def _worker(connection: Connection) -> Found:
     if await liveness.alive(connection, "worker"):
         return Found("worker", State.OK, "a worker beat within the last seconds")
     return Found("worker", State.FAIL, "no worker beats: nothing is sent; start `tregua work`")
+
+
+async def _policies(connection: Connection) -> Found:
+    law = load()
+    unreadable: list[str] = []
+    tenants = await tenancy.with_policy(connection)
+    for tenant, version in (await tenancy.policy_versions(connection, tenants)).items():
+        checked = policy_of(json.loads(await tenancy.policy(connection, tenant, version) or "{}"), law)
+        if not isinstance(checked, Policy):
+            unreadable.append(f"{tenant} ({checked[0].pointer}: {checked[0].why})")
+    if unreadable:
+        said = f"not understood by this release, so nothing is sent for {', '.join(unreadable[:5])}"
+        more = f" and {len(unreadable) - 5} more" if len(unreadable) > 5 else ""
+        return Found("policies", State.FAIL, f"{said}{more}; see `tregua policy show` and put a new version")
+    return Found("policies", State.OK, f"{len(tenants):,} in force, all understood")
 
 
 async def _queue(connection: Connection) -> Found:

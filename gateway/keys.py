@@ -18,6 +18,7 @@ from zlib import crc32
 from storage import tenancy
 from storage.clock import LegalClock
 from storage.database import Connection, Database, DatabaseAway
+from storage.tenancy import NO_LIMITS, Limits
 
 #: How long a key that was found is believed: a revocation is felt everywhere within this time.
 BELIEVED_SECONDS_MAX: Final = 5.0
@@ -76,6 +77,11 @@ def fresh(env: str) -> FreshKey:
     return FreshKey(identity, text, digest)
 
 
+def installation_of(text: str) -> str:
+    """The name of the installation that stands in a key."""
+    return text.split("_")[1]
+
+
 def digest_of(text: str) -> bytes | None:
     """SHA-256 of a key, by which it is found; None when the text is no key or its check digits are wrong."""
     match = _SHAPE.fullmatch(text)
@@ -91,6 +97,7 @@ class Holder:
     key: str
     tenant: str
     scopes: frozenset[Scope]
+    limits: Limits = NO_LIMITS
 
 
 class Keyring:
@@ -133,7 +140,9 @@ class Keyring:
             return None
         while len(self._believed) >= BELIEVED_MAX:
             del self._believed[next(iter(self._believed))]
-        holder = Holder(row.id, row.tenant, granted(row.scopes))
+        if row.seconds_left is not None:
+            until = min(until, time.monotonic() + row.seconds_left)
+        holder = Holder(row.id, row.tenant, granted(row.scopes), row.limits)
         self._believed[text] = (until, holder)
         return holder
 

@@ -84,6 +84,11 @@ class Metrics:
         self.recheck_seconds = Gauge(
             "tregua_recheck_age_seconds", "How long ago the oldest of them ran.", registry=self.registry
         )
+        self.policies_unreadable = Gauge(
+            "tregua_policies_unreadable",
+            "Tenants whose policy this release does not understand: nothing is sent for them.",
+            registry=self.registry,
+        )
         self._accepted: dict[str, Counter] = {}
         self._answered: dict[tuple[str, str, int], Counter] = {}
         self._timed: dict[str, Histogram] = {}

@@ -31,6 +31,7 @@ REACH_MAX: Final = 20_000
 TIMEOUT_SECONDS: Final = 15.0
 #: A delivery is leased for longer than it can take, so that no second process repeats it meanwhile.
 LEASE_SECONDS: Final = 60.0
+GAP_MIN: Final = timedelta(seconds=1)
 GAP_FIRST: Final = timedelta(seconds=5)
 GAP_MAX: Final = timedelta(hours=10)
 GIVE_UP: Final = timedelta(days=3)
@@ -107,9 +108,10 @@ class Notifier:
         if status is not None and 200 <= status < 300:
             return delivery.endpoint, delivery.event, "delivered", real, status, None
         gap = min(GAP_MAX, GAP_FIRST * 2 ** min(delivery.tries - 1, 20))
-        # Full jitter, so that endpoints which fell together do not rise together.
-        again = real + gap * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
-        state = "parked" if status == 410 or again - delivery.first_at > GIVE_UP else "waiting"
+        # Full jitter, so that endpoints which fell together do not rise together; the last try is at the very end.
+        end = delivery.first_at + GIVE_UP
+        again = min(real + max(GAP_MIN, gap * random.random()), end)  # noqa: S311 - spreads load, guards nothing
+        state = "parked" if status == 410 or real >= end else "waiting"
         return delivery.endpoint, delivery.event, state, again, status, error
 
 

@@ -116,6 +116,11 @@ async def endpoints(connection: Connection, tenant: str) -> list[EndpointRow]:
     return [_endpoint(row) for row in await connection.fetch(queries(_SQL)["endpoints"], tenant)]
 
 
+async def put_secret(connection: Connection, tenant: str, endpoint: UUID, secret: str, old_until: datetime) -> bool:
+    """A new secret that signs beside the present one until an instant of real time; False when there is no such endpoint."""
+    return bool(await connection.fetchval(queries(_SQL)["put_secret"], tenant, endpoint, secret, old_until))
+
+
 async def drop_endpoint(connection: Connection, tenant: str, endpoint: UUID) -> bool:
     """Remove an endpoint with its deliveries; False when there is none."""
     # All rows are fetched: a statement that is left at its first row never runs what stands beside it.

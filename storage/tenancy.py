@@ -1,8 +1,8 @@
 """Tenants, their keys and their policies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from storage.database import Connection
 from storage.queries import queries
@@ -11,8 +11,23 @@ _SQL = "tenancy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the operator lets a tenant ask for; None: unbounded. ``requests_burst``: how many requests at once after a rest."""
+
+    requests_per_second: float | None = None
+    requests_burst: int | None = None
+    messages_per_day: int | None = None
+
+
+NO_LIMITS: Final = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRow:
-    """An API key as it is kept: never the key, only its digest."""
+    """An API key as it is kept: never the key, only its digest. Instants are real time.
+
+    ``seconds_left`` and ``limits`` are known of a key that was looked up by its digest: until it expires, and its tenant's.
+    """
 
     id: str
     tenant: str
@@ -21,6 +36,10 @@ class KeyRow:
     created_at: datetime
     revoked_at: datetime | None
     last_used_at: datetime | None
+    expires_at: datetime | None = None
+    follows: str | None = None
+    seconds_left: float | None = None
+    limits: Limits = NO_LIMITS
 
 
 async def put_tenant(connection: Connection, tenant: str, name: str, now: datetime) -> bool:
@@ -29,21 +48,72 @@ async def put_tenant(connection: Connection, tenant: str, name: str, now: dateti
 
 
 async def put_key(
-    connection: Connection, *, key: str, tenant: str, digest: bytes, scopes: list[str], label: str, now: datetime
+    connection: Connection,
+    *,
+    key: str,
+    tenant: str,
+    digest: bytes,
+    scopes: list[str],
+    label: str,
+    now: datetime,
+    expires_at: datetime | None = None,
+    follows: str | None = None,
 ) -> None:
     """Store a new key's digest."""
-    await connection.execute(queries(_SQL)["put_key"], key, tenant, digest, scopes, label, now)
+    await connection.execute(queries(_SQL)["put_key"], key, tenant, digest, scopes, label, now, expires_at, follows)
+
+
+async def live_key(connection: Connection, key: str, real: datetime) -> KeyRow | None:
+    """The key with this id, held until the transaction ends, if it opens anything still."""
+    row = await connection.fetchrow(queries(_SQL)["live_key"], key, real)
+    return row and key_row(row)
+
+
+async def end_key(connection: Connection, key: str, at: datetime) -> None:
+    """Let a key open nothing from an instant of real time on, or from an earlier one that was set before."""
+    await connection.execute(queries(_SQL)["end_key"], key, at)
+
+
+async def put_limits(connection: Connection, tenant: str, limits: Limits) -> bool:
+    """What a tenant may ask for from now on; False when there is no such tenant."""
+    return bool(
+        await connection.fetchval(
+            queries(_SQL)["put_limits"],
+            tenant,
+            limits.requests_per_second,
+            limits.requests_burst,
+            limits.messages_per_day,
+        )
+    )
+
+
+async def limits(connection: Connection, tenant: str) -> Limits | None:
+    """What a tenant may ask for; None when there is no such tenant."""
+    row = await connection.fetchrow(queries(_SQL)["limits"], tenant)
+    return row and Limits(**row)
 
 
 async def key_by_digest(connection: Connection, digest: bytes) -> KeyRow | None:
     """The live key with this digest."""
     row = await connection.fetchrow(queries(_SQL)["key_by_digest"], digest)
-    return row and _key(row)
+    if row is None:
+        return None
+    bounds = Limits(
+        requests_per_second=row["requests_per_second"],
+        requests_burst=row["requests_burst"],
+        messages_per_day=row["messages_per_day"],
+    )
+    left = row["seconds_left"]
+    return replace(
+        key_row(row),
+        seconds_left=None if left is None else float(left),
+        limits=NO_LIMITS if bounds == NO_LIMITS else bounds,
+    )
 
 
 async def keys(connection: Connection, tenant: str) -> list[KeyRow]:
     """A tenant's keys, oldest first."""
-    return [_key(row) for row in await connection.fetch(queries(_SQL)["keys"], tenant)]
+    return [key_row(row) for row in await connection.fetch(queries(_SQL)["keys"], tenant)]
 
 
 async def revoke_key(connection: Connection, key: str, now: datetime) -> bool:
@@ -85,7 +155,8 @@ async def put_policy(connection: Connection, tenant: str, body: str, now: dateti
     return version
 
 
-def _key(row: Any) -> KeyRow:
+def key_row(row: Any) -> KeyRow:
+    """A key as it stands in a row."""
     return KeyRow(
         id=row["id"],
         tenant=row["tenant"],
@@ -94,4 +165,6 @@ def _key(row: Any) -> KeyRow:
         created_at=row["created_at"],
         revoked_at=row["revoked_at"],
         last_used_at=row["last_used_at"],
+        expires_at=row["expires_at"],
+        follows=row["follows"],
     )

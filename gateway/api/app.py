@@ -17,7 +17,7 @@ from gateway.api.pages import docs_page
 from gateway.api.problems import Problem, Slug, of_http
 from gateway.api.reading import BODY_BYTES_MAX
 from gateway.api.requests import Namer, dress
-from gateway.api.routes import Gate
+from gateway.api.routes import RATE_LIMIT, Gate
 from gateway.api.service import DESCRIPTION, DOCS
 from gateway.api.table import ROUTES
 from gateway.refusals import Gone, KeyInWork, KeyReused, NotThere, Refused, TooLate
@@ -75,6 +75,7 @@ def _answers(desk: Desk, namer: Namer) -> Any:
             response = problem.response(request_id)
         if not response.prepared:
             dress(response, request_id)
+            response.headers.update(request.get(RATE_LIMIT, {}))
         resource = request.match_info.route.resource
         desk.metrics.answered(
             request.method if resource is not None else "other",

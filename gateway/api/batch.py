@@ -19,6 +19,7 @@ from gateway.api.routes import KEY_CHARS_MAX, Call, Route, is_idempotency_key
 from gateway.api.shapes import BatchResult
 from gateway.asks import MessageAsk
 from gateway.keys import Scope
+from gateway.quotas import said
 from gateway.refusals import Flaw, Gone, KeyInWork, KeyReused, Refused
 from storage.database import DatabaseAway
 
@@ -55,15 +56,22 @@ async def accept(call: Call) -> web.StreamResponse:
         if len(found) % TURN == 0:
             await asyncio.sleep(0)
     waiting: list[Awaitable[Any] | Problem] = []
+    standing = None if call.allowance is None else await call.allowance.take(len(found))
     for number, line in enumerate(found, 1):
+        if standing is not None and number > standing.granted:
+            waiting.append(Problem(Slug.TOO_MANY_REQUESTS, said(standing)))
+            continue
         waiting.append(_put(call, line))
         if number % TURN == 0:
             await asyncio.sleep(0)
     results = await asyncio.gather(*(_ended(one) for one in waiting), return_exceptions=True)
-    said = [_said(call, result, line) for result, line in zip(results, found, strict=True)]
+    if call.allowance is not None and standing is not None:
+        had = results[: standing.granted]
+        await call.allowance.give_back(sum(isinstance(one, BaseException) or one.replayed for one in had))
+    told = [_said(call, result, line) for result, line in zip(results, found, strict=True)]
     if lines:
-        return web.Response(body=b"".join(one + b"\n" for one in said), headers={"Content-Type": LINES})
-    return web.Response(body=b"[" + b",".join(said) + b"]", headers={"Content-Type": _JSON})
+        return web.Response(body=b"".join(one + b"\n" for one in told), headers={"Content-Type": LINES})
+    return web.Response(body=b"[" + b",".join(told) + b"]", headers={"Content-Type": _JSON})
 
 
 async def _body(request: web.Request) -> bytes:
@@ -250,6 +258,7 @@ ROUTES: Final = (
         path="/v1/messages/batch",
         handler=accept,
         name="acceptBatch",
+        counted=True,
         tag="Messages",
         summary="Accept many messages",
         description=f"Up to {MESSAGES_MAX:,} messages, each with its own `idempotency_key` in its body, as an array "

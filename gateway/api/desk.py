@@ -1,6 +1,6 @@
 """What the surface needs of the rest of the house, declared here and handed over by ``gateway.compose``."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
@@ -16,6 +16,8 @@ from gateway.margins import Scope as AuditScope
 from gateway.media import Taken
 from gateway.metrics import Metrics
 from gateway.proofs import Proof
+from gateway.quotas import Quotas
+from gateway.refusals import Flaw
 from gateway.registers import Registers
 from gateway.reports import Reports
 from gateway.templates_asks import PreviewAsk, TemplateAsk
@@ -117,6 +119,10 @@ class Starts(Protocol):
 class Policies(Protocol):
     """A tenant's policy."""
 
+    async def unreadable(self) -> Mapping[str, Sequence[Flaw]]:
+        """The tenants whose policy this release does not understand, with what is wrong with it."""
+        ...
+
     async def get(self, tenant: str, /) -> dict[str, Any]:
         """What is in force."""
         ...
@@ -191,6 +197,7 @@ class Desk:
     database: Database
     clock: LegalClock
     keyring: Keyring
+    quotas: Quotas
     metrics: Metrics
     acceptor: Acceptor
     shelf: Shelf

@@ -6,12 +6,14 @@ from uuid import UUID
 from aiohttp import web
 
 from gateway.api.cursors import cursor, place
-from gateway.api.problems import Slug
+from gateway.api.desk import Accepted
+from gateway.api.problems import Problem, Slug
 from gateway.api.reading import digest_of
 from gateway.api.routes import Call, Page, Route, answer
 from gateway.api.shapes import DecisionShown, ListOf, MessageShown
 from gateway.asks import DecisionAsk, Id, Instant, MessageAsk
 from gateway.keys import Scope
+from gateway.quotas import said
 from gateway.refusals import NotThere
 from vocabulary.ids import parsed
 from vocabulary.status import Status
@@ -30,13 +32,31 @@ class MessagesQuery(Page, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 async def accept(call: Call) -> web.StreamResponse:
     """202 after the commit; the same again for the same key."""
-    accepted = await call.desk.acceptor.submit(call.tenant, call.idempotency_key, digest_of(call.raw), call.body)
+    accepted = await _accepted(call)
     metrics = call.desk.metrics
     if accepted.replayed:
         metrics.messages_replayed.inc()
         return answer(accepted.document, 202, {"Idempotent-Replay": "true"})
     metrics.accepted(accepted.document["status"])
     return answer(accepted.document, 202)
+
+
+async def _accepted(call: Call) -> Accepted:
+    """Accept it, within the tenant's messages of the day where these are bounded. Raises Problem."""
+    asked = call.tenant, call.idempotency_key, digest_of(call.raw), call.body
+    if call.allowance is None:
+        return await call.desk.acceptor.submit(*asked)
+    standing = await call.allowance.take(1)
+    if standing is not None and not standing.granted:
+        raise Problem(Slug.TOO_MANY_REQUESTS, said(standing), headers=standing.headers())
+    try:
+        accepted = await call.desk.acceptor.submit(*asked)
+    except Exception:
+        await call.allowance.give_back(1)
+        raise
+    if accepted.replayed:
+        await call.allowance.give_back(1)
+    return accepted
 
 
 async def show(call: Call) -> web.StreamResponse:
@@ -104,6 +124,7 @@ ROUTES: Final = (
         path="/v1/messages",
         handler=accept,
         name="acceptMessage",
+        counted=True,
         tag="Messages",
         summary="Accept one message",
         description="Answers after the commit, with the first decision in it. The status is `queued`, `deferred` or `blocked`; a "

@@ -15,8 +15,10 @@ from gateway.api.flaws import pointer_of
 from gateway.api.problems import Problem, Slug
 from gateway.api.reading import convert, parse, read_body
 from gateway.keys import Holder, Scope
+from gateway.quotas import Allowance, said
 from gateway.refusals import Flaw, Refused
 from storage.database import of_tenant
+from storage.tenancy import NO_LIMITS
 
 REQUESTS_OPEN_MAX: Final = 2_000
 #: Of one tenant, so that one that pours does not drown the others.
@@ -27,6 +29,12 @@ LIMIT_DEFAULT: Final = 50
 
 Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX, description="How many items at most.")]
 Cursor = Annotated[str, Meta(min_length=1, max_length=512, description="`next` of the page before.")]
+
+#: Where a request keeps what its answer says of the tenant's pace.
+RATE_LIMIT: Final = web.RequestKey("rate_limit", dict[str, str])
+
+#: Where a request keeps what its answer says of the tenant's pace.
+RATE_LIMIT: Final = "tregua.rate_limit"
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 # A plus sign that was not escaped reaches us as a space: an offset cannot be anything else.
@@ -57,6 +65,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     raw: Any = None
     query: Any = None
     idempotency_key: str = ""
+    #: What may still be accepted of the tenant's day; None where it has no bound.
+    allowance: Allowance | None = None
 
     def __repr__(self) -> str:
         return f"Call({self.request.method})"
@@ -91,6 +101,8 @@ class Route:
     identified_by: str | None = None
     query: type[msgspec.Struct] = NoQuery
     idempotent: bool = False
+    #: What it accepts counts towards the tenant's messages of the day.
+    counted: bool = False
     answers: Mapping[int, Any]
     media_type: str = "application/json"
     problems: tuple[Slug, ...] = ()
@@ -145,7 +157,9 @@ class Gate:
             self.open += 1
             try:
                 holder = await self._holder(request, scope)
-                return await self._counted(route, request, holder.tenant)
+                if holder.limits is not NO_LIMITS:
+                    await self._bounded(request, holder)
+                return await self._counted(route, request, holder)
             finally:
                 self.open -= 1
 
@@ -161,8 +175,17 @@ class Gate:
             raise Problem(Slug.SCOPE, f"This needs a key with the scope {scope.value}.", more={"scope": scope.value})
         return holder
 
-    async def _counted(self, route: Route, request: web.Request, tenant: str) -> web.StreamResponse:
-        open_of = self._open_of
+    async def _bounded(self, request: web.Request, holder: Holder) -> None:
+        """Take the request from its tenant's pace, and say with every answer what is left of it."""
+        standing = await self._desk.quotas.request(holder.tenant, holder.limits)
+        if standing is None:
+            return
+        if not standing.granted:
+            raise Problem(Slug.TOO_MANY_REQUESTS, said(standing), headers=standing.headers())
+        request[RATE_LIMIT] = standing.headers()
+
+    async def _counted(self, route: Route, request: web.Request, holder: Holder) -> web.StreamResponse:
+        open_of, tenant = self._open_of, holder.tenant
         count = open_of.get(tenant, 0)
         if count >= REQUESTS_OPEN_TENANT_MAX:
             raise Problem(Slug.TOO_MANY_REQUESTS)
@@ -170,25 +193,39 @@ class Gate:
         try:
             # A forgotten WHERE in here shows nothing of anybody else's.
             with of_tenant(tenant):
-                return await route.handler(await self._read(route, request, tenant))
+                return await route.handler(await self._read(route, request, holder))
         finally:
             if open_of[tenant] == 1:
                 del open_of[tenant]
             else:
                 open_of[tenant] -= 1
 
-    async def _read(self, route: Route, request: web.Request, tenant: str) -> Call:
+    async def _read(self, route: Route, request: web.Request, holder: Holder) -> Call:
+        desk, tenant = self._desk, holder.tenant
+        allowance = None
+        if route.counted and holder.limits.messages_per_day is not None:
+            _, real = await desk.database.read(desk.clock.now)
+            allowance = Allowance(desk.quotas, tenant, holder.limits, real)
         query = _query(request, route.query)
         key = _idempotency_key(request) if route.idempotent else ""
         if route.body is None or route.in_lines:
-            return Call(desk=self._desk, request=request, tenant=tenant, query=query, idempotency_key=key)
+            return Call(
+                desk=desk, request=request, tenant=tenant, query=query, idempotency_key=key, allowance=allowance
+            )
         raw, closely = parse(await read_body(request))
         if route.identified_by is not None:
             _identify(raw, request.match_info[route.identified_by])
             closely = True
         body = convert(raw, route.body, closely)
         return Call(
-            desk=self._desk, request=request, tenant=tenant, body=body, raw=raw, query=query, idempotency_key=key
+            desk=desk,
+            request=request,
+            tenant=tenant,
+            body=body,
+            raw=raw,
+            query=query,
+            idempotency_key=key,
+            allowance=allowance,
         )
 
 

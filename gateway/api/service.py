@@ -73,6 +73,11 @@ async def metrics(call: Call) -> web.StreamResponse:
     counted.messages_due_seconds.set(seconds)
     counted.recheck_breaches.set(breaches)
     counted.recheck_seconds.set(age)
+    try:
+        async with asyncio.timeout(PROBE_SECONDS_MAX):
+            counted.policies_unreadable.set(len(await call.desk.policies.unreadable()))
+    except (DatabaseAway, TimeoutError):
+        counted.policies_unreadable.set(float("nan"))
     for provider, state in (await call.desk.way_states()).items():
         counted.way_state.labels(provider).set(_WAY_STATES[state])
     return web.Response(body=generate_latest(counted.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -412,6 +412,13 @@ class WebhookMade(Struct, frozen=True):
     secret: Annotated[str, Meta(pattern="^whsec_")]
 
 
+class SecretMade(Struct, frozen=True):
+    """A new secret, shown this once. The one before it signs beside it until `old_until`."""
+
+    secret: Annotated[str, Meta(pattern="^whsec_")]
+    old_until: Instant
+
+
 class DeliveryShown(Struct, frozen=True):
     """What became of one event at one endpoint."""
 

@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from gateway.api.cursors import cursor, place
 from gateway.api.destinations import URL_CHARS_MAX, flaw_of
 from gateway.api.problems import Problem, Slug
 from gateway.api.routes import Call, Page, Route, answer
-from gateway.api.shapes import DeliveryShown, EventType, ListOf, Queued, WebhookMade, WebhookShown
+from gateway.api.shapes import DeliveryShown, EventType, ListOf, Queued, SecretMade, WebhookMade, WebhookShown
 from gateway.asks import Instant
 from gateway.keys import Scope
 from gateway.refusals import Flaw, NotThere, Refused
@@ -26,6 +26,8 @@ from vocabulary.ids import new_uuid, parsed, shown
 ENDPOINTS_MAX: Final = 20
 #: Standard Webhooks asks for 24 to 64 bytes.
 SECRET_BYTES: Final = 32
+#: How long two secrets sign beside each other.
+SECRETS_OVERLAP: Final = timedelta(hours=24)
 
 
 class WebhookAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -46,7 +48,7 @@ async def create(call: Call) -> web.StreamResponse:
     ask: WebhookAsk = call.body
     if flaw := flaw_of(ask.url, call.desk.allow_networks):
         raise Refused([Flaw("/url", flaw)])
-    secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    secret = _secret()
 
     async def job(connection: Connection) -> EndpointRow | None:
         if await deliveries.count(connection, call.tenant) >= ENDPOINTS_MAX:
@@ -87,6 +89,21 @@ async def remove(call: Call) -> web.StreamResponse:
     if not await call.desk.database.run(lambda connection: outbox.drop_endpoint(connection, call.tenant, endpoint)):
         raise NotThere
     return web.Response(status=204)
+
+
+async def rotate(call: Call) -> web.StreamResponse:
+    """The new secret, once."""
+    endpoint, secret = _endpoint_id(call), _secret()
+
+    async def job(connection: Connection) -> datetime | None:
+        _, real = await call.desk.clock.now(connection)
+        until = real + SECRETS_OVERLAP
+        return until if await outbox.put_secret(connection, call.tenant, endpoint, secret, until) else None
+
+    until = await call.desk.database.run(job)
+    if until is None:
+        raise NotThere
+    return answer({"secret": secret, "old_until": _utc(until)}, 201)
 
 
 async def list_deliveries(call: Call) -> web.StreamResponse:
@@ -140,6 +157,10 @@ async def replay(call: Call) -> web.StreamResponse:
     if queued is None:
         raise NotThere
     return answer({"queued": queued}, 202)
+
+
+def _secret() -> str:
+    return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def _endpoint_id(call: Call) -> UUID:
@@ -208,6 +229,19 @@ ROUTES: Final = (
         summary="Remove an endpoint with its deliveries",
         scope=Scope.ADMIN,
         answers={204: None},
+        problems=(Slug.NOT_FOUND,),
+    ),
+    Route(
+        method="POST",
+        path="/v1/webhooks/{id}/secrets",
+        handler=rotate,
+        name="rotateSecret",
+        tag="Webhooks",
+        summary="Let a new secret take over",
+        description="Every delivery carries a signature by each until `old_until`, a day later; then the new one signs alone. "
+        "The new secret is shown this once. Rotated again within the day, the oldest stops at once.",
+        scope=Scope.ADMIN,
+        answers={201: SecretMade},
         problems=(Slug.NOT_FOUND,),
     ),
     Route(

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LABEL_CHARS_MAX: Final = 100
+OVERLAP_MAX: Final = timedelta(days=30)
 
-app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
+app = typer.Typer(no_args_is_help=True, help="Create, list, rotate and revoke API keys; bound what a tenant asks for.")
 
 
 @app.callback()
 def keys() -> None:
-    """Create, list and revoke API keys."""
+    """Create, list, rotate and revoke API keys; bound what a tenant asks for."""
 
 
 @app.command()
@@ -80,7 +82,7 @@ def list_keys(
     tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
-    """List keys: whose, with which scopes, last used when, revoked or not. Keys themselves are kept nowhere.
+    """List keys: whose, with which scopes, last used when, until when they open anything. Keys themselves are kept nowhere.
 
     Example: tregua keys list --tenant acme
     """
@@ -101,7 +103,7 @@ def list_keys(
             " ".join(row.scopes),
             _day(row.created_at),
             _day(row.last_used_at),
-            "live" if row.revoked_at is None else f"revoked {_day(row.revoked_at)}",
+            _state(row),
             row.label,
         )
         for row in rows
@@ -139,6 +141,112 @@ def revoke(
     if not revoked:
         _fail(1, f"no living key has the id {key}")
     typer.echo(f"revoked {key}")
+
+
+@app.command()
+def rotate(
+    key: Annotated[str, typer.Argument(metavar="ID", help="The key's id: the third part of its text.")],
+    overlap: Annotated[
+        str, typer.Option(metavar="SPAN", help="How long both open: 30m, 24h, 7d; 0h ends the old one now.")
+    ] = "24h",
+    env: Annotated[str, typer.Option(metavar="NAME", help="Stands in the new key, as with `create`.")] = "live",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the new key and the end of the old one.")] = False,
+) -> None:
+    """Let a new key of the same scopes take over, and print it, this once. Both open for a while; then the old one ends by itself.
+
+    No more than two live beside each other: the one that the old key took over from ends at once.
+
+    Exit 0: rotated. Exit 1: no living key has this id. Exit 2: wrong use.
+
+    Example: tregua keys rotate 4f0aK2mPq9Zx --overlap 24h
+    """
+    from gateway.tenants import Rotated, rotate_key
+
+    span = _span(overlap)
+    _check("a", "", env)
+
+    async def job(database: "Database") -> Rotated | None:
+        return await rotate_key(database, key, env=env, overlap=span)
+
+    made = _with_database(job)
+    if made is None:
+        _fail(1, f"no living key has the id {key}")
+    if as_json:
+        shown = {"id": made.key.id, "tenant": made.key.tenant, "scopes": list(made.key.scopes), "key": made.text}
+        typer.echo(json.dumps({**shown, "follows": made.old, "old_until": made.old_until.isoformat()}))
+        return
+    typer.echo(made.text)
+    typer.echo(
+        f"{made.old} opens until {_day(made.old_until)} UTC. Keep this one now, it cannot be shown again.", err=True
+    )
+
+
+@app.command()
+def limits(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Whose.")],
+    requests_per_second: Annotated[
+        float | None, typer.Option(metavar="N", min=0.001, max=100_000, help="Requests a second.")
+    ] = None,
+    burst: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=1_000_000, help="Requests at once after a rest; left out: a second's."),
+    ] = None,
+    messages_per_day: Annotated[
+        int | None, typer.Option(metavar="N", min=0, max=2_000_000_000, help="Messages accepted in a day (UTC).")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Take every bound away.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the bounds as JSON.")] = False,
+) -> None:
+    """Show what a tenant may ask for, or set it: what is given replaces all that stood. Felt everywhere within five seconds.
+
+    Exit 0: shown or set. Exit 1: there is no such tenant. Exit 2: wrong use.
+
+    Example: tregua keys limits acme --requests-per-second 50 --burst 200 --messages-per-day 100000
+    """
+    from storage import tenancy
+    from storage.tenancy import Limits
+
+    wanted = Limits(requests_per_second=requests_per_second, requests_burst=burst, messages_per_day=messages_per_day)
+    if none and wanted != Limits():
+        _fail(2, "either --none or bounds")
+    if burst is not None and requests_per_second is None:
+        _fail(2, "--burst goes with --requests-per-second")
+
+    async def job(database: "Database") -> Limits | None:
+        async def write(connection: "Connection") -> Limits | None:
+            if (none or wanted != Limits()) and not await tenancy.put_limits(connection, tenant, wanted):
+                return None
+            return await tenancy.limits(connection, tenant)
+
+        return await database.run(write)
+
+    found = _with_database(job)
+    if found is None:
+        _fail(1, f"there is no tenant {tenant}")
+    if as_json:
+        typer.echo(json.dumps({"tenant": tenant, **asdict(found)}))
+        return
+    for name, value in asdict(found).items():
+        typer.echo(f"{name.replace('_', ' ')}: {'unbounded' if value is None else value}")
+
+
+def _span(text: str) -> timedelta:
+    """A span as people write it. Leaves with exit 2 when it is none."""
+    match = re.fullmatch(r"(\d{1,4})([mhd])", text)
+    span = None if match is None else timedelta(minutes=int(match[1]) * {"m": 1, "h": 60, "d": 1440}[match[2]])
+    if span is None or span > OVERLAP_MAX:
+        _fail(2, f"--overlap is a span like 30m, 24h or 7d, and at most {OVERLAP_MAX.days}d")
+    return span
+
+
+def _state(row: "KeyRow") -> str:
+    from gateway.compose import real_now
+
+    if row.revoked_at is not None:
+        return f"revoked {_day(row.revoked_at)}"
+    if row.expires_at is None:
+        return "live"
+    return f"{'live until' if row.expires_at > real_now() else 'expired'} {_day(row.expires_at)}"
 
 
 def _scopes(named: list[str], role: str | None) -> list[str]:

@@ -35,7 +35,7 @@ WITH ripe AS MATERIALIZED (
 UPDATE crm_delivery d SET next_at = $1 + make_interval(secs => $3), tries = d.tries + 1
 FROM due, crm_event e, crm_endpoint p
 WHERE d.endpoint = due.endpoint AND d.event = due.event AND e.id = d.event AND p.id = d.endpoint
-RETURNING d.endpoint, p.url, p.secrets, d.event, d.tenant, e.type, e.body::text AS body, e.occurred_at, d.tries, d.first_at, d.seq
+RETURNING d.endpoint, p.url, CASE WHEN p.old_until > $1 THEN p.secrets ELSE p.secrets[1:1] END AS secrets, d.event, d.tenant, e.type, e.body::text AS body, e.occurred_at, d.tries, d.first_at, d.seq
 
 -- name: told
 -- How deliveries went; who stands in line behind one that failed waits as long as it does.
@@ -63,6 +63,10 @@ INSERT INTO crm_endpoint (id, tenant, url, secrets, types, created_at) VALUES ($
 -- A tenant's endpoints.
 SELECT * FROM crm_endpoint WHERE tenant = $1 ORDER BY created_at, id
 
+-- name: put_secret
+-- A new secret before the one that signs now; both sign until $4, and what was older signs no more.
+UPDATE crm_endpoint SET secrets = ARRAY[$3::text, secrets[1]], old_until = $4 WHERE tenant = $1 AND id = $2 RETURNING true
+
 -- name: drop_endpoint
 -- Remove an endpoint with its deliveries.
 WITH gone AS (DELETE FROM crm_endpoint WHERE tenant = $1 AND id = $2 RETURNING id),
@@ -80,9 +84,12 @@ FROM crm_delivery d JOIN crm_event e ON e.id = d.event
 WHERE d.tenant = $1 AND d.endpoint = $2 ORDER BY d.seq DESC LIMIT $3
 
 -- name: retry
--- One delivery back in line, with three fresh days.
-UPDATE crm_delivery SET state = 'waiting', next_at = $4, first_at = $4, tries = 0
-WHERE tenant = $1 AND endpoint = $2 AND event = $3 RETURNING true
+-- One delivery back in line, with three fresh days; whoever delivers is told.
+WITH again AS (
+  UPDATE crm_delivery SET state = 'waiting', next_at = $4, first_at = $4, tries = 0
+  WHERE tenant = $1 AND endpoint = $2 AND event = $3 RETURNING true AS found
+), rung AS (SELECT pg_notify('tregua_outbox', ''))
+SELECT found FROM again, rung
 
 -- name: replay
 -- Every event since an instant that the endpoint wants, in line again.

@@ -84,7 +84,7 @@ async def test_a_day_s_cap_defers_to_the_next_day_of_its_zone_as_far_as_the_law_
     assert held["decision"]["reasons"][0]["until"] == "2026-11-25T00:00:00-05:00"
     assert held["decision"]["reasons"][0]["limit"] == "at most 0.0560 USD a day"
     entries = await quiet.rows("SELECT header FROM trace WHERE kind = 'decided'")
-    assert any(b"HOUSE-CAP" in bytes(row["entry"]) for row in entries)
+    assert any(b"HOUSE-CAP" in bytes(row["header"]) for row in entries)
     await quiet.set_clock("2026-11-25T07:00:30-05:00")
     [after] = await send_all(quiet, [held["id"]])
     assert after["attempts"], after

@@ -258,6 +258,38 @@ class Operations:
         """Put the tenant's policy."""
         return cast("t.PolicyShown", self._send(Request("PUT", "/v1/policy", body=body, reads="json")))
 
+    def create_key(self: _Sends, body: t.KeyAsk) -> t.KeyMade:
+        """Make a key."""
+        return cast("t.KeyMade", self._send(Request("POST", "/v1/keys", body=body, reads="json")))
+
+    def list_keys(self: _Sends, *, cursor: str | None = None, limit: int | None = None) -> t.ListOfKeyShown:
+        """List keys with their last use."""
+        return cast(
+            "t.ListOfKeyShown",
+            self._send(Request("GET", "/v1/keys", query={"cursor": cursor, "limit": limit}, reads="json")),
+        )
+
+    def every_keys(self, *, limit: int | None = None) -> Iterator[t.KeyShown]:
+        """Every item of ``list_keys``, page by page."""
+        cursor: str | None = None
+        while True:
+            page = Operations.list_keys(cast(Any, self), limit=limit, cursor=cursor)
+            yield from page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def rotate_key(self: _Sends, id: str, body: t.RotateAsk) -> t.KeyRotated:
+        """Let a new key take over."""
+        return cast(
+            "t.KeyRotated",
+            self._send(Request("POST", f"/v1/keys/{quote(id, safe='')}/rotate", body=body, reads="json")),
+        )
+
+    def revoke_key(self: _Sends, id: str) -> None:
+        """End a key."""
+        self._send(Request("DELETE", f"/v1/keys/{quote(id, safe='')}", reads="nothing"))
+
     def read_register(
         self: _Sends,
         name: str,
@@ -387,6 +419,12 @@ class Operations:
     def remove_webhook(self: _Sends, id: str) -> None:
         """Remove an endpoint with its deliveries."""
         self._send(Request("DELETE", f"/v1/webhooks/{quote(id, safe='')}", reads="nothing"))
+
+    def rotate_secret(self: _Sends, id: str) -> t.SecretMade:
+        """Let a new secret take over."""
+        return cast(
+            "t.SecretMade", self._send(Request("POST", f"/v1/webhooks/{quote(id, safe='')}/secrets", reads="json"))
+        )
 
     def list_deliveries(
         self: _Sends, id: str, *, cursor: str | None = None, limit: int | None = None
@@ -909,6 +947,39 @@ class AsyncOperations:
         """Put the tenant's policy."""
         return cast("t.PolicyShown", await self._send(Request("PUT", "/v1/policy", body=body, reads="json")))
 
+    async def create_key(self: _SendsAsync, body: t.KeyAsk) -> t.KeyMade:
+        """Make a key."""
+        return cast("t.KeyMade", await self._send(Request("POST", "/v1/keys", body=body, reads="json")))
+
+    async def list_keys(self: _SendsAsync, *, cursor: str | None = None, limit: int | None = None) -> t.ListOfKeyShown:
+        """List keys with their last use."""
+        return cast(
+            "t.ListOfKeyShown",
+            await self._send(Request("GET", "/v1/keys", query={"cursor": cursor, "limit": limit}, reads="json")),
+        )
+
+    async def every_keys(self, *, limit: int | None = None) -> AsyncIterator[t.KeyShown]:
+        """Every item of ``list_keys``, page by page."""
+        cursor: str | None = None
+        while True:
+            page = await AsyncOperations.list_keys(cast(Any, self), limit=limit, cursor=cursor)
+            for item in page["items"]:
+                yield item
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    async def rotate_key(self: _SendsAsync, id: str, body: t.RotateAsk) -> t.KeyRotated:
+        """Let a new key take over."""
+        return cast(
+            "t.KeyRotated",
+            await self._send(Request("POST", f"/v1/keys/{quote(id, safe='')}/rotate", body=body, reads="json")),
+        )
+
+    async def revoke_key(self: _SendsAsync, id: str) -> None:
+        """End a key."""
+        await self._send(Request("DELETE", f"/v1/keys/{quote(id, safe='')}", reads="nothing"))
+
     async def read_register(
         self: _SendsAsync,
         name: str,
@@ -1045,6 +1116,13 @@ class AsyncOperations:
     async def remove_webhook(self: _SendsAsync, id: str) -> None:
         """Remove an endpoint with its deliveries."""
         await self._send(Request("DELETE", f"/v1/webhooks/{quote(id, safe='')}", reads="nothing"))
+
+    async def rotate_secret(self: _SendsAsync, id: str) -> t.SecretMade:
+        """Let a new secret take over."""
+        return cast(
+            "t.SecretMade",
+            await self._send(Request("POST", f"/v1/webhooks/{quote(id, safe='')}/secrets", reads="json")),
+        )
 
     async def list_deliveries(
         self: _SendsAsync, id: str, *, cursor: str | None = None, limit: int | None = None

@@ -51,6 +51,8 @@ Purpose = Literal[
 
 Role = Literal["attorney", "codebtor", "debtor", "employer", "family", "guarantor", "reference", "spouse", "unknown"]
 
+Scope = Literal["admin", "audit", "contacts", "read", "send"]
+
 Sector = Literal["bank", "card", "finance_company", "microfinance", "retail", "utility"]
 
 SenderRole = Literal["creditor", "debt_buyer", "third_party"]
@@ -673,6 +675,56 @@ InconvenientEventAsk = TypedDict(
 """The person said not then (``from`` and ``to``) or not there (``place``)."""
 
 
+class KeyAsk(TypedDict):
+    """A new key. `admin` carries every scope. Left-out `expires_at`: it lives until it is revoked."""
+
+    scopes: "list[Scope]"
+    label: NotRequired[str]
+    expires_at: NotRequired["str | None"]
+
+
+class KeyMade(TypedDict):
+    """A new key. `key` is shown this once."""
+
+    id: str
+    label: str
+    scopes: "list[Scope]"
+    created_at: str
+    last_used_at: "str | None"
+    expires_at: "str | None"
+    revoked_at: "str | None"
+    follows: "str | None"
+    key: str
+
+
+class KeyRotated(TypedDict):
+    """A key that took over; the one that it `follows` opens until `old_until`."""
+
+    id: str
+    label: str
+    scopes: "list[Scope]"
+    created_at: str
+    last_used_at: "str | None"
+    expires_at: "str | None"
+    revoked_at: "str | None"
+    follows: "str | None"
+    key: str
+    old_until: str
+
+
+class KeyShown(TypedDict):
+    """A key without its text, which is kept nowhere. Last use is written within ten seconds."""
+
+    id: str
+    label: str
+    scopes: "list[Scope]"
+    created_at: str
+    last_used_at: "str | None"
+    expires_at: "str | None"
+    revoked_at: "str | None"
+    follows: "str | None"
+
+
 class LanguagePreferredEventAsk(TypedDict):
     """The language in which the person wants to be written to (BCP 47)."""
 
@@ -719,6 +771,13 @@ class ListOfFrequencyShown(TypedDict):
     """One page of a list; `next` is the cursor of the page after it."""
 
     items: "list[FrequencyShown]"
+    next: "str | None"
+
+
+class ListOfKeyShown(TypedDict):
+    """One page of a list; `next` is the cursor of the page after it."""
+
+    items: "list[KeyShown]"
     next: "str | None"
 
 
@@ -1120,6 +1179,12 @@ class ReportShown(TypedDict):
     expires_at: str
 
 
+class RotateAsk(TypedDict):
+    """For how long the old key opens beside the new one."""
+
+    overlap_seconds: NotRequired[int]
+
+
 class ScoreShown(TypedDict):
     """One channel as it was weighed: a draw from Beta(alpha, beta), by its cost as a share of the dearest. Numbers are text."""
 
@@ -1129,6 +1194,13 @@ class ScoreShown(TypedDict):
     draw: str
     cost: "str | None"
     score: str
+
+
+class SecretMade(TypedDict):
+    """A new secret, shown this once. The one before it signs beside it until `old_until`."""
+
+    secret: str
+    old_until: str
 
 
 class SenderAsk(TypedDict):
