@@ -156,6 +156,7 @@ class Settler:
 
         await reach("settle.before_commit")
         await self._database.run(job)
+        await reach("settle.after_commit")
         return [None] * len(endings)
 
     async def _settle(self, connection: Connection, endings: Sequence[Ending]) -> None:

@@ -5,15 +5,15 @@ import os
 LONG = os.environ.get("CAMPAIGN") == "long"
 
 #: kill -9 of the worker, over every failpoint.
-KILLS = 2_000 if LONG else 90
+KILLS = 2_000 if LONG else 60
 #: Rounds of 64 tasks that want the same person at once.
-RACES = 10_000 if LONG else 60
+RACES = 10_000 if LONG else 30
 #: Messages that run for a cap that pays for ten, taken by 64 tasks.
 CAPS_RACED = 2_000 if LONG else 60
 #: Lines of a do-not-contact register.
 REGISTER_LINES = 1_000_000 if LONG else 20_000
 #: Stops that race a dispatch.
-STOPS = 20_000 if LONG else 60
+STOPS = 20_000 if LONG else 40
 #: Messages that wait while she taps stop on her page.
 PAGE_QUEUE = 5_000 if LONG else 1_000
 #: Rows of the campaign that is killed twice on its way.
@@ -24,3 +24,7 @@ REDIS_PEOPLE = 2_000 if LONG else 24
 COMMIT_CUTS = 1_000 if LONG else 24
 #: Times that PostgreSQL is stopped at once and started again.
 POSTGRES_STOPS = 50 if LONG else 2
+#: People, pasts and things learned before whom a channel is chosen.
+AUTO_CASES = 20_000 if LONG else 120
+#: Replies that would harm whoever looks at them in the console.
+HOSTILE_BODIES = 1_000 if LONG else 60

@@ -10,10 +10,13 @@ from uuid import uuid4
 
 import pytest
 
+from tests.campaigns.tally import Tally, counted
 from tests.conftest import NewDatabase
+from tests.gateway.test_spine import export
 from tests.gateway.town import PROVIDER, Town, message, number, person, town
 from tests.gateway.zygote import PACE
 from tests.sizes import KILLS
+from tracelog.export import Holds, verify
 
 #: Where it dies, and how long after (seconds): the call to the carrier takes five milliseconds.
 POINTS = [
@@ -22,23 +25,35 @@ POINTS = [
     ("dispatch.before_call", 0.004),
     ("dispatch.after_call", 0.0),
     ("settle.before_commit", 0.0),
+    ("settle.after_commit", 0.0),
 ]
 
 
-@pytest.mark.timeout(1200)
-async def test_two_hundred_deaths_send_nothing_twice_and_lose_nothing(
+@pytest.mark.campaign
+@pytest.mark.timeout(14_400)
+async def test_deaths_at_every_step_send_nothing_twice_and_lose_nothing(
     new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path, checkout: Path
+) -> None:
+    planned = tuple(f"killed at {point}" for point, _ in POINTS)
+    with counted("C4", "kill -9 of the worker at every named step", planned=planned) as tally:
+        await _die_and_live(tally, new_database, template_url, redis_url, tmp_path, checkout)
+
+
+async def _die_and_live(
+    tally: Tally, new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path, checkout: Path
 ) -> None:
     database_url = await new_database(like=template_url)
     async with town(database_url, redis_url, tmp_path, pace=PACE) as found:
-        sent = await _trials(found, redis_url, tmp_path, checkout)
+        sent = await _trials(tally, found, redis_url, tmp_path, checkout)
         found.start_worker()
         ends = [await _ended(found, identity) for identity in sent]
         arrived = Counter(_number(line["text"]) for line in await found.arrived())
 
         assert set(arrived.values()) <= {1}, f"sent twice: {[n for n, c in arrived.items() if c > 1]}"
         statuses = Counter(end["status"] for end in ends)
-        print(f"{KILLS} kills, {len(sent)} messages: {dict(statuses)}, arrived {len(arrived)}")
+        tally.notes |= {"messages": len(sent), "unknown": statuses["unknown"]}
+        verdict = verify(await export(found))
+        assert isinstance(verdict, Holds), verdict
         for trial, end in enumerate(ends):
             if trial in arrived:
                 # What reached her is never told as failed, nor left without an answer.
@@ -50,7 +65,7 @@ async def test_two_hundred_deaths_send_nothing_twice_and_lose_nothing(
         assert len(attempts) == len(sent)
 
 
-async def _trials(found: Town, redis_url: str, folder: Path, checkout: Path) -> list[str]:
+async def _trials(tally: Tally, found: Town, redis_url: str, folder: Path, checkout: Path) -> list[str]:
     settings = found.house.settings
     order = {
         "database_url": found.database_url,
@@ -83,6 +98,8 @@ async def _trials(found: Town, redis_url: str, folder: Path, checkout: Path) -> 
             await zygote.stdin.drain()
             died = json.loads(await asyncio.wait_for(zygote.stdout.readline(), 60))
             assert died["killed"], f"trial {trial} did not reach {point}: {died}, {(folder / 'zygote.log').read_text()}"
+            tally.faults[f"killed at {point}"] += 1
+            tally.trials += 1
     finally:
         zygote.stdin.close()
         await asyncio.wait_for(zygote.wait(), 30)

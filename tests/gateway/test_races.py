@@ -5,9 +5,11 @@ import contextlib
 import random
 from uuid import uuid4
 
+import pytest
 import redis.asyncio
 
 from gateway.compose import dispatcher
+from tests.campaigns.tally import Tally, counted
 from tests.gateway.town import Town, message, number, person
 from tests.sizes import RACES, STOPS
 
@@ -39,9 +41,13 @@ async def _race(town: Town, round_: int) -> None:
     assert len(await town.arrived(address)) == 1
 
 
+@pytest.mark.campaign
+@pytest.mark.timeout(14_400)
 async def test_of_many_for_one_person_exactly_one_leaves(quiet: Town) -> None:
-    for round_ in range(RACES):
-        await _race(quiet, round_)
+    with counted("C3", "64 tasks of 8 workers want one person at once, limit one") as tally:
+        for round_ in range(RACES):
+            await _race(quiet, round_)
+            tally.trials += 1
 
 
 async def test_the_same_while_redis_is_flushed(quiet: Town) -> None:
@@ -70,7 +76,16 @@ async def test_the_same_while_redis_is_flushed(quiet: Town) -> None:
         await cache.aclose()
 
 
+@pytest.mark.campaign
+@pytest.mark.timeout(14_400)
 async def test_a_stop_and_a_dispatch_have_an_order_and_the_trace_shows_it(quiet: Town) -> None:
+    with counted(
+        "C9", "a reply that stops races the dispatch", seed=20261121, planned=("the stop came first",)
+    ) as tally:
+        await _stops(quiet, tally)
+
+
+async def _stops(quiet: Town, tally: Tally) -> None:
     chance = random.Random(20261121)
     stopped = left = 0
     for trial in range(STOPS):
@@ -105,6 +120,8 @@ async def test_a_stop_and_a_dispatch_have_an_order_and_the_trace_shows_it(quiet:
             assert reserved[0] < stops[0], "a reservation after the stop"
     assert stopped + left == STOPS
     assert stopped > 0, "the race was never won by the stop: the trial shows nothing"
+    tally.trials = STOPS
+    tally.faults |= {"the stop came first": stopped, "the message came first": left}
 
 
 async def test_a_cancel_and_a_dispatch_never_both_win(quiet: Town) -> None:
