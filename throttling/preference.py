@@ -44,9 +44,9 @@ _PRIOR_MEAN: Final = 0.15
 #: Tries at an hour from which it is believed as much as its whole channel is.
 _HOUR_TRIES: Final = 20.0
 #: How many of her own tries weigh as much as everybody else's.
-_SHRINK_TRIES: Final = 4.0
+_SHRINK_TRIES: Final = 2.0
 #: What she did on the channel at other hours, against what she did at these.
-_OTHER_HOURS: Final = 0.7
+_OTHER_HOURS: Final = 0.9
 #: What the dearest channel costs is 1; this keeps a free one from being worth any number of answers.
 _COST_FLOOR: Final = 0.1
 #: How much better another hour must be, and on how many tries each must rest, before anything waits for it.

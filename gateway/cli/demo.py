@@ -109,6 +109,38 @@ def month(
         raise typer.Exit(code)
 
 
+@app.command("auto")
+def auto_command(
+    number: Annotated[int, typer.Option("--people", min=1, max=5_000, help="How many people.")] = 200,
+    days: Annotated[int, typer.Option(min=2, max=366, help="How many days of their lives.")] = 90,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same people.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Try `channel: "auto"` on simulated people whose likings are known, against a fixed order and against who knows them.
+
+    Pure: needs no gateway and no database. Exit 0, or 1 when a choice was ever outside what the law allowed.
+
+    Example: tregua demo auto --people 100 --days 60
+    """
+    from gateway.cli.auto_trial import Trial
+    from jurisdictions.library import load
+
+    found = Trial(load(), number=number, days=days, seed=seed).run()
+    if as_json:
+        typer.echo(json.dumps([each.shown() for each in found]))
+    else:
+        typer.echo(
+            f"{'':12} {'contacts':>9} {'answers':>8} {'per contact':>12} {'cost':>8} {'per answer':>11} {'outside the law':>16}"
+        )
+        for each in found:
+            typer.echo(
+                f"{each.name:12} {each.contacts:9,} {each.answers:8,} {each.per_contact:12.3f} {each.cost:8.2f} "
+                f"{each.cost / max(1, each.answers):11.3f} {each.violations:16}"
+            )
+    if any(each.violations for each in found):
+        raise typer.Exit(1)
+
+
 def _print(report: "Report") -> None:
     from rich.console import Console
     from rich.table import Table
