@@ -33,9 +33,6 @@ Cursor = Annotated[str, Meta(min_length=1, max_length=512, description="`next` o
 #: Where a request keeps what its answer says of the tenant's pace.
 RATE_LIMIT: Final = web.RequestKey("rate_limit", dict[str, str])
 
-#: Where a request keeps what its answer says of the tenant's pace.
-RATE_LIMIT: Final = "tregua.rate_limit"
-
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 # A plus sign that was not escaped reaches us as a space: an offset cannot be anything else.
 _LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}:[0-9]{2}$)")
