@@ -9,7 +9,7 @@ ARGS ?=
 TETHERED := exec .venv/bin/python -I -S sandbox/servers/tether.py $$PPID 15 -
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench campaign lock ready-run ready-dev
+.PHONY: help run test lint bench campaign docs lock ready-run ready-dev
 
 help: ## show these lines
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -29,8 +29,17 @@ lint: ready-dev ## check style and types
 bench: ready-dev ## measure the workloads; fails when a figure does not hold
 	@$(TETHERED) .venv/bin/python -m bench $(ARGS)
 
-campaign: ready-dev ## run the long trials: kills, races, floods
+campaign: ready-dev ## run the long trials (hours) and write their table into docs/reliability.md
 	@CAMPAIGN=long $(TETHERED) .venv/bin/python -m pytest -q -m campaign -o timeout=0 $(ARGS)
+
+docs: ready-dev ## build the site into site/, strictly and without the network
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
+
+audit: ready-dev ## ask for known weaknesses of every pinned package; fails on one, and when nobody can be asked
+	@exec .venv/bin/python tools/audit.py $(ARGS)
+
+sbom: ready-dev ## write build/sbom.json: what production is made of, as CycloneDX
+	@exec .venv/bin/python tools/sbom.py
 
 lock: ready-dev ## pin the packages anew after a change of pyproject.toml
 	@exec .venv/bin/python tools/lock.py

@@ -13,6 +13,7 @@ import pytest
 import zxingcpp
 from PIL import Image
 
+from gateway.compose import reports
 from gateway.reports import KEPT
 from pages.reports.paper import words
 from pages.reports.text import cell, printable, visible
@@ -23,11 +24,13 @@ from tracelog.head import opened
 BIDI = "c\u202etxt.exe"
 
 
-async def made(town: Town, **ask: Any) -> tuple[dict[str, Any], bytes]:
+async def made(town: Town, *, by_worker: bool = False, **ask: Any) -> tuple[dict[str, Any], bytes]:
     """A report, asked for and followed to its end: what was said of it, and the file."""
     status, asked, headers = await town.call("POST", "/v1/reports", ask)
     assert status == 202, asked
     assert headers["Location"] == f"/v1/reports/{asked['id']}"
+    if not by_worker:
+        await reports(town.house).round()
     for _ in range(400):
         _, shown, _ = await town.call("GET", f"/v1/reports/{asked['id']}")
         if shown["state"] in ("ready", "failed"):
@@ -81,7 +84,7 @@ async def told(busy: Town) -> Town:
 
 async def test_each_format_says_the_same_and_the_trace_says_it_too(told: Town) -> None:
     since = {"since": "2026-11-01T00:00:00-05:00"}
-    shown, body = await made(told, format="ndjson", **since)
+    shown, body = await made(told, by_worker=True, format="ndjson", **since)
     head, lines, close = lines_of(body)
     assert (shown["done"], shown["total"]) == (5, 5)
     by_person = {(line["contact"], line["rule"]): line for line in lines}
@@ -214,10 +217,7 @@ async def test_who_is_erased_stands_in_no_report_and_what_is_old_goes(told: Town
     assert left == [404, 200, 404]
     await told.rows("UPDATE report SET expires_at = clock_timestamp() - interval '1 second'")
     assert (await told.call("GET", f"/v1/reports/{other['id']}"))[0] == 404
-    for _ in range(100):
-        if not await told.rows("SELECT FROM report_part"):
-            break
-        await asyncio.sleep(0.05)
+    await reports(told.house).round()
     assert await told.rows("SELECT FROM report_part") == []
     assert KEPT.days == 7
 
