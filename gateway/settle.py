@@ -95,17 +95,15 @@ class Round:
 
     async def write(self, connection: Connection, now: datetime, real: datetime) -> None:
         """Store all of it; the chain last."""
-        await messages.settle_attempts(connection, self.attempts, now)
+        await messages.settle_attempts(connection, _told_once(self.attempts), now)
         await messages.excuse(connection, self.excused)
-        await messages.move(connection, self.moves, now)
-        await messages.hop(connection, self.hops)
+        await messages.move(connection, _told_once(self.moves), now)
+        await messages.hop(connection, _told_once(self.hops))
         await people.mark_invalid(connection, sorted(set(self.invalid)))
         await people.mark_alive(connection, sorted(set(self.alive)))
+        contacted = _told_once(self.contacted)
         await history.settle(
-            connection,
-            [c[0] for c in self.contacted],
-            [c[1] for c in self.contacted],
-            [c[2] for c in self.contacted],
+            connection, [c[0] for c in contacted], [c[1] for c in contacted], [c[2] for c in contacted]
         )
         await history.call_results(connection, self.results)
         await history.add(connection, self.statements)
@@ -115,6 +113,18 @@ class Round:
         if any(move[1] in (Status.QUEUED, Status.DEFERRED) for move in self.moves) or any(hop[1] for hop in self.hops):
             await messages.ring(connection)
         await chain.append(connection, self.entries)
+
+
+def _told_once(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """One row for each that is named first in it: of several words about one, the last stands, with what only the others say.
+
+    An UPDATE that is joined with several rows for one takes any one of them.
+    """
+    told: dict[Any, tuple[Any, ...]] = {}
+    for row in rows:
+        before = told.get(row[0], row)
+        told[row[0]] = tuple(old if new is None else new for old, new in zip(before, row, strict=True))
+    return list(told.values())
 
 
 class Settler:
