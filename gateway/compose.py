@@ -19,6 +19,8 @@ from gateway.api.desk import Desk
 from gateway.auto import LEARN_SECONDS, Auto, Learner
 from gateway.budgets import BudgetBook
 from gateway.circuits import Circuits
+from gateway.console.door import open_console, press_of, sessions_of
+from gateway.console.site import Rooms
 from gateway.console.tally import SECONDS as TALLY_SECONDS
 from gateway.console.tally import Tally
 from gateway.costs import Costs
@@ -302,6 +304,7 @@ def api(made: House) -> web.Application:
     hooks = hook_routes(made.adapters, receiver, made.settings.public_url, counter, kinds)
     app = make_app(desk, [*hooks, *media_routes(made.media_links, made.database, made.clock)])
     app.cleanup_ctx.append(_mail_doors(made, receiver, counter))
+    open_console(app, _console(made, desk))
     open_page(
         app,
         settings=made.settings,
@@ -316,6 +319,31 @@ def api(made: House) -> web.Application:
         endpoint_secret=made.endpoint_secret,
     )
     return app
+
+
+def _console(made: House, desk: Desk) -> Rooms:
+    """What the console's pages reach for."""
+    return Rooms(
+        database=made.database,
+        clock=made.clock,
+        law=made.law,
+        judge=made.judge,
+        policies=made.policies,
+        auditor=desk.auditor,
+        adviser=desk.adviser,
+        registrar=desk.registrar,
+        prover=desk.prover,
+        sealer=made.sealer,
+        scribe=made.scribe,
+        sessions=sessions_of(
+            database=made.database,
+            clock=made.clock,
+            keyring=desk.keyring,
+            secret=made.mark_secret,
+            public_url=made.settings.public_url,
+        ),
+        press=press_of(made.settings.public_url),
+    )
 
 
 def eraser(made: House) -> Eraser:

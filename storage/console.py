@@ -260,3 +260,9 @@ async def behind(connection: Connection, tenant: str) -> int:
     """Entries that the figures do not hold yet."""
     found: int | None = await connection.fetchval(queries(_SQL)["behind"], tenant)
     return found or 0
+
+
+async def counted_to(connection: Connection, tenant: str) -> int:
+    """How many entries the figures hold."""
+    found: int | None = await connection.fetchval(queries(_SQL)["counted_to"], tenant)
+    return found or 0

@@ -340,9 +340,9 @@ def _greet(settings: Settings, key: str) -> None:
         f"""
 Tregua runs. Ctrl-C stops all of it; what it keeps stands in {FOLDER}/.
 
-  API         {url}/docs
+  Console     {url}/console   (it asks for the key below)
   Telephone   {url}/sandbox
-  Health      {url}/readyz
+  API         {url}/docs
 
 Key of the tenant {TENANT} (also in {FOLDER}/sandbox.key):
 

@@ -174,16 +174,4 @@ def _text(folder: str, name: str) -> str:
 
 @cache
 def _words() -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for line, table in tomllib.loads(_text("", "words.toml")).items():
-        found |= _flat(line, table)
-    return found
-
-
-def _flat(name: str, table: dict[str, Any]) -> dict[str, dict[str, str]]:
-    if all(isinstance(value, str) for value in table.values()):
-        return {name: table}
-    found: dict[str, dict[str, str]] = {}
-    for key, value in table.items():
-        found |= _flat(f"{name}.{key}", value)
-    return found
+    return tomllib.loads(_text("", "words.toml"))

@@ -122,3 +122,7 @@ SELECT zone FROM console_cursor WHERE tenant = $1
 -- name: behind
 -- Entries of the trace that the figures do not hold yet.
 SELECT greatest(0, c.size - coalesce(k.idx, 0)) FROM chain c LEFT JOIN console_cursor k ON k.tenant = c.tenant WHERE c.tenant = $1
+
+-- name: counted_to
+-- How far the figures have come.
+SELECT idx FROM console_cursor WHERE tenant = $1

@@ -61,7 +61,9 @@ async def test_what_happened_is_counted_once_at_the_hour_of_her_own_day(busy: To
     )
     assert tuple(place) == ("2026-11-24", 10, "CO", "sms"), "ten in Bogotá, not fifteen in UTC"
     held = await busy.rows("SELECT rule, effect, n FROM console_rule WHERE rule LIKE 'CO-FREQ%'")
-    assert ("CO-FREQ-3d", "defer", 2) in [tuple(row) for row in held], "hers whom it deferred, and hers who said stop besides"
+    assert ("CO-FREQ-3d", "defer", 2) in [tuple(row) for row in held], (
+        "hers whom it deferred, and hers who said stop besides"
+    )
     # Asked again, nothing is counted twice.
     await figures.catch_up()
     assert (await measures(busy))["sent"] == sent_count
