@@ -8,6 +8,11 @@ LONG = os.environ.get("CAMPAIGN") == "long"
 KILLS = 2_000 if LONG else 60
 #: Rounds of 64 tasks that want the same person at once.
 RACES = 10_000 if LONG else 30
+#: Events for a CRM that is away for a simulated day, and about how many people.
+CRM_EVENTS = 20_000 if LONG else 240
+CRM_CONTACTS = 500 if LONG else 20
+#: Examples that schemathesis makes of each operation.
+SURFACE_EXAMPLES = 200 if LONG else 3
 #: Messages that run for a cap that pays for ten, taken by 64 tasks.
 CAPS_RACED = 2_000 if LONG else 60
 #: Lines of a do-not-contact register.

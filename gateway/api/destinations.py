@@ -20,7 +20,17 @@ Network = IPv4Network | IPv6Network
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.?")
 _HOST_CHARS_MAX: Final = 253
 #: Names that public DNS never answers, or that mean this machine or its neighbours (RFC 6761, RFC 6762, RFC 8375, RFC 9476).
-_PRIVATE_SUFFIXES: Final = (".localhost", ".local", ".internal", ".alt", ".home.arpa", ".onion", ".test", ".invalid")
+_PRIVATE_SUFFIXES: Final = (
+    ".localhost",
+    ".localdomain",
+    ".local",
+    ".internal",
+    ".alt",
+    ".home.arpa",
+    ".onion",
+    ".test",
+    ".invalid",
+)
 
 
 def flaw_of(url: str, allow_networks: Sequence[Network]) -> str | None:
