@@ -4,6 +4,8 @@
 PYTHON ?= python3
 # More words for pytest: make test ARGS="-k hours"
 ARGS ?=
+# Processes that run the tests beside each other, each with servers of its own; a file's tests stay together.
+JOBS ?= 2
 
 # What make starts gets SIGTERM when make is killed, and so leaves nothing behind.
 TETHERED := exec .venv/bin/python -I -S sandbox/servers/tether.py $$PPID 15 -
@@ -19,7 +21,7 @@ run: ready-run ## start the gateway, its worker, a database and the sandbox on h
 
 test: ready-dev ## run every test against a real PostgreSQL and a real Valkey (ARGS= goes to pytest)
 	@sh tools/machine.sh
-	@$(TETHERED) .venv/bin/python -m pytest -q $(ARGS)
+	@$(TETHERED) .venv/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: ready-dev ## check style and types
 	@.venv/bin/ruff check .
