@@ -33,3 +33,13 @@ POSTGRES_STOPS = 50 if LONG else 2
 AUTO_CASES = 20_000 if LONG else 120
 #: Replies that would harm whoever looks at them in the console.
 HOSTILE_BODIES = 1_000 if LONG else 60
+#: Forged hooks for each provider, and genuine ones that are played again.
+FORGERIES = 10_000 if LONG else 220
+REPLAYS = 5_000 if LONG else 60
+#: Changes that the owner of the database makes to its past.
+TAMPERINGS = 2_000 if LONG else 24
+#: Runs of the simulation, ten worlds each, and mutants that must be caught (all of them in the campaign).
+SIMULATED_RUNS = 10_000 if LONG else 12
+SIMULATED_MUTANTS = 3
+#: Requests of two tenants of which half are left in the middle.
+LEAVERS = 100_000 if LONG else 400

@@ -45,6 +45,7 @@ class Carrier:
         self._town = town
         self._random = random
         self._hard = hard
+        self._deaf = random.choice((0.03, 0.06, 0.4))
         self.name = name
         self.channel = channel
         self._took: list[tuple[Taken, str]] = []
@@ -123,35 +124,46 @@ class Carrier:
         else:
             taken.failed_at = at + timedelta(seconds=span)
             last = (taken.failed_at, ReceiptKind.UNDELIVERED)
+        marked = r.random() < 0.8
         told = [(at, ReceiptKind.ACCEPTED), (at + timedelta(seconds=0.5), ReceiptKind.SENT), last]
         for when, kind in told:
             if kind is not last[1] and r.random() < 0.7:
                 continue
             fate = r.random()
-            if fate < 0.06:
+            if fate < self._deaf:
                 self._fire("hook lost")
                 continue
             late = 0.0
-            if fate < 0.16:
+            if fate > 0.9:
                 self._fire("hook late")
                 late = r.choice((60.0, 3600.0, 30 * 3600.0))
             for _ in range(2 if r.random() < 0.1 else 1):
-                town.start(self._tell(taken, when, kind, late, Random(r.random())))
+                town.start(self._tell(taken, when, kind, late, marked, Random(r.random())))
         return taken
 
-    async def _tell(self, taken: Taken, when: datetime, kind: ReceiptKind, late: float, r: Random) -> None:
+    async def _tell(
+        self, taken: Taken, when: datetime, kind: ReceiptKind, late: float, marked: bool, r: Random
+    ) -> None:
         town = self._town
         # Carriers tell in bundles; and the order in which they tell says nothing.
-        due = math.ceil((town.at(when) + late + r.choice((0.0, 0.0, 20.0))) / 10) * 10.0 if r.random() < 0.8 else town.at(when)
+        due = (
+            math.ceil((town.at(when) + late + r.choice((0.0, 0.0, 20.0))) / 10) * 10.0
+            if r.random() < 0.8
+            else town.at(when)
+        )
         await town.sleep_until(due)
         receipt = Receipt(
             key=f"{taken.provider_id}/{kind}",
             kind=kind,
             provider_status=kind.value,
-            attempt=_attempt(taken) if r.random() < 0.7 else None,
+            attempt=UUID(taken.attempt) if marked else None,
             provider_id=taken.provider_id,
         )
-        if await self._hook(receipt, r) and kind is ReceiptKind.DELIVERED and receipt.attempt is not None:
+        if not await self._hook(receipt, r) or kind not in (ReceiptKind.DELIVERED, ReceiptKind.UNDELIVERED):
+            return
+        taken.confirmed = taken.confirmed or town.now()
+        # Without our mark a word that is faster than the answer to the call has nobody to belong to.
+        if kind is ReceiptKind.DELIVERED and marked:
             taken.told = taken.told or town.now()
 
     async def _hook(self, item: Receipt | Reply, r: Random) -> bool:
@@ -209,7 +221,3 @@ class Carrier:
 
     def _fire(self, name: str) -> None:
         self._town.fired[name] = self._town.fired.get(name, 0) + 1
-
-
-def _attempt(taken: Taken) -> UUID:
-    return UUID(taken.attempt)

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import holidays
 
-from tests.simulation.truth import Evidence, Taken, World
+from tests.simulation.truth import Evidence, Stop, Taken, World
 
 PACKS = Path(__file__).resolve().parents[2] / "jurisdictions" / "packs"
 
@@ -30,7 +31,16 @@ PULLED_WITHIN = timedelta(minutes=45)
 #: What may be wrong with a rolling window: the span between the decision that counted and the carrier's taking it.
 ROLLING_SLACK = IN_FLIGHT
 
-RANKS = {"queued": 0, "deferred": 0, "dispatching": 1, "unknown": 2, "sent": 3, "undelivered": 4, "delivered": 5, "read": 6}
+RANKS = {
+    "queued": 0,
+    "deferred": 0,
+    "dispatching": 1,
+    "unknown": 2,
+    "sent": 3,
+    "undelivered": 4,
+    "delivered": 5,
+    "read": 6,
+}
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -125,7 +135,10 @@ def _orphans(world: World, entries: list[Entry], reserved: dict[str, Entry]) -> 
             yield "orphan", f"{taken.way} took {taken.attempt}, of which the trace knows nothing"
             continue
         if not entry.at - timedelta(seconds=2) <= taken.at <= entry.at + IN_FLIGHT:
-            yield "orphan", f"{taken.attempt} was taken {(taken.at - entry.at).total_seconds():.1f} s after its reservation"
+            yield (
+                "orphan",
+                f"{taken.attempt} was taken {(taken.at - entry.at).total_seconds():.1f} s after its reservation",
+            )
         if taken.attempt not in ended:
             yield "orphan", f"the trace says of {taken.attempt} that it was reserved, and nothing of what became of it"
 
@@ -135,6 +148,8 @@ def _orphans(world: World, entries: list[Entry], reserved: dict[str, Entry]) -> 
 
 def _duplicates(world: World, reserved: dict[str, Entry]) -> Found:
     """One send a message; another only where the carrier gave the one before up."""
+    for key in world.doubled:
+        yield "duplicate", f"under the key {key} two messages were accepted"
     by_message: dict[str, list[Taken]] = {}
     seen: set[str] = set()
     for taken in world.taken:
@@ -145,7 +160,7 @@ def _duplicates(world: World, reserved: dict[str, Entry]) -> Found:
         if entry is not None and entry.message is not None:
             by_message.setdefault(entry.message, []).append(taken)
     for message, sends in by_message.items():
-        for before, after in zip(sends, sends[1:], strict=False):
+        for before, after in pairwise(sends):
             if before.failed_at is None or before.failed_at > after.at:
                 yield "duplicate", f"message {message} was sent again while the first send stood"
             elif before.channel == after.channel:
@@ -168,7 +183,9 @@ def _loss(world: World, evidence: Evidence, entries: list[Entry]) -> Found:
             yield "loss", f"{message.id} has been leaving for hours"
         if message.status == "unknown" and message.resolution is None:
             yield "loss", f"{message.id} is unknown, and nobody says for good"
-        if message.status in ("queued", "deferred") and min(message.due_at, message.expires_at) < world.ended - timedelta(minutes=30):
+        if message.status in ("queued", "deferred") and min(
+            message.due_at, message.expires_at
+        ) < world.ended - timedelta(minutes=30):
             yield "loss", f"{message.id} was due at {message.due_at}, and nobody came"
 
 
@@ -249,7 +266,11 @@ def lawful(world: World, zone: str, instant: datetime) -> bool:
 def _hours(world: World) -> Found:
     zones = {address: d.zones for d in world.debtors for address in (d.phone, d.mail)}
     for taken in world.taken:
-        for name, instant in (("taken", taken.at), ("before her", taken.reached), ("perhaps before her", _latest(taken))):
+        for name, instant in (
+            ("taken", taken.at),
+            ("before her", taken.reached),
+            ("perhaps before her", _latest(taken)),
+        ):
             for zone in zones[taken.to]:
                 if instant is not None and not lawful(world, zone, instant) and not lawful(world, zone, instant + SKEW):
                     yield "hours", f"{taken.attempt} {name} at {instant.astimezone(ZoneInfo(zone))}"
@@ -312,6 +333,14 @@ def _subjects(world: World, reserved: dict[str, Entry]) -> dict[str, str]:
     }
 
 
+def _counts_at(before: _Contact, later: _Contact) -> datetime:
+    """When an earlier contact counts: as late as it may have been, while nobody had told when it was."""
+    ours = before.ours
+    if ours is None or (ours.confirmed is not None and ours.confirmed < later.at + IN_FLIGHT):
+        return before.at
+    return ours.until
+
+
 def _colombia(contact: _Contact, before: list[_Contact], zone: ZoneInfo) -> Found:
     """Ley 2300 art. 3: one contact a day, one channel a calendar week."""
     day = contact.at.astimezone(zone).date()
@@ -326,7 +355,7 @@ def _colombia(contact: _Contact, before: list[_Contact], zone: ZoneInfo) -> Foun
 def _chile(contact: _Contact, before: list[_Contact], zone: ZoneInfo) -> Found:
     """Ley 19.496 art. 37: two messages in 168 hours, two clear days between them; calls have a count of their own."""
     before = [c for c in before if c.channel != "call_live"]
-    week = [c for c in before if contact.at - c.at < timedelta(hours=168) - ROLLING_SLACK]
+    week = [c for c in before if contact.at - _counts_at(c, contact) < timedelta(hours=168) - ROLLING_SLACK]
     if len(week) >= 2:
         yield "limit", f"{contact.debtor}: three messages in 168 hours to {contact.at}"
     for other in week:
@@ -355,6 +384,7 @@ def _stops(world: World, reserved: dict[str, Entry]) -> Found:
     for stop in world.stops:
         from_ = stop.kept + IN_FLIGHT if stop.kept is not None else stop.said + PULLED_WITHIN
         confirmed = 0
+        again = any(o is not stop and o.address == stop.address and o.said < stop.said for o in world.stops)
         for taken in world.taken:
             entry = reserved.get(taken.attempt)
             if entry is None or taken.at < stop.said:
@@ -366,10 +396,19 @@ def _stops(world: World, reserved: dict[str, Entry]) -> Found:
             if entry.facts["purpose"] == "optout_confirmation":
                 confirmed += 1
             elif taken.at > from_:
-                yield "stop", f"{taken.attempt} to {taken.to} at {taken.at}; stop by {stop.by} at {stop.said}, kept {stop.kept}"
-        people = sum(1 for d in world.debtors if d.phone == stop.address)
-        if confirmed > max(1, people):
+                yield (
+                    "stop",
+                    f"{taken.attempt} to {taken.to} at {taken.at}; stop by {stop.by} at {stop.said}, kept {stop.kept}",
+                )
+        # Whoever has said it before is not told again; and of those who share a number one is.
+        if confirmed > (0 if again and _was_kept(world, stop) else 1):
             yield "stop", f"a stop was confirmed {confirmed} times"
+
+
+def _was_kept(world: World, stop: Stop) -> bool:
+    """Whether the house had acknowledged an earlier stop of the same address before this one, confirmation and all."""
+    spare = timedelta(minutes=10)
+    return any(o.address == stop.address and o.kept is not None and o.kept + spare < stop.said for o in world.stops)
 
 
 def _stop_order(world: World, entries: list[Entry]) -> Found:
@@ -396,5 +435,9 @@ def _cancelled(world: World, reserved: dict[str, Entry]) -> Found:
     """What was cancelled does not leave afterwards."""
     for taken in world.taken:
         entry = reserved.get(taken.attempt)
-        if entry is not None and entry.message in world.cancelled and taken.at > world.cancelled[entry.message] + IN_FLIGHT:
+        if (
+            entry is not None
+            and entry.message in world.cancelled
+            and taken.at > world.cancelled[entry.message] + IN_FLIGHT
+        ):
             yield "cancelled", f"{taken.attempt} left after its message was cancelled"

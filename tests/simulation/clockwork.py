@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 
 #: How long a statement may take before anybody asks whether it waits for a lock, real seconds.
-PATIENCE_SECONDS = 0.004
+PATIENCE_SECONDS = 0.02
 #: A statement that takes longer than this hangs for a reason of our own.
 HANGS_SECONDS = 20.0
 
@@ -282,10 +282,10 @@ class Session:
             self.process.sessions.discard(self)
             self._pool.bury(self)
 
-    async def execute(self, query: str, *arguments: Any, timeout: float | None = None) -> Any:  # noqa: ASYNC109
+    async def execute(self, query: str, *arguments: Any, timeout: float | None = None) -> Any:
         return await self._statement(query, lambda: self.real.execute(query, *arguments))
 
-    async def fetch(self, query: str, *arguments: Any, timeout: float | None = None) -> Any:  # noqa: ASYNC109
+    async def fetch(self, query: str, *arguments: Any, timeout: float | None = None) -> Any:
         return await self._statement(query, lambda: self.real.fetch(query, *arguments))
 
     async def fetchrow(self, query: str, *arguments: Any) -> Any:
@@ -374,7 +374,7 @@ class Share:
         self._pool = pool
         self._process = process
 
-    async def acquire(self, timeout: float | None = None) -> Session:  # noqa: ASYNC109 - asyncpg's
+    async def acquire(self, timeout: float | None = None) -> Session:
         await self._process.alive()
         if self._process.chance("database away", self._process.swarm.away):
             raise TimeoutError("drawn")

@@ -42,6 +42,8 @@ class Taken:
     reached: datetime | None = None
     failed_at: datetime | None = None
     told: datetime | None = None
+    #: When the house acknowledged a word that ends the doubt when it reached her.
+    confirmed: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -80,6 +82,8 @@ class World:
     elsewhere: list[Elsewhere] = field(default_factory=list)
     #: Messages that the CRM was told are accepted: id by idempotency key.
     acknowledged: dict[str, str] = field(default_factory=dict)
+    #: Keys under which a CRM was told of two messages.
+    doubled: list[str] = field(default_factory=list)
     cancelled: dict[str, datetime] = field(default_factory=dict)
     ended: datetime | None = None
 
