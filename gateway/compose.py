@@ -24,6 +24,7 @@ from gateway.console.site import Rooms
 from gateway.console.tally import SECONDS as TALLY_SECONDS
 from gateway.console.tally import Tally
 from gateway.costs import Costs
+from gateway.counting import CountingCircuits, CountingReceiver
 from gateway.courtesy import Courtesy
 from gateway.dispatch import ABANDONED, Dispatcher
 from gateway.entries import Scribe
@@ -218,8 +219,13 @@ def receiving(made: House) -> tuple[Receiver, Starter]:
         clock=made.clock,
         sendable=made.costs.channels,
     )
-    receiver = Receiver(
-        database=made.database, clock=made.clock, scribe=made.scribe, starter=starter, courtesy=courtesy
+    receiver = CountingReceiver(
+        metrics=made.metrics,
+        database=made.database,
+        clock=made.clock,
+        scribe=made.scribe,
+        starter=starter,
+        courtesy=courtesy,
     )
     made.stack.push_async_callback(receiver.close)
     return receiver, starter
@@ -420,7 +426,7 @@ def dispatcher(made: House) -> Dispatcher:
         ways=Ways(
             ways=made.ways,
             pacer=Pacer(made.redis, made.settings.paces),
-            circuits=Circuits(made.redis),
+            circuits=CountingCircuits(made.redis, made.metrics),
             weights=made.settings.weights,
         ),
         packer=packer(made),
@@ -452,7 +458,12 @@ def worker(made: House) -> Worker:
     brought = ReplyMedia(database=made.database, clock=made.clock, adapters=made.adapters)
     watch = Watch(database=made.database, clock=made.clock)
     pulls = Puller(database=made.database, clock=made.clock, inbox=receiving(made)[0], adapters=made.adapters)
-    notifier = Notifier(database=made.database, clock=made.clock, allow_networks=made.settings.allow_networks)
+    notifier = Notifier(
+        database=made.database,
+        clock=made.clock,
+        allow_networks=made.settings.allow_networks,
+        count=lambda ending: made.metrics.crm_deliveries.labels(ending).inc(),
+    )
     made.stack.push_async_callback(notifier.close)
     return Worker(
         database=made.database,
@@ -485,6 +496,7 @@ def worker(made: House) -> Worker:
             Job("tally", TALLY_SECONDS, tally(made).round),
         ),
         process=new_uuid(),
+        count=made.metrics.turned,
     )
 
 

@@ -11,7 +11,8 @@ import structlog
 ALLOWED: Final = frozenset(
     {
         "event", "level", "timestamp", "attempt", "message", "tenant", "provider", "channel", "route", "method", "status",
-        "request", "error", "reason", "kind", "count", "seconds", "what", "process", "job", "where", "logger", "url", "slug",
+        "request", "error", "reason", "kind", "count", "seconds", "what", "process", "job", "where",
+        "logger", "url", "slug", "port", "index", "rule", "pack", "version", "media",
     }
 )  # fmt: skip
 

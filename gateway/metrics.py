@@ -9,6 +9,9 @@ from prometheus_client.process_collector import ProcessCollector
 #: Seconds; a durable acceptance takes a few milliseconds, and nobody waits for more than ten seconds.
 SECONDS_BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
+#: Seconds of a turn of the clock's work: most are short, the nightly recheck reads a whole trace.
+JOB_SECONDS_BUCKETS: Final = (0.01, 0.05, 0.25, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
+
 
 class Metrics:
     """One process's metrics, in a registry of their own."""
@@ -64,6 +67,29 @@ class Metrics:
             ("ending",),
             registry=self.registry,
         )
+        self.jobs = Counter(
+            "tregua_jobs", "Turns of what runs by the clock, by ending.", ("job", "ending"), registry=self.registry
+        )
+        self.job_seconds = Histogram(
+            "tregua_job_seconds",
+            "Seconds that a turn took.",
+            ("job",),
+            buckets=JOB_SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self.deliveries_due = Gauge(
+            "tregua_crm_deliveries_due", "Events whose next delivery is due.", registry=self.registry
+        )
+        self.deliveries_due_seconds = Gauge(
+            "tregua_crm_deliveries_due_oldest_seconds", "How long the oldest of them is due.", registry=self.registry
+        )
+        self.deliveries_parked = Gauge(
+            "tregua_crm_deliveries_parked", "Events that nobody took within three days.", registry=self.registry
+        )
+        self.messages_unknown = Gauge(
+            "tregua_messages_unknown", "Messages of which nobody knows whether they left.", registry=self.registry
+        )
+        self.workers = Gauge("tregua_workers", "Workers that beat lately.", registry=self.registry)
         self.way_state = Gauge(
             "tregua_way_state",
             "How a way may be used: 0 closed, 1 resting, 2 probing, 3 open.",
@@ -111,3 +137,8 @@ class Metrics:
         if timer is None:
             timer = self._timed[route] = self.http_seconds.labels(route)
         timer.observe(seconds)
+
+    def turned(self, job: str, ending: str, seconds: float) -> None:
+        """One turn of what runs by the clock."""
+        self.jobs.labels(job, ending).inc()
+        self.job_seconds.labels(job).observe(seconds)

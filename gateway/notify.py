@@ -7,7 +7,7 @@ import asyncio
 import json
 import random
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
@@ -42,11 +42,17 @@ class Notifier:
     """Empties the outbox. Safe to run in several processes at once."""
 
     def __init__(
-        self, *, database: Database, clock: LegalClock, allow_networks: Sequence[IPv4Network | IPv6Network] = ()
+        self,
+        *,
+        database: Database,
+        clock: LegalClock,
+        allow_networks: Sequence[IPv4Network | IPv6Network] = (),
+        count: Callable[[str], None] = lambda _ending: None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._egress = Egress(allow_networks)
+        self._count = count
         self._reach = REACH
         self._gate = asyncio.Semaphore(AT_ONCE)
 
@@ -76,6 +82,8 @@ class Notifier:
             await outbox.told(connection, [self._result(d, status, error, real) for d, status, error in told])
 
         await self._database.run(store)
+        for _, status, _ in told:
+            self._count("no_answer" if status is None else "taken" if 200 <= status < 300 else "refused")
         return len(leased)
 
     async def _deliver(

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gateway.api.app import SERVER
 from gateway.compose import Pace, api, house, worker
+from gateway.counting import shown
 from gateway.logs import configure
 from gateway.settings import Settings
 
@@ -58,7 +59,8 @@ async def work(settings: Settings, stop: asyncio.Event, *, pace: Pace | None = N
     async with house(settings, pace=pace) as made:
         working = worker(made)
         _settle_memory()
-        log.info("worker.ready")
+        port = await made.stack.enter_async_context(shown(made.metrics, settings.worker_host, settings.worker_port))
+        log.info("worker.ready", port=port)
 
         async def until_stopped() -> None:
             await stop.wait()

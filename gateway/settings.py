@@ -29,7 +29,7 @@ NAMES: Final = (
 )
 #: Of those who call the API from this machine (``tregua send``): no business of a server, and no mistake beside one.
 CLIENT_NAMES: Final = ("TREGUA_API_URL", "TREGUA_API_KEY")
-TABLES: Final = ("providers", "channels", "weights", "pace", "webhooks", "sandbox", "page")
+TABLES: Final = ("providers", "channels", "weights", "pace", "webhooks", "sandbox", "page", "metrics")
 
 
 class Wrong(ValueError):
@@ -54,6 +54,9 @@ class Settings:
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     sandbox_url: str | None = None
     page: PageSettings = field(default_factory=PageSettings)
+    #: Where a worker shows its figures; without a port nowhere.
+    worker_host: str = "127.0.0.1"
+    worker_port: int | None = None
 
 
 def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
@@ -95,6 +98,7 @@ def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
         allow_networks=_networks(table.get("webhooks", {})),
         sandbox_url=_sandbox(table.get("sandbox", {})),
         page=_page(table.get("page", {})),
+        **_metrics(table.get("metrics", {})),
     )
 
 
@@ -211,6 +215,17 @@ def _networks(table: object) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(ip_network(network) for network in networks)
     except (ValueError, TypeError):
         raise Wrong('[webhooks] allow_networks must be a list of networks, as in ["10.1.0.0/16"]') from None
+
+
+def _metrics(table: object) -> dict[str, Any]:
+    if not isinstance(table, dict) or set(table) - {"worker_host", "worker_port"}:
+        raise Wrong("[metrics] knows only worker_host, worker_port")
+    host, port = table.get("worker_host", "127.0.0.1"), table.get("worker_port")
+    if not isinstance(host, str) or not host:
+        raise Wrong("[metrics] worker_host must be an address to listen on")
+    if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535):
+        raise Wrong("[metrics] worker_port must be a number from 0 to 65535; 0 takes any")
+    return {"worker_host": host, "worker_port": port}
 
 
 def _page(table: object) -> PageSettings:

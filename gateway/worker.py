@@ -73,6 +73,7 @@ class Worker:
         deliver: Callable[[], Awaitable[int]],
         jobs: Sequence[Job],
         process: UUID,
+        count: Callable[[str, str, float], None] = lambda _job, _ending, _seconds: None,
     ) -> None:
         self._database = database
         self._database_url = database_url
@@ -82,6 +83,7 @@ class Worker:
         self._deliver = deliver
         self._jobs = jobs
         self._process = process
+        self._count = count
         self._due = asyncio.Event()
         self._outbox = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -197,13 +199,17 @@ class Worker:
                     await self._run(job)
 
     async def _run(self, job: Job) -> None:
-        self._ran[job.name] = monotonic()
+        begun = self._ran[job.name] = monotonic()
+        ending = "done"
         try:
             await asyncio.wait_for(job.run(), timeout=job.seconds_max)
         except DatabaseAway:
+            ending = "database_away"
             log.warning("job.database_away", job=job.name)
         except Exception as error:
+            ending = "failed"
             log.exception("job.failed", job=job.name, error=type(error).__name__)
+        self._count(job.name, ending, monotonic() - begun)
 
     async def _arq(self) -> None:
         """arq, made anew whenever it falls: a Redis that restarts ends its worker (python-arq/arq#498)."""

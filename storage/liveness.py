@@ -1,5 +1,6 @@
 """Who is alive: processes beat on real time, and readiness asks whether a worker did."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -11,6 +12,17 @@ _SQL = "liveness"
 
 #: A process that has not beaten for this long is taken for dead.
 SILENCE_MAX: Final = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """What waits, and who works. ``deliveries_oldest``: since when the oldest event to a CRM is due, real time."""
+
+    deliveries_due: int
+    deliveries_oldest: datetime | None
+    deliveries_parked: int
+    unknown: int
+    workers: int
 
 
 async def beat(connection: Connection, process: UUID, kind: str) -> None:
@@ -37,3 +49,8 @@ async def depth(connection: Connection, legal: datetime) -> tuple[int, datetime 
     """How many waiting messages are due, and since when the oldest of them."""
     row = await connection.fetchrow(queries(_SQL)["depth"], legal)
     return row["due"], row["oldest"]
+
+
+async def queues(connection: Connection, real: datetime) -> Queues:
+    """What waits beside messages that are due."""
+    return Queues(**await connection.fetchrow(queries(_SQL)["queues"], real, SILENCE_MAX))

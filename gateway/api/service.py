@@ -1,6 +1,7 @@
 """What operators and developers ask of the process itself: does it live, is it ready, what does it count, how is it spoken to."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -51,28 +52,44 @@ async def readyz(call: Call) -> web.StreamResponse:
 async def metrics(call: Call) -> web.StreamResponse:
     """Prometheus' text; the depth of the queue is read now, everything else is counted as it happens."""
 
-    async def read(connection: Connection) -> tuple[int, float, int, float]:
+    counted = call.desk.metrics
+    gauges = (
+        counted.messages_due,
+        counted.messages_due_seconds,
+        counted.recheck_breaches,
+        counted.recheck_seconds,
+        counted.deliveries_due,
+        counted.deliveries_due_seconds,
+        counted.deliveries_parked,
+        counted.messages_unknown,
+        counted.workers,
+    )
+
+    async def read(connection: Connection) -> Sequence[float]:
         now, real = await call.desk.clock.now(connection)
         due, oldest = await liveness.depth(connection, now)
         rounds = await recheck.remembered(connection)
+        queues = await liveness.queues(connection, real)
         return (
             due,
             0.0 if oldest is None else (now - oldest).total_seconds(),
             sum(breaches for _, _, _, breaches in rounds),
             max(((real - at).total_seconds() for _, at, _, _ in rounds), default=float("nan")),
+            queues.deliveries_due,
+            0.0 if queues.deliveries_oldest is None else (real - queues.deliveries_oldest).total_seconds(),
+            queues.deliveries_parked,
+            queues.unknown,
+            queues.workers,
         )
 
-    counted = call.desk.metrics
     try:
         async with asyncio.timeout(PROBE_SECONDS_MAX):
-            due, seconds, breaches, age = await call.desk.database.read(read)
+            figures = await call.desk.database.read(read)
     except (DatabaseAway, TimeoutError):
         # A number that nobody could read is no zero.
-        due = seconds = breaches = age = float("nan")  # type: ignore[assignment]
-    counted.messages_due.set(due)
-    counted.messages_due_seconds.set(seconds)
-    counted.recheck_breaches.set(breaches)
-    counted.recheck_seconds.set(age)
+        figures = [float("nan")] * len(gauges)
+    for gauge, figure in zip(gauges, figures, strict=True):
+        gauge.set(figure)
     try:
         async with asyncio.timeout(PROBE_SECONDS_MAX):
             counted.policies_unreadable.set(len(await call.desk.policies.unreadable()))
