@@ -73,6 +73,7 @@ def month(
         str | None, typer.Option(metavar="WHEN", help="An RFC 3339 instant; left out: so many days before now.")
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Also where there are messages already.")] = False,
+    recheck: Annotated[bool, typer.Option(help="Recheck the trace at the end, as `tregua audit recheck` does.")] = True,
     url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where it runs; left out: what .tregua here says.")
     ] = None,
@@ -103,6 +104,7 @@ def month(
         step_minutes=step,
         begins=begins,
         anyway=anyway,
+        recheck=recheck,
         as_json=as_json,
     )
     if code:

@@ -64,7 +64,10 @@ class Report:
     events: dict[str, int] = field(default_factory=dict)
     ticks: int = 0
     seconds: float = 0.0
-    rechecked: int = 0
+    #: Where they went: what people and the creditor do, waiting for what is due, looking at telephones, setting the clock on.
+    spent: dict[str, float] = field(default_factory=dict)
+    #: Contacts that were looked at, None before that.
+    rechecked: int | None = None
     recheck_seconds: float = 0.0
     breaches: list[dict[str, Any]] = field(default_factory=list)
 
@@ -125,13 +128,13 @@ class Month:
         await self._prepare()
         now = self._begins
         while now < self._ends:
-            await self._act(now)
-            await self._settle()
-            await self._look(now)
+            await self._timed("acting", self._act(now))
+            await self._timed("settling", self._settle())
+            await self._timed("looking", self._look(now))
             self._report.replies = dict(sorted(self._replies.items()))
             progress((now - self._begins) / (self._ends - self._begins), self._report)
             now = await self._next(now)
-            await self._set_clock(min(now, self._ends))
+            await self._timed("setting the clock", self._set_clock(min(now, self._ends)))
             self._report.ticks += 1
         await self._settle()
         await self._land()
@@ -139,12 +142,20 @@ class Month:
         self._report.statuses = await self._database.read(lambda c: month.statuses(c, self._tenant))
         self._report.events = await self._database.read(lambda c: month.events(c, self._tenant))
         self._report.seconds = round(time.monotonic() - began, 1)
-        began = time.monotonic()
-        found = (await rechecked(self._database, self._tenant)).shown()
-        self._report.rechecked, self._report.breaches = found["contacts"], found["breaches"]
-        self._report.recheck_seconds = round(time.monotonic() - began, 1)
         progress(1.0, self._report)
         return self._report
+
+    async def recheck(self) -> None:
+        """Recompute from the trace whether any limit was broken, as ``tregua audit recheck`` does, into the report."""
+        began = time.monotonic()
+        found = (await rechecked(self._database, self._tenant, self._begins)).shown()
+        self._report.rechecked, self._report.breaches = found["contacts"], found["breaches"]
+        self._report.recheck_seconds = round(time.monotonic() - began, 1)
+
+    async def _timed(self, what: str, doing: Awaitable[None]) -> None:
+        began = time.monotonic()
+        await doing
+        self._report.spent[what] = round(self._report.spent.get(what, 0.0) + time.monotonic() - began, 3)
 
     async def real_time(self) -> None:
         """Let the clock be real again."""
@@ -156,6 +167,8 @@ class Month:
         for way in ways["items"]:
             names.setdefault(way["channel"], []).append(way["provider"])
         self._sendable = frozenset(names)
+        # What lies on telephones from before is nobody's business now.
+        self._seen = len(await self._call("GET", self._sandbox_url + "/sandbox/messages", None, {}))
         await self._set_clock(self._begins)
         await self._api("PUT", f"/v1/templates/{TEMPLATE}", template(names))
         for place, who in enumerate(self._people):

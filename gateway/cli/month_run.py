@@ -32,6 +32,7 @@ def run_month(
     step_minutes: int,
     begins: str | None,
     anyway: bool,
+    recheck: bool,
     as_json: bool,
 ) -> int:
     """The exit code of ``tregua demo month``."""
@@ -46,7 +47,17 @@ def run_month(
     try:
         report = asyncio.run(
             _run(
-                settings, where, key, number, days, seed, timedelta(minutes=step_minutes), start, begins is None, anyway
+                settings,
+                where,
+                key,
+                number,
+                days,
+                seed,
+                timedelta(minutes=step_minutes),
+                start,
+                begins is None,
+                anyway,
+                recheck,
             )
         )
     except (Refused, DatabaseAway) as error:
@@ -87,6 +98,7 @@ async def _run(
     begins: datetime,
     until_now: bool,
     anyway: bool,
+    recheck: bool,
 ) -> Report | None:
     database = await Database.open(settings.database_url, connections_max=2)
     columns = (
@@ -122,6 +134,8 @@ async def _run(
                     bar.update(task, completed=share, description=said)
 
                 report = await month.run(show)
+            if recheck:
+                await month.recheck()
             if until_now:
                 await month.real_time()
             return report
@@ -146,7 +160,10 @@ def _print(report: Report) -> None:
     for name, count in rows.items():
         table.add_row(name, f"{count:,}")
     console.print(table)
-    console.print(
-        f"{report.seconds:.0f} s, {report.arrived / max(report.seconds, 0.1):.0f} messages a second. "
-        f"Rechecked {report.rechecked:,} contacts in {report.recheck_seconds:.0f} s: {len(report.breaches)} breaches."
-    )
+    console.print(f"{report.seconds:.0f} s, {report.arrived / max(report.seconds, 0.1):.0f} messages a second.")
+    if report.rechecked is None:
+        console.print("Not rechecked: `tregua audit recheck` says whether any limit was broken.")
+    else:
+        console.print(
+            f"Rechecked {report.rechecked:,} contacts in {report.recheck_seconds:.0f} s: {len(report.breaches)} breaches."
+        )

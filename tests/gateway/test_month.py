@@ -1,15 +1,18 @@
-"""A small simulated month through a whole gateway: no limit broken, every status there, and the trace holds."""
+"""A small simulated month through a whole gateway: no limit broken, every ending there, and the trace holds."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from gateway.cli.month import Month, Report
+from gateway.cli.month import Month, Report, is_empty
+from sandbox.people import CHANNELS, people
 from tests.conftest import NewDatabase
 from tests.gateway.town import TENANT, Town, town
+from tracelog.export import Holds, verify
 
 PEOPLE = 40
 DAYS = 3
@@ -27,10 +30,8 @@ async def city(new_database: NewDatabase, template_url: str, redis_url: str, tmp
 
 
 async def simulated(found: Town, seed: int = 5) -> Report:
-    def progress(_share: float, _report: Report) -> None:
-        return None
-
-    run = Month(
+    """The month, as the command drives it."""
+    month = Month(
         found.session,
         found.house.database,
         url=found.url,
@@ -44,11 +45,43 @@ async def simulated(found: Town, seed: int = 5) -> Report:
         step=timedelta(minutes=60),
         set_clock=found.set_clock,
     )
-    return await run.run(progress)
+    shares: list[float] = []
+    report = await month.run(lambda share, _: shares.append(share))
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    await month.recheck()
+    return report
 
 
 @pytest.mark.timeout(240)
-async def test_a_small_month(city: Town) -> None:
+async def test_a_small_month_breaks_no_limit_and_leaves_every_ending_behind(city: Town) -> None:
+    assert await is_empty(city.session, city.url, city.key)
     report = await asyncio.wait_for(simulated(city), 200)
-    print(report)
     assert report.breaches == []
+    assert report.rechecked is not None
+    assert report.rechecked >= report.arrived > PEOPLE / 2
+    ended = {"delivered", "read", "undelivered", "failed", "unknown", "blocked", "deferred", "expired", "cancelled"}
+    assert ended <= set(report.statuses), report
+    assert report.refused == 0
+    own = sum(report.statuses.values()) - report.accepted
+    assert 0 <= own <= report.replies.get("stop", 0) + report.replies.get("stop_sentence", 0), "confirmations of stops"
+    assert {"contact", "consent", "reply", "channel_preferred"} <= set(report.events)
+    assert report.calls > 0
+    assert len(report.replies) >= 3
+
+    headers = {"Authorization": f"Bearer {city.key}"}
+    async with city.session.get(f"{city.url}/v1/trace/export", headers=headers) as answer:
+        lines = (await answer.read()).splitlines(keepends=True)
+    holds = verify(lines)
+    assert isinstance(holds, Holds), holds
+    assert holds.size > 2 * report.accepted
+    assert not await is_empty(city.session, city.url, city.key), "a second month here is refused"
+
+
+def test_people_are_the_same_for_the_same_seed_and_their_numbers_exist_and_are_their_own() -> None:
+    first, again, others = people(1, 2_000), people(1, 2_000), people(2, 2_000)
+    assert first == again != others
+    assert len({who.number for who in first}) > 0.99 * len(first)
+    assert {channel for who in first for channel in who.channels} == set(CHANNELS)
+    assert {who.place.language for who in first} == {"es", "en", "pt"}
+    assert json.dumps([who.contact(BEGINS) for who in first[:5]])
