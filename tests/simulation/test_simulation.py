@@ -16,6 +16,9 @@ from tests.sizes import LONG, SIMULATED_MUTANTS, SIMULATED_RUNS
 #: One world again, by its number: ``SEED=4711 make test ARGS="-k simulation"``.
 ONLY = os.environ.get("SEED")
 #: Runs in which a mutant must be caught, those with most going wrong first.
+#: No test of this file waits for anybody but itself: on a busy machine it is slow, and that is all.
+pytestmark = pytest.mark.timeout(1800)
+
 MUTANT_RUNS = (1, 5, 9, 7, 4, 3, 8, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)
 
 
