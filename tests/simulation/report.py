@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.simulation.town import WORLDS, Ran
+from tests.simulation.stage import Ran
+from tests.simulation.town import WORLDS
 
 RELIABILITY = Path("docs") / "reliability.md"
 

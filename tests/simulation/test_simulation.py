@@ -10,7 +10,8 @@ from tests.conftest import NewDatabase
 from tests.simulation.checker import check
 from tests.simulation.mutants import MUTANTS, Mutant, applied
 from tests.simulation.report import Tally, mutants_table, runs_table
-from tests.simulation.town import WORLDS, Ran, Stage
+from tests.simulation.stage import Ran, Stage
+from tests.simulation.town import WORLDS
 from tests.sizes import LONG, SIMULATED_MUTANTS, SIMULATED_RUNS
 
 #: One world again, by its number: ``SEED=4711 make test ARGS="-k simulation"``.
