@@ -17,7 +17,9 @@ STATEMENT_SECONDS_MAX: Final = 3_600
 _BEFORE_LAW: Final = (
     "entries", "entries_by_attempt", "contacts", "contacts_by_person", "contacts_by_debt", "said", "said_by_person",
 )  # fmt: skip
-_FUNCTIONS: Final = ("alike", "about", "counting", "last_word", "lifted", "asked", "same")
+_FUNCTIONS: Final = (
+    "alike", "about", "counting_on", "counting", "last_word", "lifted", "asked", "same_by_what_was_said", "same",
+)  # fmt: skip
 _CHECKS: Final = (
     "hours", "inconvenient", "counts", "gaps", "words", "bars", "statuses", "conversations", "notices", "inbound",
     "strangers", "registers", "twice", "orphans", "nowhere",

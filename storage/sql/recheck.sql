@@ -99,21 +99,27 @@ $$ SELECT CASE WHEN channel = 'call_live' THEN 'voice' ELSE channel END $$
 CREATE OR REPLACE FUNCTION pg_temp.about(said text, purpose text) RETURNS boolean IMMUTABLE LANGUAGE sql AS
 $$ SELECT said IS NULL OR said = purpose OR (said <> 'marketing' AND purpose <> 'marketing') $$
 
+-- name: counting_on
+-- Whether what happened on one date still counts on a later one. No query of its own in it, so that it becomes part of the one that
+-- asks: a function that is called costs more than all that it compares.
+CREATE OR REPLACE FUNCTION pg_temp.counting_on(was date, is_now date, p jsonb) RETURNS boolean STABLE LANGUAGE sql AS
+$$
+  SELECT CASE p ->> 'unit'
+    WHEN 'dates' THEN is_now - was < (p ->> 'number')::int
+    WHEN 'clear days' THEN is_now - was <= (p ->> 'number')::int
+    WHEN 'iso week' THEN date_trunc('week', is_now) = date_trunc('week', was)
+    WHEN 'calendar month' THEN date_trunc('month', is_now) = date_trunc('month', was)
+  END
+$$
+
 -- name: counting
--- Whether what happened at one instant still counts at a later one, in any of the zones where the person may be.
+-- The same of two instants, in any of the zones where the person may be.
 CREATE OR REPLACE FUNCTION pg_temp.counting(earlier timestamptz, later timestamptz, zones text[], p jsonb) RETURNS boolean STABLE LANGUAGE sql AS
 $$
   SELECT CASE p ->> 'unit'
     WHEN 'elapsed' THEN later < earlier + make_interval(secs => (p ->> 'seconds')::float)
-    ELSE EXISTS (
-      SELECT FROM unnest(zones) zone,
-        LATERAL (SELECT (earlier AT TIME ZONE zone)::date AS was, (later AT TIME ZONE zone)::date AS is_now) d
-      WHERE CASE p ->> 'unit'
-        WHEN 'dates' THEN is_now - was < (p ->> 'number')::int
-        WHEN 'clear days' THEN is_now - was <= (p ->> 'number')::int
-        WHEN 'iso week' THEN date_trunc('week', is_now) = date_trunc('week', was)
-        WHEN 'calendar month' THEN date_trunc('month', is_now) = date_trunc('month', was)
-      END)
+    ELSE EXISTS (SELECT FROM unnest(zones) zone
+      WHERE pg_temp.counting_on((earlier AT TIME ZONE zone)::date, (later AT TIME ZONE zone)::date, p))
   END
 $$
 
@@ -186,7 +192,37 @@ WHERE c.ours AND NOT c.gone AND c.at >= k.since AND (k.until IS NULL OR c.at < k
   AND (k.address_kinds IS NULL OR c.address_kind = ANY (k.address_kinds))
   AND (c.at AT TIME ZONE coalesce(c.zones[1], 'UTC'))::date BETWEEN k.begins AND coalesce(k.ends, 'infinity')
   AND k.rule <> ALL (c.overridden)
-  AND NOT pg_temp.lifted(c, k.lifts)
+  -- An exemption for messages of one purpose, or for answers, lifts no other: nothing is called then.
+  AND (NOT EXISTS (SELECT FROM jsonb_array_elements(k.lifts) l WHERE CASE l ->> 'lift'
+         WHEN 'answer' THEN c.answers
+         WHEN 'requested_info' THEN c.purpose = 'requested_info'
+         WHEN 'fraud_alert' THEN c.purpose = 'fraud_alert'
+         WHEN 'optout_confirmation' THEN c.purpose = 'optout_confirmation'
+         ELSE true END)
+       OR NOT pg_temp.lifted(c, k.lifts))
+
+-- name: same_by_what_was_said
+-- The part of the next that looks at what she said, which few clauses do.
+CREATE OR REPLACE FUNCTION pg_temp.same_by_what_was_said(c recheck_contact, e recheck_contact, p jsonb) RETURNS boolean STABLE LANGUAGE sql AS
+$$
+  SELECT true
+    AND (p ->> 'counts' <> 'two_way' OR e.outcome = 'conversation'
+         OR (coalesce(e.outcome, 'attempted') = 'attempted' AND e.channel IN ('voice', 'call_live', 'visit'))
+         -- She answered it before the next one on that channel went out.
+         OR EXISTS (SELECT FROM recheck_said s WHERE s.subject = e.subject AND s.type = 'reply' AND s.idx < c.idx AND s.at > e.at
+              AND pg_temp.way(s.channel) = pg_temp.way(e.channel)
+              AND NOT EXISTS (SELECT FROM recheck_contact n WHERE n.subject = e.subject AND n.at > e.at AND n.at < s.at AND NOT n.gone
+                AND pg_temp.way(n.channel) = pg_temp.way(e.channel))))
+    AND (NOT coalesce((p ->> 'after_conversation')::boolean, false) OR e.at > (
+         SELECT min(spoke.at) FROM (
+           SELECT x.at FROM recheck_contact x WHERE x.subject = c.subject AND x.outcome = 'conversation'
+           UNION ALL SELECT s.at FROM recheck_said s WHERE s.subject = c.subject AND s.type = 'inbound_call'
+             AND s.f ->> 'outcome' = 'conversation') spoke))
+    -- Calls that she allowed beyond the limit are hers: none of them within the longest time such a word holds.
+    AND (NOT coalesce((p ->> 'excludes')::boolean, false) OR NOT EXISTS (
+         SELECT FROM recheck_said s WHERE s.subject = c.subject AND s.type = 'consent' AND s.f ->> 'grants' = 'extra_calls'
+           AND e.at >= s.at AND e.at < s.at + interval '8 days'))
+$$
 
 -- name: same
 -- Whether a past contact is one that a counting clause looks at for a contact: same person or pool, keys, channels, outcome.
@@ -207,22 +243,9 @@ $$
     AND (NOT p -> 'by' ? 'address' OR e.endpoint IS NULL OR e.endpoint = c.endpoint)
     AND (NOT p -> 'by' ? 'debt' OR debt IS NULL OR e.debts = '{}' OR debt = ANY (e.debts))
     AND (p ->> 'counts' <> 'conversation' OR e.outcome = 'conversation' OR e.channel IN ('voice', 'call_live', 'visit'))
-    AND (p ->> 'counts' <> 'two_way' OR e.outcome = 'conversation'
-         OR (coalesce(e.outcome, 'attempted') = 'attempted' AND e.channel IN ('voice', 'call_live', 'visit'))
-         -- She answered it before the next one on that channel went out.
-         OR EXISTS (SELECT FROM recheck_said s WHERE s.subject = e.subject AND s.type = 'reply' AND s.idx < c.idx AND s.at > e.at
-              AND pg_temp.way(s.channel) = pg_temp.way(e.channel)
-              AND NOT EXISTS (SELECT FROM recheck_contact n WHERE n.subject = e.subject AND n.at > e.at AND n.at < s.at AND NOT n.gone
-                AND pg_temp.way(n.channel) = pg_temp.way(e.channel))))
-    AND (NOT coalesce((p ->> 'after_conversation')::boolean, false) OR e.at > (
-         SELECT min(spoke.at) FROM (
-           SELECT x.at FROM recheck_contact x WHERE x.subject = c.subject AND x.outcome = 'conversation'
-           UNION ALL SELECT s.at FROM recheck_said s WHERE s.subject = c.subject AND s.type = 'inbound_call'
-             AND s.f ->> 'outcome' = 'conversation') spoke))
-    -- Calls that she allowed beyond the limit are hers: none of them within the longest time such a word holds.
-    AND (NOT coalesce((p ->> 'excludes')::boolean, false) OR NOT EXISTS (
-         SELECT FROM recheck_said s WHERE s.subject = c.subject AND s.type = 'consent' AND s.f ->> 'grants' = 'extra_calls'
-           AND e.at >= s.at AND e.at < s.at + interval '8 days'))
+    AND (coalesce(p ->> 'counts', '') <> 'two_way' AND NOT coalesce((p ->> 'after_conversation')::boolean, false)
+           AND NOT coalesce((p ->> 'excludes')::boolean, false)
+         OR pg_temp.same_by_what_was_said(c, e, p))
 $$
 
 -- name: counts
@@ -234,7 +257,10 @@ FROM recheck_asked a,
   LATERAL (
     SELECT count(*) AS n FROM recheck_contact e
     WHERE (e.subject = a.subject OR (a.params ? 'pool' AND e.debts && (a.contact).debts))
-      AND pg_temp.same(a.contact, e, d.debt, a.params) AND pg_temp.counting(e.at, a.at, a.zones, a.params)
+      AND pg_temp.same(a.contact, e, d.debt, a.params) AND CASE WHEN a.params ->> 'unit' = 'elapsed' THEN a.at < e.at + make_interval(secs => (a.params ->> 'seconds')::float)
+        -- In any of the zones where she may be.
+        ELSE EXISTS (SELECT FROM unnest(a.zones) zone
+          WHERE pg_temp.counting_on((e.at AT TIME ZONE zone)::date, (a.at AT TIME ZONE zone)::date, a.params)) END
   ) n
 WHERE a.kind = 'count' AND n.n >= (a.params ->> 'limit')::int
   AND (NOT (a.params ->> 'excludes')::boolean OR NOT EXISTS (
@@ -251,7 +277,10 @@ FROM recheck_asked a,
   recheck_contact e
 WHERE a.kind IN ('gap', 'sticky') AND e.subject = a.subject
   AND (a.kind = 'gap' OR pg_temp.way(e.channel) <> pg_temp.way((a.contact).channel))
-  AND pg_temp.same(a.contact, e, d.debt, a.params) AND pg_temp.counting(e.at, a.at, a.zones, a.params)
+  AND pg_temp.same(a.contact, e, d.debt, a.params) AND CASE WHEN a.params ->> 'unit' = 'elapsed' THEN a.at < e.at + make_interval(secs => (a.params ->> 'seconds')::float)
+        -- In any of the zones where she may be.
+        ELSE EXISTS (SELECT FROM unnest(a.zones) zone
+          WHERE pg_temp.counting_on((e.at AT TIME ZONE zone)::date, (a.at AT TIME ZONE zone)::date, a.params)) END
 GROUP BY 1, 2, 3, 4, 5, 6
 
 -- name: hours
@@ -306,7 +335,8 @@ SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
   CASE WHEN word = 'withdrawn' THEN 'her last word was no' ELSE 'she had not allowed it' END AS observed
 FROM recheck_asked a,
   LATERAL pg_temp.last_word(a.contact, coalesce(a.params ->> 'purpose', (a.contact).purpose), a.params) word
-WHERE (a.kind = 'withdrawn' AND word = 'withdrawn') OR (a.kind = 'consent' AND word IS DISTINCT FROM 'granted')
+WHERE a.kind IN ('withdrawn', 'consent')
+  AND ((a.kind = 'withdrawn' AND word = 'withdrawn') OR (a.kind = 'consent' AND word IS DISTINCT FROM 'granted'))
 
 -- name: bars
 -- Contacts that a rule forbids whatever happened: to a role, a kind of address, by a channel.
