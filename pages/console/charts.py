@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pygal
+from pygal.etree import etree
 from pygal.style import Style
 
 # pygal leaves a finder of a kind that Python 3.12 dropped (pygal/__init__.py, for plugins called pygal_something, of which there
@@ -115,5 +116,11 @@ def _drawn(chart: Any, labels: Sequence[str], series: Sequence[Series]) -> bytes
                 for value, span in zip(each.values, spans, strict=True)
             ],
         )
-    drawn: bytes = chart.render()
+    tree = chart.render_tree()
+    # It carries its settings along in a script, for one that makes tooltips: pictures here have none.
+    for parent in list(tree.iter()):
+        for child in list(parent):
+            if isinstance(child.tag, str) and child.tag.rpartition("}")[2] == "script":
+                parent.remove(child)
+    drawn: bytes = etree.tostring(tree, encoding="utf-8")
     return drawn
