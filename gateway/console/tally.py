@@ -181,7 +181,7 @@ def _ending(entry: Told, facts: Mapping[str, Any], known: Known) -> Iterable[tup
     if facts.get("repeat"):
         return
     kind = facts.get("kind")
-    if kind in ("sent", "delivered", "read", "undelivered"):
+    if kind in ("accepted", "sent", "delivered", "read", "undelivered"):
         if was in _OUT_OF_SIGHT:
             yield "unknown", -1
         if was in _OUT_OF_SIGHT or was == "dispatching":  # a receipt may be faster than the answer to the call
