@@ -183,7 +183,7 @@ class People:
                 again = Stop(None, "sms", debtor.phone, self._town.now(), "hook")
                 await self._town.carriers["sms-a"].said(again, world, debtor, world.law.stop_word, r)
 
-    async def _tell(self, stop: Stop, world: World, how: Callable[[Gateway], Coroutine[Any, Any, Any]]) -> None:
+    async def _tell(self, stop: Stop, world: World, how: "Callable[[Gateway], Coroutine[Any, Any, Any]]") -> None:
         """Somebody insists until the house has acknowledged it."""
         for turn in range(12):
             try:
