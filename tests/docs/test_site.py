@@ -58,3 +58,11 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     assert found == []
     fonts = [path.name for path in site.rglob("*.css") if "fonts.googleapis" in path.read_text("utf-8")]
     assert fonts == []
+
+
+def test_every_alarm_leads_to_its_run_book(site: Path, checkout: Path) -> None:
+    text = (checkout / "deploy" / "prometheus" / "alerts.yaml").read_text("utf-8")
+    named = re.findall(r'runbook: "operations\.html#([a-z-]+)"', text)
+    assert len(named) == text.count("- alert:")
+    page = (site / "operations.html").read_text("utf-8")
+    assert [name for name in named if f'id="{name}"' not in page] == []

@@ -32,6 +32,7 @@ SESSIONS = (
     "docs/recipes/answer.md",
     "docs/recipes/report.md",
     "docs/recipes/webhook.md",
+    "docs/operations.md",
     "README.md",
 )
 
