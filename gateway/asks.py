@@ -113,7 +113,8 @@ class ContentAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     html: Annotated[str, Meta(min_length=1, max_length=200_000)] | None = None
     template: Id | None = None
     template_version: (
-        Annotated[int, Meta(ge=1, description="Left out: the version in force when it is accepted.")] | None
+        Annotated[int, Meta(ge=1, le=2_000_000_000, description="Left out: the version in force when it is accepted.")]
+        | None
     ) = None
     locale: (
         Annotated[

@@ -40,4 +40,4 @@ WHERE t.tenant = $1 AND t.version > 0 AND ($2::text IS NULL OR t.name > $2) ORDE
 -- One template's versions, newest first, before one.
 SELECT v.version, v.created_at, v.version = t.version AS in_force FROM template t
 JOIN template_version v ON v.tenant = t.tenant AND v.name = t.name
-WHERE t.tenant = $1 AND t.name = $2 AND ($3::integer IS NULL OR v.version < $3) ORDER BY v.version DESC LIMIT $4
+WHERE t.tenant = $1 AND t.name = $2 AND ($3::bigint IS NULL OR v.version < $3) ORDER BY v.version DESC LIMIT $4

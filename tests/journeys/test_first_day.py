@@ -16,6 +16,7 @@ from tests.journeys.conftest import Crm
 CLIENT = Path(__file__).parents[2] / "clients" / "python"
 
 TEMPLATE: dict[str, Any] = {
+    "default": "es",
     "variables": {
         "name": {"type": "name", "example": "Ana"},
         "amount": {"type": "money", "currency": "COP"},
@@ -64,9 +65,7 @@ async def test_a_new_users_day(busy: Town, crm: Crm) -> None:
             # A template, and what it would say and cost.
             kept = await gateway.put_template("cuota", TEMPLATE)  # type: ignore[arg-type]
             assert kept["version"] == 1
-            preview = await gateway.preview_template(
-                "cuota", {"variables": VARIABLES, "locale": "es-CO", "channel": "sms"}
-            )
+            preview = await gateway.preview_template("cuota", {"variables": VARIABLES, "locale": "es-CO"})
             [shown] = preview["channels"]
             assert shown["text"].startswith("Hola Ana, su cuota de $")
             assert shown["cost"] is not None
