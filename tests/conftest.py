@@ -19,6 +19,7 @@ PROGRAMS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "node": ("npm",),  # comes with node, never without
     "mail server": ("smtpd", "postfix"),
+    "faketime": ("faketime",),
 }
 
 

@@ -43,3 +43,7 @@ SIMULATED_RUNS = 10_000 if LONG else 12
 SIMULATED_MUTANTS = 3
 #: Requests of two tenants of which half are left in the middle.
 LEAVERS = 100_000 if LONG else 400
+#: People whose names and words are looked for everywhere.
+CANARIES = 2_000 if LONG else 30
+#: Callers who begin a request and never finish it.
+SLOW_CALLERS = 2_000 if LONG else 150

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
@@ -243,12 +244,19 @@ def _identify(raw: Any, identity: str) -> None:
         raise Refused([Flaw("/id", "Not the id in the address.")])
 
 
+@cache
+def _members(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """What a query may hold; asked at every request."""
+    return msgspec.structs.fields(kind)
+
+
 def _query(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
-    if not request.query_string:
+    members = _members(kind)
+    if not request.query_string and not any(member.required for member in members):
         return kind()
     given: dict[str, Any] = {}
     flaws = []
-    kinds = {member.encode_name: member.type for member in msgspec.structs.fields(kind)}
+    kinds = {member.encode_name: member.type for member in members}
     for name, value in request.query.items():
         if name in given:
             flaws.append(Flaw(pointer_of("", name[:80]), "Given twice."))

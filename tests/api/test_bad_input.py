@@ -128,6 +128,7 @@ ROWS: dict[str, Row] = {
     "a cursor of too much": get("/v1/trace?cursor=WzEsMl0", 422, "invalid", "/cursor"),
     "a deep cursor": get("/v1/trace?cursor=" + "W1tb" * 100, 422, "invalid", "/cursor"),
     "a huge place in a cursor": get("/v1/trace?cursor=Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OTld", 422, "invalid", "/cursor"),
+    "a proof of nothing named": get("/v1/trace/proof", 422, "invalid", "/index"),
     "a message's id that is none": get("/v1/trace?message=msg_1", 422, "invalid", "/message"),
     # Addresses.
     "no such path": get("/v1/message", 404, "not-found"),

@@ -50,7 +50,7 @@ async def test_connections_cut_around_commit(
     real = Path(urlsplit(url).query.removeprefix("host=")) / postgres.SOCKET
     planned = ("cut before COMMIT", "cut after COMMIT")
     with counted("C6", "connection cut before and after COMMIT", seed=SEED, planned=planned) as tally:
-        async with between(real, near / postgres.SOCKET, chance=random.Random(SEED)) as link:
+        async with between(real, near / postgres.SOCKET, chance=random.Random(SEED)) as link:  # noqa: SIM117
             async with town(elsewhere(url, near), redis_url, tmp_path, pace=PACE) as found:
                 # What the test asks goes past whoever cuts.
                 found.database_url = url
