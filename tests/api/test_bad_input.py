@@ -88,6 +88,15 @@ ROWS: dict[str, Row] = {
     "a channel that people use": send(message(channel="visit"), 422, "invalid", "/channel"),
     "a purpose that is none": send(message(purpose="fun"), 422, "invalid", "/purpose"),
     "no words": send(message(content={}), 422, "invalid", "/content"),
+    "a version beyond what is kept": send(
+        message(content={"template": "t", "template_version": 2**40}), 422, "invalid", "/content/template_version"
+    ),
+    "a cap that is no number": Row(
+        "PUT", "/v1/policy", {"caps": [{"amount": "ten", "currency": "USD"}]}, 422, "invalid", ("/caps/0/amount",)
+    ),
+    "a key without a scope": Row("POST", "/v1/keys", {"scopes": []}, 422, "invalid", ("/scopes",)),
+    "costs by what is none": get("/v1/costs?group_by=mood", 422, "invalid", "/group_by"),
+    "costs of no span": get("/v1/costs?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", 422, "invalid", "/since"),
     "a NUL in the words": send(message(content={"text": "a\0b"}), 422, "invalid", "/content/text"),
     "half a character in the words": send(message(content={"text": "a\ud83d"}), 422, "invalid", "/content/text"),
     "metadata that is no text": send(message(metadata={"n": 1}), 422, "invalid", "/metadata/n"),
