@@ -13,6 +13,8 @@ _SQL: Final = "console_margins"
 
 #: A place in the list: what is left, what is counted below zero, contact, rule, part.
 Place = tuple[int, int, str, str, int]
+#: Up to so many are sorted for one page.
+FEW_MAX: Final = 5_000
 START: Final[Place] = (-1, 0, "", "", 0)
 
 
@@ -33,6 +35,7 @@ class MarginRow:
     debts: tuple[str, ...]
     creditors: tuple[str, ...]
     counted: int
+    below_: int
     limit_: int
     left_: int
     begins: datetime | None
@@ -46,7 +49,7 @@ class MarginRow:
     @property
     def place(self) -> Place:
         """Where the next page goes on."""
-        return self.left_, -self.counted, self.contact, self.rule, self.part
+        return self.left_, self.below_, self.contact, self.rule, self.part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +79,23 @@ async def worst(
     limit: int,
 ) -> list[MarginRow]:
     """A page of people and limits, nearest limit first. ``since``: only who was contacted since."""
-    arguments: Sequence[object] = (tenant, channel, creditor, since, rule, *after, limit)
+    named = queries(_SQL)
+    filters: Sequence[object] = (tenant, channel, creditor, since, jurisdiction, *after, limit)
+
+    async def fetch(name: str, *more: object) -> list[MarginRow]:
+        return [_margin(row) for row in await connection.fetch(named[name], *filters, *more)]
+
     if debt is not None:
-        rows = await connection.fetch(queries(_SQL)["worst_of_debt"], *arguments, debt)
-        found = [_margin(row) for row in rows]
-        return [row for row in found if jurisdiction in (None, row.jurisdiction)]
-    if jurisdiction is not None:
-        return [_margin(row) for row in await connection.fetch(queries(_SQL)["worst_of_law"], *arguments, jurisdiction)]
-    return [_margin(row) for row in await connection.fetch(queries(_SQL)["worst"], *arguments)]
+        return await fetch("worst_of_few", "debt", debt, rule)
+    # What few people meet is looked up; what many do is met soon on the way down the list.
+    for kind, value in (("creditor", creditor), ("channel", channel)):
+        if value is not None and await connection.fetchval(named["tied"], tenant, kind, value, FEW_MAX) < FEW_MAX:
+            return await fetch("worst_of_few", kind, value, rule)
+    if since is not None and await connection.fetchval(named["recent"], tenant, since, FEW_MAX) < FEW_MAX:
+        return await fetch("worst_of_recent", rule)
+    if rule is not None:
+        return await fetch("worst_of_rule", rule)
+    return await (fetch("worst") if jurisdiction is None else fetch("worst_of_law", jurisdiction))
 
 
 async def spread(

@@ -107,3 +107,12 @@ FROM unnest($2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::
   $19::timestamptz[], $21::text[])
   AS t(contact, rule, part, pack, jurisdiction, citation, asks, channels, debt, debts, creditors, counted, limit_, left_, begins, ends,
     frees_at, last_at, event)
+
+-- name: drop_ties
+-- By what people were found before.
+DELETE FROM console_tie WHERE tenant = $1 AND contact = ANY ($2::text[])
+
+-- name: add_ties
+-- By what they are found.
+INSERT INTO console_tie (tenant, kind, value, contact)
+SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[]) ORDER BY 2, 3, 4 ON CONFLICT DO NOTHING
