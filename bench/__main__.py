@@ -10,7 +10,7 @@ from typing import Final
 
 import redis.asyncio
 
-from bench import batch, book, engine, report, rounds
+from bench import audit, batch, book, engine, idle, report, rounds
 from bench.databases import Cluster
 from bench.house import NotStarted as HouseNotStarted
 from bench.measure import machine
@@ -98,6 +98,25 @@ async def _bench(running: Running, asked: argparse.Namespace, sizes: Sizes) -> i
             if batched[-1].flaws:
                 return 1
         text += batch.section(batched, sizes)
+        rests = []
+        for number in range(1, sizes.rounds + 1):
+            rests.append(await idle.idle(ground))
+            _say(f"round {number} of {sizes.rounds}, at rest: {rests[-1].share:.2%} of a core")
+        text += idle.section(rests, sizes.idle_seconds)
+        _say("W5: the audit of the whole book")
+        try:
+            parts = await audit.w5(
+                ground.cluster,
+                running.redis_url,
+                asked.folder,
+                ground.servers[POSTGRESQL],
+                contacts=sizes.audit_contacts,
+                rows=sizes.audit_rows,
+            )
+        except audit.Wrong as error:
+            print(f"bench: W5 is not valid: {error}", file=sys.stderr)
+            return 1
+        text += audit.section(parts, contacts=sizes.audit_contacts, rows=sizes.audit_rows)
         _say("W3: the engine alone")
         text += engine.section(engine.measure(sizes.engine_cases, sizes.rounds))
     print(report.aligned(text))

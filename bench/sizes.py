@@ -21,6 +21,11 @@ class Sizes:
     engine_cases: int
     #: Batches of W4 a round.
     batches: int
+    #: Past contacts and people of W5, which is run once: the full size of the workload is ``python -m bench.audit``.
+    audit_rows: int
+    audit_contacts: int
+    #: How long a gateway at rest is watched.
+    idle_seconds: float
     #: Figures are medians over so many rounds; the rounds of all systems alternate.
     rounds: int
     #: How long a round may stand still before whatever is missing counts as lost.
@@ -34,6 +39,9 @@ FULL: Final = Sizes(
     floor_messages=20_000,
     engine_cases=25_000,
     batches=20,
+    audit_rows=50_000,
+    audit_contacts=10_000,
+    idle_seconds=20.0,
     rounds=3,
     stall_seconds=30.0,
 )
@@ -44,6 +52,9 @@ SHORT: Final = Sizes(
     floor_messages=500,
     engine_cases=1_000,
     batches=2,
+    audit_rows=300,
+    audit_contacts=60,
+    idle_seconds=2.0,
     rounds=1,
     stall_seconds=10.0,
 )

@@ -1,0 +1,342 @@
+"""W5: what the whole book's audit costs: how close each person is to each limit, one person's timeline, ``audit recheck`` and
+``trace verify``, beside the same question put to PostgreSQL as one window query and to DuckDB over Parquet.
+
+Each part is a process of its own, so that its memory is its own.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from bench import audit_book
+from bench.audit_book import Book
+from bench.databases import Cluster
+from bench.house import TENANT, settings_of
+from bench.measure import cpu_seconds, percentile
+from bench.processes import CHECKOUT, started
+from bench.sizes import SEED, TUESDAY
+from bench.workload import contact_id
+from gateway.compose import auditor, house
+from gateway.exports import lines, prepared
+from gateway.margins import Scope
+from gateway.recheck import rechecked
+from sandbox.servers import Running, servers
+from storage.clock import SandboxClock
+from storage.database import Connection
+from storage.timeline import Happened, timeline
+from tracelog.export import Broken, lines_of, verify
+
+ROWS: Final = 1_000_000
+CONTACTS: Final = 200_000
+#: What the project promises of a million entries, in seconds on a quiet machine.
+VERIFY_SECONDS_MAX: Final = 10.0
+PAGE: Final = 200
+TIMELINES: Final = 1_000
+TIMELINE_ROWS: Final = 100
+SECONDS_MAX: Final = 3_600.0
+#: "How many contacts of this person stand in the seven days up to each one, and what is the most": the question of a cap.
+WINDOW: Final = """
+SELECT contact, max(n) FROM (
+  SELECT contact, count(*) OVER (PARTITION BY contact ORDER BY happened RANGE BETWEEN INTERVAL '7 days' PRECEDING AND CURRENT ROW) AS n
+  FROM {rows}
+) counted GROUP BY contact
+"""
+
+FREQUENCY: Final = "frequency audit of the whole book"
+TIMELINE: Final = "timeline of one person"
+RECHECK: Final = "audit recheck"
+EXPORT: Final = "trace export"
+VERIFY: Final = "trace verify"
+POSTGRESQL: Final = "floor: PostgreSQL window query"
+DUCKDB: Final = "floor: DuckDB over Parquet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one part took: wall and processor seconds, the most memory of its process, and what it found."""
+
+    name: str
+    seconds: float
+    cpu_seconds: float
+    database_cpu_seconds: float
+    peak_bytes: int
+    found: dict[str, Any] = field(default_factory=dict)
+
+
+# ---- the parts, each in a process of its own ------------------------------------------------------------------------------
+
+
+async def _frequency(file: Path) -> dict[str, Any]:
+    people = 0
+    limits = 0
+    async with house(settings_of(file)) as made:
+        asked, after, began = auditor(made), "", time.perf_counter()
+        while True:
+            items, more = await asked.page(TENANT, Scope(), after, PAGE)
+            people += len(items)
+            limits += sum(len(item["limits"]) for item in items)
+            if more is None:
+                return {"seconds": time.perf_counter() - began, "people": people, "limits": limits}
+            after = more
+
+
+async def _timeline(file: Path, contacts: int) -> dict[str, Any]:
+    chance = random.Random(SEED)
+    waits: list[float] = []
+    shortest = sys.maxsize
+    async with house(settings_of(file)) as made:
+        began = time.perf_counter()
+        for _ in range(TIMELINES):
+            person = contact_id(chance.randrange(contacts))
+            since = time.perf_counter()
+
+            async def read(connection: Connection, person: str = person) -> list[Happened]:
+                return await timeline(connection, TENANT, person, before=None, limit=TIMELINE_ROWS)
+
+            rows = await made.database.read(read)
+            waits.append(time.perf_counter() - since)
+            shortest = min(shortest, len(rows))
+        seconds = time.perf_counter() - began
+    p50, p95 = (percentile(waits, share) * 1_000 for share in (0.50, 0.95))
+    return {"seconds": seconds, "p50_ms": p50, "p95_ms": p95, "shortest": shortest}
+
+
+async def _recheck(file: Path) -> dict[str, Any]:
+    async with house(settings_of(file)) as made:
+        began = time.perf_counter()
+        report = await rechecked(made.database, TENANT)
+        return {
+            "seconds": time.perf_counter() - began,
+            "contacts": report.contacts,
+            "breaches": sorted({each.index for each in report.breaches}),
+        }
+
+
+async def _export(file: Path, to: Path) -> dict[str, Any]:
+    async with house(settings_of(file)) as made:
+        began = time.perf_counter()
+        export = await prepared(made.database, made.sealer, TENANT)
+        with to.open("wb") as out:
+            async for piece in lines(made.database, made.sealer, export):
+                out.write(piece)
+        return {
+            "seconds": time.perf_counter() - began,
+            "entries": export.rows,
+            "key": made.sealer.signer(TENANT).public_key.hex(),
+        }
+
+
+def _verify(file: Path, key: str) -> dict[str, Any]:
+    began = time.perf_counter()
+    with file.open("rb") as stream:
+        result = verify(lines_of(stream), public_key=bytes.fromhex(key))
+    seconds = time.perf_counter() - began
+    if isinstance(result, Broken):
+        return {"seconds": seconds, "broken": result.why}
+    return {"seconds": seconds, "entries": result.size, "payloads": result.payloads}
+
+
+async def _window(url: str) -> dict[str, Any]:
+    connection = await asyncpg.connect(url)
+    try:
+        began = time.perf_counter()
+        rows = "(SELECT contact, at AS happened FROM tregua.contact_event WHERE type = 'contact') asked"
+        found = await connection.fetch(WINDOW.format(rows=rows), timeout=SECONDS_MAX)
+        return {"seconds": time.perf_counter() - began, "people": len(found), "most": max(row[1] for row in found)}
+    finally:
+        await connection.close()
+
+
+def _duckdb(parquet: Path) -> dict[str, Any]:
+    import duckdb
+
+    began = time.perf_counter()
+    rows = f"read_parquet('{parquet}')"  # a path of our own making
+    found = duckdb.connect().execute(WINDOW.format(rows=rows)).fetchall()
+    return {"seconds": time.perf_counter() - began, "people": len(found), "most": max(row[1] for row in found)}
+
+
+async def _to_parquet(url: str, parquet: Path) -> None:
+    """The rows as a file that DuckDB reads; not measured."""
+    import duckdb
+
+    table = parquet.with_suffix(".csv")
+    connection = await asyncpg.connect(url)
+    try:
+        asked = "SELECT contact, at AS happened FROM tregua.contact_event WHERE type = 'contact' ORDER BY at"
+        await connection.copy_from_query(asked, output=str(table), format="csv", header=True, timeout=SECONDS_MAX)
+    finally:
+        await connection.close()
+    duckdb.connect().execute(f"COPY (SELECT * FROM read_csv('{table}')) TO '{parquet}' (FORMAT parquet)")
+    table.unlink()
+
+
+def _part(name: str, words: list[str]) -> dict[str, Any]:
+    match name:
+        case "frequency":
+            return asyncio.run(_frequency(Path(words[0])))
+        case "timeline":
+            return asyncio.run(_timeline(Path(words[0]), int(words[1])))
+        case "recheck":
+            return asyncio.run(_recheck(Path(words[0])))
+        case "export":
+            return asyncio.run(_export(Path(words[0]), Path(words[1])))
+        case "verify":
+            return _verify(Path(words[0]), words[1])
+        case "window":
+            return asyncio.run(_window(words[0]))
+        case _:
+            return _duckdb(Path(words[0]))
+
+
+# ---- all of them ----------------------------------------------------------------------------------------------------------
+
+
+async def w5(
+    cluster: Cluster, redis_url: str, folder: Path, postgresql: int, *, contacts: int, rows: int
+) -> list[Part]:
+    """Every part, one after the other. ``postgresql``: the server's process, whose own cost is told apart."""
+    book = await audit_book.write(cluster, redis_url, folder, contacts=contacts, rows=rows)
+    url, file = cluster.url(audit_book.NAME), str(book.settings)
+    async with cluster.connected(audit_book.NAME) as connection:
+        await SandboxClock().set(connection, TUESDAY)
+    export, parquet = folder / "audit.ndjson", folder / "audit.parquet"
+
+    async def taken(name: str, part: str, *words: str) -> Part:
+        return await _taken(folder, postgresql, name, part, *words)
+
+    parts = [await taken(FREQUENCY, "frequency", file), await taken(TIMELINE, "timeline", file, str(contacts))]
+    parts.append(await taken(RECHECK, "recheck", file))
+    parts.append(await taken(EXPORT, "export", file, str(export)))
+    parts.append(await taken(VERIFY, "verify", str(export), parts[-1].found["key"]))
+    export.unlink()
+    parts.append(await taken(POSTGRESQL, "window", url))
+    try:
+        await _to_parquet(url, parquet)
+    except ModuleNotFoundError:
+        pass  # it comes with the tests' packages only
+    else:
+        parts.append(await taken(DUCKDB, "duckdb", str(parquet)))
+        parquet.unlink()
+    await cluster.drop(audit_book.NAME)
+    for flaw in flaws(parts, book):
+        raise Wrong(flaw)
+    return parts
+
+
+class Wrong(Exception):
+    """A part found something else than what stands in the book: no figure of it may be quoted."""
+
+
+def flaws(parts: list[Part], book: Book) -> list[str]:
+    """What is wrong about what was found."""
+    by_name = {part.name: part.found for part in parts}
+    found = []
+    for name, what, wanted in (
+        (FREQUENCY, "people", book.contacts),
+        (RECHECK, "contacts", book.rows),
+        (RECHECK, "breaches", sorted(book.breaches)),
+        (EXPORT, "entries", book.entries),
+        (VERIFY, "entries", book.entries),
+        (VERIFY, "payloads", book.rows),
+        (POSTGRESQL, "people", min(book.contacts, book.rows)),
+        (DUCKDB, "people", min(book.contacts, book.rows)),
+    ):
+        if name in by_name and by_name[name].get(what) != wanted:
+            found.append(f"{name} found {by_name[name].get(what, by_name[name])} {what}, not {wanted}")
+    if not by_name[FREQUENCY]["limits"] or not by_name[TIMELINE]["shortest"]:
+        found.append("somebody has no limit, or no timeline")
+    return found
+
+
+async def _taken(folder: Path, postgresql: int, name: str, part: str, *words: str) -> Part:
+    roots = {"database": postgresql}
+    before = cpu_seconds(roots)
+    async with started("audit", folder, "bench.audit", "--part", part, *words) as process:
+        found = await asyncio.wait_for(process.hear(), SECONDS_MAX)
+    after = cpu_seconds(roots)
+    return Part(
+        name=name,
+        seconds=found.pop("seconds"),
+        cpu_seconds=found.pop("cpu"),
+        database_cpu_seconds=after["database"] - before["database"],
+        peak_bytes=found.pop("peak"),
+        found=found,
+    )
+
+
+def section(parts: list[Part], *, contacts: int, rows: int) -> str:
+    """W5 for ``results.md``."""
+    floor = max(next(part.seconds for part in parts if part.name == POSTGRESQL), 0.000_001)
+    table = [
+        "| | what | seconds | ÷ window query | its CPU-s | PostgreSQL CPU-s | peak MiB | |",
+        "|---|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for part in parts:
+        told = ""
+        if part.name == TIMELINE:
+            told = f"{TIMELINES:,} of them: p50 {part.found['p50_ms']:.1f} ms, p95 {part.found['p95_ms']:.1f} ms"
+        elif part.name == RECHECK:
+            told = f"{len(part.found['breaches'])} breaches, which are those that stand there"
+        elif part.name in (EXPORT, VERIFY):
+            told = f"{part.found['entries'] / part.seconds:,.0f} entries/s"
+        table.append(
+            f"| W5 | {part.name} | {part.seconds:,.2f} | {part.seconds / floor:,.2f} | {part.cpu_seconds:,.2f} | "
+            f"{part.database_cpu_seconds:,.2f} | {part.peak_bytes / 1024 / 1024:,.0f} | {told} |"
+        )
+    words = f"{rows:,} contacts with {contacts:,} people over {audit_book.DAYS} days; every part once, in a process of its own."
+    return "\n".join(["", "## W5: the audit of the whole book", "", *table, "", words, ""])
+
+
+def main() -> int:
+    """0: measured. 1: something is not as it stands in the book, or did not start."""
+    parser = argparse.ArgumentParser(prog="python -m bench.audit", description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS, help=f"past contacts (default {ROWS:,})")
+    parser.add_argument("--contacts", type=int, default=CONTACTS, help=f"people (default {CONTACTS:,})")
+    parser.add_argument("--folder", type=Path, default=CHECKOUT / ".tregua" / "bench-audit")
+    parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.part:
+        import resource
+
+        found = _part(asked.part[0], asked.part[1:])
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        print(json.dumps(found | {"cpu": used.ru_utime + used.ru_stime, "peak": used.ru_maxrss * 1024}), flush=True)
+        return 0
+    folder = asked.folder.resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    async def all_of_it(running: Running) -> list[Part]:
+        return await w5(
+            Cluster(running.database_url),
+            running.redis_url,
+            folder,
+            running.pids()[0],
+            contacts=asked.contacts,
+            rows=asked.rows,
+        )
+
+    try:
+        with servers(folder) as running:
+            parts = asyncio.run(all_of_it(running))
+    except Wrong as error:
+        print(f"bench: W5 is not valid: {error}", file=sys.stderr)
+        return 1
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(section(parts, contacts=asked.contacts, rows=asked.rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
