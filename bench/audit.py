@@ -264,6 +264,7 @@ async def _taken(folder: Path, postgresql: int, name: str, part: str, *words: st
     async with started("audit", folder, "bench.audit", "--part", part, *words) as process:
         found = await asyncio.wait_for(process.hear(), SECONDS_MAX)
     after = cpu_seconds(roots)
+    print(f"bench: W5, {name}: {found['seconds']:,.2f} s", flush=True)
     return Part(
         name=name,
         seconds=found.pop("seconds"),
