@@ -90,6 +90,48 @@ def witness_command(
         typer.echo("the key was met for the first time and is pinned from now on; give --pub to say which it must be")
 
 
+@app.command("stamp")
+def stamp_command(
+    tsa: Annotated[str | None, typer.Option(metavar="URL", help="The time-stamping authority (RFC 3161).")] = None,
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="With --tsa: whose trace.")] = None,
+    to: Annotated[
+        Path, typer.Option(metavar="FILE", help="With --tsa: where the note goes; the token beside it.")
+    ] = Path("head.note"),
+    note: Annotated[
+        Path | None, typer.Option("--verify", metavar="FILE", help="Check the token beside this note, offline.")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="With --verify: the authority's root certificates.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="PUB", help="With --verify: the key that must have signed the note.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Have a time-stamping authority say that the signed head stood by now; or check such a token offline. Needs the extra stamping.
+
+    Exit 0: stamped, or it holds. Exit 1: it does not, or nobody answers. Exit 2: wrong use.
+
+    Example: tregua trace stamp --tenant acme --tsa https://freetsa.org/tsr --to july.note
+    Example: tregua trace stamp --verify july.note --root freetsa.pem --key tregua/acme+5f1c0d2e+AQ...
+    """
+    from gateway.cli import stamp
+
+    if note is not None and root is not None and tsa is None:
+        found = stamp.checked(note, root, None if key is None else _pinned(key))
+        said = f"holds: {found['size']} entries stood at {found['at']}"
+        if not found["pinned"]:
+            said += "\nunpinned: whose note it is was not checked; give --key"
+    elif tsa is not None and tenant is not None and note is None:
+        from gateway.cli.environment import settings
+
+        found = stamp.stamped(settings(), tenant, tsa, to)
+        said = f"{found['size']} entries stood at {found['at']}: {found['note']}, {found['token']}"
+    else:
+        raise typer.BadParameter("give --tenant and --tsa, or --verify and --root")
+    typer.echo(json.dumps(found) if as_json else said)
+
+
 @app.command("export")
 def export_command(
     tenant: Annotated[str, typer.Option(metavar="TENANT", help="Whose trace.")],
