@@ -1,10 +1,12 @@
 """``auto`` before the judge: whatever was learned, wanted or drawn, what is chosen is what the law allows; and it learns."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -150,3 +152,31 @@ def test_it_learns_and_costs_less_and_never_leaves_the_law() -> None:
 def test_the_same_seed_lives_the_same_lives() -> None:
     first, second = (Trial(LAW, number=8, days=20, seed=4).run() for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("at", "better", "waits"),
+    [
+        ("2026-03-24T10:00:00-05:00", Hours(5, False), True),
+        ("2026-03-21T10:00:00-05:00", Hours(5, True), False),
+        ("2026-03-24T10:00:00-05:00", Hours(7, False), False),
+        ("2026-03-24T16:00:00-05:00", Hours(3, False), False),
+    ],
+    ids=[
+        "in the afternoon",
+        "on a Saturday afternoon, when the law has closed",
+        "at night",
+        "this morning, which is over",
+    ],
+)
+def test_a_better_hour_is_waited_for_inside_the_law_only(at: str, better: Hours, waits: bool) -> None:
+    case = next(case for case in CASES if case.contact.jurisdictions == ("CO",))
+    case = replace(case, ask=msgspec.structs.replace(case.ask, best_hour=True))
+    now = datetime.fromisoformat(at).astimezone(UTC)
+    cells = {Hours(bucket, better.weekend): Tally(500.0, 10.0) for bucket in range(8)} | {better: Tally(500.0, 400.0)}
+    auto = Auto(Judge(LAW), _Priced())
+    auto.known(TENANT, {"CO": {Channel(name): cells for name in case.ask.channels}})
+    until = [auto.accept(case, UUID(int=number), now).verdict.until for number in range(20)]
+    # Chance alone may wait for another hour.
+    waited = {each.astimezone(ZoneInfo("America/Bogota")).hour // 3 for each in until if each is not None}
+    assert (better.bucket in waited) is waits, waited
