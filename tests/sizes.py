@@ -47,3 +47,7 @@ LEAVERS = 100_000 if LONG else 400
 CANARIES = 2_000 if LONG else 30
 #: Callers who begin a request and never finish it.
 SLOW_CALLERS = 2_000 if LONG else 150
+#: Worker processes whose clock is wrong.
+WRONG_CLOCKS = 200 if LONG else 2
+#: How long everything goes on at once.
+SOAK_SECONDS = 1_800 if LONG else 5

@@ -1,0 +1,85 @@
+"""C16: everything at once for a while: connections cut, Redis flushed, a carrier that fails, people who stop, two workers."""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import redis.asyncio
+
+from sandbox.servers import postgres
+from tests.campaigns import load, truth
+from tests.campaigns.cuts import between
+from tests.campaigns.tally import counted
+from tests.campaigns.test_postgres import elsewhere
+from tests.conftest import NewDatabase
+from tests.gateway.town import number, town
+from tests.gateway.zygote import PACE
+from tests.sizes import SOAK_SECONDS
+
+SEED = 20261116
+
+
+def _grown() -> tuple[float, int]:
+    """This process' memory in MB and its open files."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(7200)
+async def test_everything_at_once(
+    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path, near: Path
+) -> None:
+    chance = random.Random(SEED)
+    url = await new_database(like=template_url)
+    real = Path(urlsplit(url).query.removeprefix("host=")) / postgres.SOCKET
+    loop = asyncio.get_running_loop()
+    cache = redis.asyncio.Redis.from_url(redis_url)
+    with counted("C16", "everything at once", seed=SEED, planned=("Redis flushed", "a person stopped")) as tally:
+        async with between(real, near / postgres.SOCKET, chance=chance) as link:  # noqa: SIM117
+            async with town(elsewhere(url, near), redis_url, tmp_path, pace=PACE) as found:
+                found.database_url = url
+                found.start_worker()
+                found.start_worker()
+                accepted: dict[str, str] = {}
+                stopped: list[int] = []
+                trial = 0
+                link.cut_share = 0.01
+                memory, files = _grown()
+                begun = loop.time()
+                ends = loop.time() + SOAK_SECONDS
+                while loop.time() < ends:
+                    if loop.time() < begun + SOAK_SECONDS / 3:
+                        memory, files = _grown()  # until every pool is as large as it gets
+                    mine = range(trial, trial + 6)
+                    trial += 6
+                    accepted.update(await asyncio.gather(*(load.send(found, n, area=323) for n in mine)))
+                    await cache.flushall()
+                    tally.faults["Redis flushed"] += 1
+                    who = chance.randrange(trial)
+                    # A hook that finds no database is called again by the carrier; here somebody else's stop will do.
+                    link.cut_share = 0.0
+                    await found.reply("BAJA", number(who, 323))
+                    link.cut_share = 0.01
+                    stopped.append(who)
+                    tally.faults["a person stopped"] += 1
+                link.cut_share = 0.0
+                await load.calm(found, 120)
+                tally.faults += link.fired
+                tally.trials = len(accepted)
+                more, opened = _grown()
+                tally.notes |= {"MB grown": round(more - memory, 1), "files grown": opened - files}
+                await truth.hold(tally, found, accepted, await truth.arrivals(found))
+                tally.hold(opened - files < 60, f"{opened - files} more open files")
+                again = Counter[str]()
+                for who in set(stopped[:5]):
+                    text, _ = await load.send(found, who, 1, area=323)
+                    again[text] += 1
+                await asyncio.sleep(1.5)
+                arrived = await truth.arrivals(found)
+                tally.hold(not any(arrived[text] for text in again), "written to after a stop")
+        await cache.aclose()
