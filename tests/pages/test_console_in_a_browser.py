@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from gateway.compose import tally
 from storage.migrate import migrate
@@ -78,7 +78,7 @@ async def opened(site: Town, browser: Browser) -> AsyncIterator[Open]:
         )
         contexts.append(context)
         page = await context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
         page.on("request", lambda asked: None if asked.url.startswith(site.url) else wrong.append(asked.url))
@@ -97,7 +97,7 @@ async def opened(site: Town, browser: Browser) -> AsyncIterator[Open]:
 async def clean(page: Page, name: str, size: str) -> None:
     """Kept as a picture; no violation of axe's rules for WCAG 2.2 A and AA; nothing wider than the window."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=PICTURES / f"console-{name}-{size}.png", full_page=True)
+    await page.screenshot(path=PICTURES / f"console-{name}-{size}.png", full_page=True, timeout=60_000)
     found = await Axe().run(page, options={"resultTypes": ["violations"]})
     told = [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found.response["violations"]]
     assert told == [], f"{name} {size}: {told}"
@@ -192,7 +192,7 @@ async def test_news_are_shown_without_a_reload_and_without_script_by_one(site: T
     before = int(await tile.inner_text())
     await page.evaluate("window.mark = 'the same page'")
     await site.reply("gracias por avisar", sender=number(5))
-    await page.wait_for_function(f"document.querySelector('.tile-replies dd').textContent === '{before + 1}'")
+    await expect(tile).to_have_text(str(before + 1), timeout=20_000)
     assert await page.evaluate("window.mark") == "the same page"
     assert await still.locator(".tile-replies dd").inner_text() == str(before)
     await still.reload()
@@ -207,7 +207,7 @@ async def test_it_prints_without_what_only_a_screen_needs(site: Town, opened: Op
     assert await page.locator(".heat").first.is_visible()
     assert await page.locator(".behind table").is_visible(), "the table behind the picture is printed with it"
     PICTURES.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=PICTURES / "console-today-print.png", full_page=True)
+    await page.screenshot(path=PICTURES / "console-today-print.png", full_page=True, timeout=60_000)
     assert len(await page.pdf(format="A4")) > 10_000
 
 
