@@ -79,7 +79,7 @@ class PreviewAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     variables: Annotated[
         dict[str, Annotated[str, Meta(max_length=VALUE_CHARS_MAX)] | int], Meta(max_length=VARIABLES_MAX)
     ] = {}
-    version: Annotated[int, Meta(ge=1)] | None = None
+    version: Annotated[int, Meta(ge=1, le=2_000_000_000)] | None = None
     locale: Locale | None = None
     channels: Annotated[list[Sendable], Meta(min_length=1, max_length=6)] | None = None
     contact: Id | None = None

@@ -12,7 +12,7 @@ RACES = 10_000 if LONG else 30
 CRM_EVENTS = 20_000 if LONG else 240
 CRM_CONTACTS = 500 if LONG else 20
 #: Examples that schemathesis makes of each operation.
-SURFACE_EXAMPLES = 200 if LONG else 3
+SURFACE_EXAMPLES = 200 if LONG else 2
 #: Messages that run for a cap that pays for ten, taken by 64 tasks.
 CAPS_RACED = 2_000 if LONG else 60
 #: Lines of a do-not-contact register.

@@ -30,6 +30,9 @@ from vocabulary.ids import parsed, shown
 #: How long a reader may take for what was handed to it before the export is cut.
 WRITE_SECONDS_MAX: Final = 30.0
 
+#: More entries than any JSON number tells apart.
+INDEX_MAX: Final = 2**53 - 1
+
 
 class TraceQuery(Page, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which entries: of one contact, one message, one kind."""
@@ -89,15 +92,15 @@ async def head(call: Call) -> web.StreamResponse:
 class ProofQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which entry, in the trace of how many; all that is sealed when `size` is left out."""
 
-    index: Annotated[int, Meta(ge=0, description="The entry's index, from 0.")]
-    size: Annotated[int, Meta(ge=1)] | None = None
+    index: Annotated[int, Meta(ge=0, le=INDEX_MAX, description="The entry's index, from 0.")]
+    size: Annotated[int, Meta(ge=1, le=INDEX_MAX)] | None = None
 
 
 class GrowthQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"from_": "from"}):
     """From which size to which."""
 
-    from_: Annotated[int, Meta(ge=0)]
-    to: Annotated[int, Meta(ge=0)] | None = None
+    from_: Annotated[int, Meta(ge=0, le=INDEX_MAX)]
+    to: Annotated[int, Meta(ge=0, le=INDEX_MAX)] | None = None
 
 
 async def proof(call: Call) -> web.StreamResponse:
