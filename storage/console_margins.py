@@ -14,7 +14,7 @@ _SQL: Final = "console_margins"
 #: A place in the list: what is left, what is counted below zero, contact, rule, part.
 Place = tuple[int, int, str, str, int]
 #: Up to so many are sorted for one page.
-FEW_MAX: Final = 5_000
+FEW_MAX: Final = 20_000
 START: Final[Place] = (-1, 0, "", "", 0)
 
 
