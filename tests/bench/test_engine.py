@@ -1,6 +1,7 @@
 """W3 measures what it says: different cases, the same for a seed, each with its contacts, answered in every way."""
 
-from bench import engine
+from bench import against, engine
+from bench.processes import CHECKOUT
 from vocabulary.event import Contacted
 
 
@@ -20,3 +21,9 @@ def test_every_case_is_decided_and_some_are_held_back() -> None:
     assert 0 < found["answers"]["defer"] < found["answers"]["allow"]
     assert 0 < found["decisions_per_second_lowest"] <= found["decisions_per_second"]
     assert found["holds"] is (found["decisions_per_second"] >= engine.DECISIONS_PER_SECOND_MIN)
+
+
+def test_a_checkout_is_about_as_fast_as_itself() -> None:
+    """Alternating batches say so even where the machine is not quiet."""
+    here, again = against.least([CHECKOUT, CHECKOUT], rounds=3)
+    assert 0.5 < here / again < 2
