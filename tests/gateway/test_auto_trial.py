@@ -180,3 +180,5 @@ def test_a_better_hour_is_waited_for_inside_the_law_only(at: str, better: Hours,
     # Chance alone may wait for another hour.
     waited = {each.astimezone(ZoneInfo("America/Bogota")).hour // 3 for each in until if each is not None}
     assert (better.bucket in waited) is waits, waited
+    unasked = replace(case, ask=msgspec.structs.replace(case.ask, best_hour=False))
+    assert all(auto.accept(unasked, UUID(int=n), now).verdict.answer is Answer.ALLOW for n in range(20))
