@@ -25,6 +25,7 @@ _WORDS: Final = {
 }
 _QUOTED = re.compile(r"`([^`]*)`")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]")
+_GIVEN = re.compile(r"Invalid (?:enum )?value\b")
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 
 
@@ -124,6 +125,9 @@ def _flaw(error: msgspec.ValidationError, pointer: str) -> Flaw:
         pointer = pointer_of(pointer, name or index)
     if missing := _MISSING.fullmatch(text):
         return Flaw(pointer_of(pointer, missing[1]), "Required, and left out.")
+    if _GIVEN.match(text):
+        # What was given is the caller's, and may be a person's: it is never said again.
+        return Flaw(pointer, "None of the values that may stand here.")
     # How our patterns say "here it ends" (see gateway.asks) is of no interest to people.
     text = text.replace("(?![\\\\s\\\\S])", "$").replace("\\\\", "\\")
     return Flaw(pointer, _QUOTED.sub(lambda m: " | ".join(_WORDS.get(w, w) for w in m[1].split(" | ")), text) + ".")

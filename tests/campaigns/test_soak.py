@@ -18,7 +18,7 @@ from tests.campaigns.test_postgres import elsewhere
 from tests.conftest import NewDatabase
 from tests.gateway.town import number, town
 from tests.gateway.zygote import PACE
-from tests.sizes import SOAK_SECONDS
+from tests.sizes import LONG, SOAK_SECONDS
 
 SEED = 20261116
 
@@ -52,8 +52,8 @@ async def test_everything_at_once(
                 memory, files = _grown()
                 begun = loop.time()
                 ends = loop.time() + SOAK_SECONDS
-                while loop.time() < ends:
-                    if loop.time() < begun + SOAK_SECONDS / 3:
+                while loop.time() < ends or trial < 72:
+                    if trial < 36 or loop.time() < begun + SOAK_SECONDS / 3:
                         memory, files = _grown()  # until every pool is as large as it gets
                     mine = range(trial, trial + 6)
                     trial += 6
@@ -74,7 +74,8 @@ async def test_everything_at_once(
                 more, opened = _grown()
                 tally.notes |= {"MB grown": round(more - memory, 1), "files grown": opened - files}
                 await truth.hold(tally, found, accepted, await truth.arrivals(found))
-                tally.hold(opened - files < 60, f"{opened - files} more open files")
+                # A short run ends before every pool is as large as it gets.
+                tally.hold(not LONG or opened - files < 60, f"{opened - files} more open files")
                 again = Counter[str]()
                 for who in set(stopped[:5]):
                     text, _ = await load.send(found, who, 1, area=323)
