@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -130,7 +129,7 @@ async def test_what_is_wrong_with_a_key_is_named(surface: Surface, body: Any, po
 
 
 @pytest.fixture
-async def bounded(surface: Surface) -> AsyncIterator[tuple[str, Any]]:
+async def bounded(surface: Surface) -> tuple[str, Any]:
     """A tenant's key, and how to bound the tenant."""
     database = surface.town.house.database
     tenant = f"b{time.monotonic_ns()}"
@@ -141,7 +140,7 @@ async def bounded(surface: Surface) -> AsyncIterator[tuple[str, Any]]:
         assert await database.run(lambda connection: tenancy.put_limits(connection, tenant, Limits(**more)))
         await asyncio.sleep(QUICK * 1.2)
 
-    yield key, bound
+    return key, bound
 
 
 async def test_an_unbounded_tenant_is_told_nothing(surface: Surface) -> None:

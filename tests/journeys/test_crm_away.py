@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -32,6 +33,10 @@ class Days:
         return self.real, self.real
 
 
+def _adding(event: EventOut, real: datetime) -> Callable[[Connection], Awaitable[None]]:
+    return lambda connection: outbox.add(connection, [event], real)
+
+
 async def _write(town: Town, clock: Days, chance: random.Random) -> dict[str, list[UUID]]:
     """Events of many people, mixed; per person in order."""
     written: dict[str, list[UUID]] = {}
@@ -45,7 +50,7 @@ async def _write(town: Town, clock: Days, chance: random.Random) -> dict[str, li
             body=f'{{"contact": "{contact}", "n": {number}}}',
             occurred_at=clock.real,
         )
-        await town.house.database.run(lambda c, event=event: outbox.add(c, [event], clock.real))
+        await town.house.database.run(_adding(event, clock.real))
         written.setdefault(contact, []).append(event.id)
     return written
 
