@@ -20,7 +20,7 @@ ONLY = os.environ.get("SEED")
 #: No test of this file waits for anybody but itself: on a busy machine it is slow, and that is all.
 pytestmark = pytest.mark.timeout(1800)
 
-MUTANT_RUNS = (1, 5, 9, 7, 4, 3, 8, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)
+MUTANT_RUNS = (14, 4, 13, 15, 20, 11, 23, 9, 5, 7, 3, 12, 18, 28, 1, 6, 8, 16, 17, 22)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_every_mutant_is_caught(stage: Stage, request: pytest.FixtureRequest) ->
     """A few of them every day; all of them, and their table, in the campaign."""
     lives: list[str] = []
     rows: list[tuple[str, int, list[str]]] = []
-    for mutant in MUTANTS if LONG else MUTANTS[:: len(MUTANTS) // SIMULATED_MUTANTS]:
+    for mutant in MUTANTS if LONG else MUTANTS[:SIMULATED_MUTANTS]:
         found = caught(stage, mutant)
         if found is None:
             lives.append(mutant.name)
