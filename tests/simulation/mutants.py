@@ -46,12 +46,6 @@ MUTANTS = (
         ("orphan", "duplicate"),
     ),
     Mutant(
-        "send although the commit is unknown",
-        "gateway.dispatch",
-        (("self._start(self._give_back(flight))", "self._start(self._fly(flight))"),),
-        ("orphan",),
-    ),
-    Mutant(
         "retry on unknown",
         "gateway.settle",
         (
@@ -61,6 +55,13 @@ MUTANTS = (
             ),
         ),
         ("duplicate",),
+    ),
+    Mutant("only what was delivered counts", "table:outcomes", (), ("limit",)),
+    Mutant(
+        "send although the commit is unknown",
+        "gateway.dispatch",
+        (("self._start(self._give_back(flight))", "self._start(self._fly(flight))"),),
+        ("orphan",),
     ),
     Mutant(
         "the next channel after unknown",
@@ -101,7 +102,6 @@ MUTANTS = (
         ),
         ("limit",),
     ),
-    Mutant("only what was delivered counts", "table:outcomes", (), ("limit",)),
     Mutant(
         "the past is read before the locks",
         "gateway.dispatch",
