@@ -25,7 +25,6 @@ from vocabulary.ids import shown
 Events = EventAsk | Annotated[list[EventAsk], Meta(min_length=1, max_length=EVENTS_MAX)]
 
 
-
 class ConsentsQuery(Page, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which part of the list, and as of which instant."""
 
