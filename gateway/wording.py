@@ -406,6 +406,11 @@ PHRASES: Final[tuple[tuple[str, str, str], ...]] = (
         "a pessoa escreveu por {way} pela última vez {when}",
     ),
     (r"on the register (?P<x>.+)", "consta en el registro {x}", "consta no registro {x}"),
+    (
+        rf"the register (?P<x>.+?) was last read {_WHEN}, at most (?P<days>\d+) days may pass",
+        "el registro {x} se leyó por última vez {when}; pueden pasar {days} días como máximo",
+        "o registro {x} foi lido pela última vez {when}; podem passar {days} dias no máximo",
+    ),
     (rf"{_WAY} refused {_WHEN}", "{way} rechazado {when}", "{way} recusado {when}"),
     (
         r"she refused contact at: (?P<place>\w+)",

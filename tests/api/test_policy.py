@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gateway.policies import EMPTY
 from tests.api.conftest import Surface
 
 SENDER = {"role": "creditor", "creditor": "C2", "collector": "A2"}
@@ -25,7 +26,7 @@ async def version(surface: Surface) -> int:
 
 async def test_a_policy_is_kept_versioned_and_traced(surface: Surface, version: int) -> None:
     answered = await surface.ask("PUT", "/v1/policy", HOUSE, key="other")
-    assert (answered.status, answered.document) == (200, {"version": version + 1, **HOUSE})
+    assert (answered.status, answered.document) == (200, {"version": version + 1, **EMPTY, **HOUSE})
     assert (await surface.ask("GET", "/v1/policy", key="other")).document == answered.document
     (entry,) = (await surface.ask("GET", "/v1/trace?kind=policy", key="other")).document["items"][-1:]
     assert entry["facts"]["version"] == version + 1
@@ -34,7 +35,7 @@ async def test_a_policy_is_kept_versioned_and_traced(surface: Surface, version: 
 @pytest.mark.parametrize("body", [{}, {"sender": None}], ids=["nothing", "null"])
 async def test_what_is_left_out_is_the_default(surface: Surface, version: int, body: dict[str, Any]) -> None:
     answered = await surface.ask("PUT", "/v1/policy", body, key="other")
-    empty = {"version": version + 1, "sender": {}, "readings": {}, "house_rules": [], "overrides": []}
+    empty = {"version": version + 1, **EMPTY}
     assert answered.document == empty
     assert (await surface.ask("GET", "/v1/policy", key="other")).document == empty
     await surface.ask("PUT", "/v1/policy", {"sender": SENDER}, key="other")

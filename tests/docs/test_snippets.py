@@ -15,6 +15,7 @@ import pytest
 
 from adapters.kit.discovery import specs
 from gateway import asks, settings
+from gateway.api.policy import PolicyAsk
 from gateway.templates_asks import TemplateAsk
 from jurisdictions.house import Policy, policy_of
 from jurisdictions.library import load
@@ -77,6 +78,7 @@ def test_no_shell_block_stands_outside_a_session() -> None:
 
 #: What reads the JSON of a page; a list where each line is a document.
 READERS: dict[str, Any] = {
+    "docs/auto.md": PolicyAsk,
     "docs/templates.md": TemplateAsk,
     "docs/channels/web.md": asks.AddressAsk,
     "docs/channels/voice.md": asks.MessageAsk,
