@@ -128,7 +128,7 @@ async def show(visit: Visit) -> web.StreamResponse:
 
 
 async def why(visit: Visit) -> web.StreamResponse:
-    """Keep the reason, for this session and this person and a while."""
+    """Keep the reason, for this sign-in and this person and a while."""
     subject = _subject(visit)
     reason, note = visit.fields.get("reason", ""), visit.fields.get("note", "").strip()
     if reason not in REASONS or not 3 <= len(note) <= NOTE_CHARS_MAX:
