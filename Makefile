@@ -7,6 +7,10 @@ ARGS ?=
 # Processes that run the tests beside each other, each with servers of its own; a file's tests stay together.
 JOBS ?= 2
 
+# How much of its long trials a campaign makes (percent), and which part of them it is: parts are added up in the table.
+SHARE ?= 100
+PART ?= 0
+
 # What make starts gets SIGTERM when make is killed, and so leaves nothing behind.
 TETHERED := exec .venv/bin/python -I -S sandbox/servers/tether.py $$PPID 15 -
 
@@ -31,8 +35,8 @@ lint: ready-dev ## check style and types
 bench: ready-dev ## measure the workloads; fails when a figure does not hold
 	@$(TETHERED) .venv/bin/python -m bench $(ARGS)
 
-campaign: ready-dev ## run the long trials (hours) and write their table into docs/reliability.md
-	@CAMPAIGN=long $(TETHERED) .venv/bin/python -m pytest -q -m campaign -o timeout=0 $(ARGS)
+campaign: ready-dev ## run the long trials (hours; SHARE=10 PART=1 a tenth) and write their table into docs/reliability.md
+	@CAMPAIGN=long SHARE=$(SHARE) PART=$(PART) $(TETHERED) .venv/bin/python -m pytest -q -m campaign -o timeout=0 $(ARGS)
 
 docs: ready-dev ## build the site into site/, strictly and without the network
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet

@@ -3,51 +3,65 @@
 import os
 
 LONG = os.environ.get("CAMPAIGN") == "long"
+#: How much of a long form one run makes, in percent, and which part of it this is: each part has seeds of its own, and the report
+#: adds up what the parts counted.
+SHARE = float(os.environ.get("SHARE") or 100) / 100
+PART = int(os.environ.get("PART") or 0)
+
+
+def _size(long: int, short: int) -> int:
+    return max(short, round(long * SHARE)) if LONG else short
+
+
+def seed(of: int) -> int:
+    """The seed of this part."""
+    return of + 1_000_000_000 * PART
+
 
 #: kill -9 of the worker, over every failpoint.
-KILLS = 2_000 if LONG else 60
+KILLS = _size(2_000, 60)
 #: Rounds of 64 tasks that want the same person at once.
-RACES = 10_000 if LONG else 30
+RACES = _size(10_000, 30)
 #: Events for a CRM that is away for a simulated day, and about how many people.
-CRM_EVENTS = 20_000 if LONG else 240
-CRM_CONTACTS = 500 if LONG else 20
+CRM_EVENTS = _size(20_000, 240)
+CRM_CONTACTS = _size(500, 20)
 #: Examples that schemathesis makes of each operation.
-SURFACE_EXAMPLES = 200 if LONG else 2
+SURFACE_EXAMPLES = _size(200, 2)
 #: Messages that run for a cap that pays for ten, taken by 64 tasks.
-CAPS_RACED = 2_000 if LONG else 60
+CAPS_RACED = _size(2_000, 60)
 #: Lines of a do-not-contact register.
-REGISTER_LINES = 1_000_000 if LONG else 20_000
+REGISTER_LINES = _size(1_000_000, 20_000)
 #: Stops that race a dispatch.
-STOPS = 20_000 if LONG else 40
+STOPS = _size(20_000, 40)
 #: Messages that wait while she taps stop on her page.
-PAGE_QUEUE = 5_000 if LONG else 1_000
+PAGE_QUEUE = _size(5_000, 1_000)
 #: Rows of the campaign that is killed twice on its way.
-CAMPAIGN_ROWS = 100_000 if LONG else 1_200
+CAMPAIGN_ROWS = _size(100_000, 1_200)
 #: People who are written to while Redis is broken, three messages each.
-REDIS_PEOPLE = 2_000 if LONG else 24
+REDIS_PEOPLE = _size(2_000, 24)
 #: Connections to PostgreSQL cut right before or right after COMMIT.
-COMMIT_CUTS = 1_000 if LONG else 24
+COMMIT_CUTS = _size(1_000, 24)
 #: Times that PostgreSQL is stopped at once and started again.
-POSTGRES_STOPS = 50 if LONG else 2
+POSTGRES_STOPS = _size(50, 2)
 #: People, pasts and things learned before whom a channel is chosen.
-AUTO_CASES = 20_000 if LONG else 120
+AUTO_CASES = _size(20_000, 120)
 #: Replies that would harm whoever looks at them in the console.
-HOSTILE_BODIES = 1_000 if LONG else 60
+HOSTILE_BODIES = _size(1_000, 60)
 #: Forged hooks for each provider, and genuine ones that are played again.
-FORGERIES = 10_000 if LONG else 220
-REPLAYS = 5_000 if LONG else 60
+FORGERIES = _size(10_000, 220)
+REPLAYS = _size(5_000, 60)
 #: Changes that the owner of the database makes to its past.
-TAMPERINGS = 2_000 if LONG else 24
+TAMPERINGS = _size(2_000, 24)
 #: Runs of the simulation, ten worlds each, and mutants that must be caught (all of them in the campaign).
-SIMULATED_RUNS = 10_000 if LONG else 12
+SIMULATED_RUNS = _size(10_000, 12)
 SIMULATED_MUTANTS = 3
 #: Requests of two tenants of which half are left in the middle.
-LEAVERS = 100_000 if LONG else 400
+LEAVERS = _size(100_000, 400)
 #: People whose names and words are looked for everywhere.
-CANARIES = 2_000 if LONG else 30
+CANARIES = _size(2_000, 30)
 #: Callers who begin a request and never finish it.
-SLOW_CALLERS = 2_000 if LONG else 150
+SLOW_CALLERS = _size(2_000, 150)
 #: Worker processes whose clock is wrong.
-WRONG_CLOCKS = 200 if LONG else 2
+WRONG_CLOCKS = _size(200, 2)
 #: How long everything goes on at once.
-SOAK_SECONDS = 1_800 if LONG else 5
+SOAK_SECONDS = _size(1_800, 5)

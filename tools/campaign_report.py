@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +15,33 @@ ENDS: Final = "<!-- end of campaigns -->"
 
 
 def rows(folder: Path = RESULTS) -> list[dict[str, Any]]:
-    """What every campaign counted, in the order of their numbers."""
-    found = [json.loads(path.read_text()) for path in folder.glob("*.json")]
-    return sorted(found, key=lambda row: (int(row["campaign"].lstrip("C")), row["claim"]))
+    """What every campaign counted, its parts added up, in the order of their numbers."""
+    claims: dict[tuple[int, str], dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.json")):
+        part = json.loads(path.read_text())
+        claim = int(part["campaign"].lstrip("C")), part["claim"]
+        claims[claim] = _together(claims[claim], part) if claim in claims else _alone(part)
+    return [claims[claim] for claim in sorted(claims)]
+
+
+def _alone(part: dict[str, Any]) -> dict[str, Any]:
+    return {**part, "seed": [part["seed"]] if part["seed"] else [], "commit": [part["commit"]]}
+
+
+def _together(one: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """Both parts of one claim as one: counts are added up, of what was measured the largest is kept."""
+    more = _alone(part)
+    notes = {
+        name: one["notes"].get(name, 0) + value if isinstance(value, int) else max(value, one["notes"].get(name, value))
+        for name, value in more["notes"].items()
+    }
+    return {
+        **one,
+        **{name: one[name] + more[name] for name in ("trials", "violations", "seconds", "seed")},
+        "faults": dict(sorted((Counter(one["faults"]) + Counter(more["faults"])).items())),
+        "notes": {**one["notes"], **notes},
+        "commit": list(dict.fromkeys([*one["commit"], *more["commit"]])),
+    }
 
 
 def bound(row: dict[str, Any]) -> str:
@@ -35,12 +60,21 @@ def table(found: list[dict[str, Any]]) -> str:
         more = ", ".join(f"{name}: {count:g}" for name, count in row["notes"].items())
         lines.append(
             f"| {row['campaign']} | {row['claim']}{f' ({more})' if more else ''} | {row['trials']:,} | {faults} "
-            f"| {len(row['violations'])} | {bound(row)} | {row['seed'] or '–'} | {row['seconds']:,.0f} | `{row['commit']}` |"
+            f"| {len(row['violations'])} | {bound(row)} | {_seeds(row)} | {row['seconds']:,.0f} | {_commits(row)} |"
         )
     trials = sum(row["trials"] for row in found)
     violations = sum(len(row["violations"]) for row in found)
     lines += ["", f"{len(found)} claims, {trials:,} trials, {violations} violations."]
     return "\n".join(lines)
+
+
+def _seeds(row: dict[str, Any]) -> str:
+    shown = [str(seed) for seed in sorted(row["seed"])]
+    return " … ".join([shown[0], shown[-1]][: len(shown)]) if shown else "–"
+
+
+def _commits(row: dict[str, Any]) -> str:
+    return ", ".join(f"`{commit}`" for commit in row["commit"])
 
 
 def write(page: Path = PAGE, folder: Path = RESULTS) -> bool:

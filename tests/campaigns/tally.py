@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.sizes import LONG
+from tests.sizes import LONG, PART
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 RESULTS = Path(os.environ.get("CAMPAIGN_RESULTS", CHECKOUT / "build" / "campaigns"))
@@ -28,6 +28,7 @@ class Tally:
     trials: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
+    #: More figures: whole numbers are added up over parts, of others the largest is shown.
     notes: dict[str, float] = field(default_factory=dict)
 
     def hold(self, what: bool, otherwise: str) -> None:
@@ -61,6 +62,7 @@ def _write(tally: Tally, seconds: float) -> None:
     folder = RESULTS / ("long" if LONG else "short")
     folder.mkdir(parents=True, exist_ok=True)
     name = "".join(c if c.isalnum() else "-" for c in f"{tally.campaign} {tally.claim}".lower())[:120]
+    name += f" part {PART}" if PART else ""
     found = {
         "campaign": tally.campaign,
         "claim": tally.claim,

@@ -16,9 +16,9 @@ from tests.campaigns.tally import counted
 from tests.conftest import NewDatabase
 from tests.gateway.town import PROVIDER, SUNDAY, TUESDAY, message, number, person, town
 from tests.gateway.zygote import PACE
-from tests.sizes import WRONG_CLOCKS
+from tests.sizes import WRONG_CLOCKS, seed
 
-SEED = 20261107
+SEED = seed(20261107)
 WORK_SECONDS = 4
 
 

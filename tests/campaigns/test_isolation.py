@@ -14,9 +14,9 @@ from gateway.api.table import ROUTES
 from tests.api.conftest import Surface, surface  # noqa: F401 - a fixture
 from tests.campaigns.tally import counted
 from tests.gateway.town import message, person
-from tests.sizes import LEAVERS
+from tests.sizes import LEAVERS, seed
 
-SEED = 20261113
+SEED = seed(20261113)
 MINE = "canario-del-primero"
 THEIRS = "canario-del-segundo"
 SECRETS = (MINE, "573119990001")

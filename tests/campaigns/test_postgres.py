@@ -23,9 +23,9 @@ from tests.campaigns.tally import counted
 from tests.conftest import NewDatabase
 from tests.gateway.town import Town, town
 from tests.gateway.zygote import PACE
-from tests.sizes import COMMIT_CUTS, POSTGRES_STOPS
+from tests.sizes import COMMIT_CUTS, POSTGRES_STOPS, seed
 
-SEED = 20261106
+SEED = seed(20261106)
 CUT_SHARE = 0.08
 
 

@@ -15,9 +15,9 @@ from tests.campaigns import load
 from tests.campaigns.tally import counted
 from tests.gateway.conftest import NewDatabase
 from tests.gateway.town import message, number, person, town
-from tests.sizes import CANARIES
+from tests.sizes import CANARIES, seed
 
-SEED = 20261112
+SEED = seed(20261112)
 
 #: Where PostgreSQL may hold what a person is or said: her profile, what was asked and tried for her, what she said, and what waits
 #: to be told to the tenant whose debtor she is. Everything else must be free of it.

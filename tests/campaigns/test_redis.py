@@ -15,9 +15,9 @@ from tests.campaigns.tally import Tally, counted
 from tests.conftest import NewDatabase
 from tests.gateway.town import town
 from tests.gateway.zygote import PACE
-from tests.sizes import REDIS_PEOPLE
+from tests.sizes import REDIS_PEOPLE, seed
 
-SEED = 20261105
+SEED = seed(20261105)
 PARTS = 3
 
 

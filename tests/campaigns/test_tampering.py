@@ -9,10 +9,10 @@ import pytest
 from tests.campaigns.tally import counted
 from tests.gateway.test_spine import export
 from tests.gateway.town import Town, message, number, person
-from tests.sizes import TAMPERINGS
+from tests.sizes import TAMPERINGS, seed
 from tracelog.export import Broken, Holds, verify
 
-SEED = 20261111
+SEED = seed(20261111)
 PEOPLE = 12
 
 

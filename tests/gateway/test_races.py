@@ -11,8 +11,9 @@ import redis.asyncio
 from gateway.compose import dispatcher
 from tests.campaigns.tally import Tally, counted
 from tests.gateway.town import Town, message, number, person
-from tests.sizes import RACES, STOPS
+from tests.sizes import RACES, STOPS, seed
 
+STOP_SEED = seed(20261121)
 #: As many as eight workers with eight tasks each.
 TASKS = 64
 
@@ -80,13 +81,13 @@ async def test_the_same_while_redis_is_flushed(quiet: Town) -> None:
 @pytest.mark.timeout(14_400)
 async def test_a_stop_and_a_dispatch_have_an_order_and_the_trace_shows_it(quiet: Town) -> None:
     with counted(
-        "C9", "a reply that stops races the dispatch", seed=20261121, planned=("the stop came first",)
+        "C9", "a reply that stops races the dispatch", seed=STOP_SEED, planned=("the stop came first",)
     ) as tally:
         await _stops(quiet, tally)
 
 
 async def _stops(quiet: Town, tally: Tally) -> None:
-    chance = random.Random(20261121)
+    chance = random.Random(STOP_SEED)
     stopped = left = 0
     for trial in range(STOPS):
         address = number(trial, 304)
