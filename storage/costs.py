@@ -83,5 +83,5 @@ async def sums(
     """What was spent in a span, by one of ``GROUPS``, in the order of keys and currencies, after so many."""
     if by not in GROUPS:
         raise ValueError(f"sums are by {', '.join(GROUPS)}")
-    rows = await connection.fetch(queries(_SQL)[f"by_{by}"], tenant, since, until, skip, limit)
+    rows = await connection.fetch(queries(_SQL)["sums"], tenant, since, until, skip, limit, by)
     return [CostRow(**row) for row in rows]

@@ -34,87 +34,25 @@ UPDATE attempt a SET actual = w.actual, currency = w.currency FROM was w WHERE a
 -- Budgets whose period was over long ago.
 DELETE FROM budget WHERE ends < $1
 
--- name: by_tenant
--- What a tenant's attempts cost in a span: altogether.
-WITH cost AS (
-  SELECT a.message, a.currency, a.expected,
-    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual, 1 AS share, a.tenant AS key
-  FROM attempt a
-  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
-)
-SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
-  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
-FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
-
--- name: by_channel
--- The same by channel.
-WITH cost AS (
-  SELECT a.message, a.currency, a.expected,
-    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual, 1 AS share, a.channel AS key
-  FROM attempt a
-  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
-)
-SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
-  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
-FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
-
--- name: by_provider
--- The same by way.
-WITH cost AS (
-  SELECT a.message, a.currency, a.expected,
-    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual, 1 AS share, a.provider AS key
-  FROM attempt a
-  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
-)
-SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
-  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
-FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
-
--- name: by_contact
--- The same by person.
-WITH cost AS (
-  SELECT a.message, a.currency, a.expected,
-    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual, 1 AS share, a.contact AS key
-  FROM attempt a
-  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
-)
-SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
-  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
-FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
-
--- name: by_message
--- The same by message.
-WITH cost AS (
-  SELECT a.message, a.currency, a.expected,
-    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual, 1 AS share,
-    'msg_' || replace(a.message::text, '-', '') AS key
-  FROM attempt a
-  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
-)
-SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
-  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
-FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
-
--- name: by_campaign
--- The same by metadata.campaign; empty: none was named.
-WITH cost AS (
-  SELECT a.message, a.currency, a.expected,
-    CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual, 1 AS share,
-    coalesce(m.ask -> 'metadata' ->> 'campaign', '') AS key
-  FROM attempt a JOIN message m ON m.id = a.message
-  WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
-)
-SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
-  sum(expected / share) AS expected, sum(actual / share) AS actual, sum(coalesce(actual, expected) / share) AS spent
-FROM cost GROUP BY key, currency ORDER BY key, currency LIMIT $5 OFFSET $4
-
--- name: by_debt
--- The same by debt, a message about several shared evenly among them; empty: it was about none.
+-- name: sums
+-- What a tenant's attempts cost in a span, added up by one thing ($6). A message about several debts is shared evenly among
+-- them; an empty key: it named no campaign, or was about no debt. Messages are read only where what is asked for stands in them.
 WITH cost AS (
   SELECT a.message, a.currency, a.expected,
     CASE WHEN a.actual IS NOT NULL THEN a.actual WHEN a.segments IS NOT NULL THEN a.expected END AS actual,
-    greatest(json_array_length(m.ask -> 'debts'), 1) AS share, coalesce(debt.id, '') AS key
-  FROM attempt a JOIN message m ON m.id = a.message LEFT JOIN LATERAL json_array_elements_text(m.ask -> 'debts') AS debt(id) ON true
+    CASE $6 WHEN 'debt' THEN greatest(json_array_length(m.ask -> 'debts'), 1) ELSE 1 END AS share,
+    CASE $6
+      WHEN 'tenant' THEN a.tenant
+      WHEN 'channel' THEN a.channel
+      WHEN 'provider' THEN a.provider
+      WHEN 'contact' THEN a.contact
+      WHEN 'message' THEN 'msg_' || replace(a.message::text, '-', '')
+      WHEN 'campaign' THEN coalesce(m.ask -> 'metadata' ->> 'campaign', '')
+      WHEN 'debt' THEN coalesce(debt.id, '')
+    END AS key
+  FROM attempt a
+  LEFT JOIN message m ON m.id = a.message AND $6 IN ('campaign', 'debt')
+  LEFT JOIN LATERAL json_array_elements_text(m.ask -> 'debts') AS debt(id) ON $6 = 'debt'
   WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
 )
 SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
