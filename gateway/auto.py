@@ -18,7 +18,8 @@ import msgspec
 
 from consent.said import said_at
 from gateway.costs import Costs
-from gateway.judge import HOUSE_PACK, Case, Choice, Judge, address_for, zones_of
+from gateway.judge import Case, Choice, Judge, address_for, zones_of
+from jurisdictions.built_in import HOUSE
 from storage import auto as kept
 from storage.clock import LegalClock
 from storage.database import Connection, Database
@@ -181,7 +182,7 @@ class Auto:
             return choice
         reason = Reason(
             rule=BEST_HOUR,
-            pack=HOUSE_PACK,
+            pack=HOUSE,
             force=Force.HOUSE,
             citation="best_hour of the message",
             effect=Answer.DEFER,

@@ -14,7 +14,8 @@ from uuid import UUID
 from gateway.asks import StoredAsk
 from gateway.costs import Price
 from gateway.entries import Scribe
-from gateway.judge import HOUSE_PACK, Case, Choice, Judge
+from gateway.judge import Case, Choice, Judge
+from jurisdictions.built_in import HOUSE
 from jurisdictions.caps import Cap, Over, Per
 from jurisdictions.house import Policy
 from storage import costs
@@ -118,7 +119,7 @@ class Budgets:
         reasons = tuple(
             Reason(
                 rule=RULE,
-                pack=HOUSE_PACK,
+                pack=HOUSE,
                 force=Force.HOUSE,
                 citation="a cap of the tenant's policy",
                 effect=Answer.DENY if line in never else Answer.DEFER,

@@ -11,6 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfoNotFoundError
 
 from gateway.asking import Asked, asked_all, asked_one
+from jurisdictions.built_in import HOUSE
 from jurisdictions.facts import Facts, facts_of
 from jurisdictions.house import Policy
 from jurisdictions.library import Library, Pack, Plan
@@ -21,7 +22,7 @@ from vocabulary.message import Question
 from vocabulary.verdict import Answer, Force, Obligation, Reason, SetAside, Verdict
 
 _ALLOW: Final = Answer.ALLOW
-HOUSE: Final = "HOUSE"
+_DENY: Final = Answer.DENY
 NO_ZONE: Final = "HOUSE-NOZONE"
 NO_PACK: Final = "HOUSE-NOPACK"
 
@@ -32,10 +33,17 @@ def decide(question: Question, law: Library, policy: Policy | None = None) -> Ve
     ``policy``: a tenant's readings, house rules and overrides. Raises ValueError for a reading that no pack knows.
     """
     if policy is None:
-        plan = law.plan(question)
-    else:
-        question = _under(question, policy)
-        plan = _plan(question, law, policy)
+        return _decided(question, law.plan(question), None)
+    question = _under(question, policy)
+    verdict = _decided(question, law.plan(question, policy.asked or policy.rules), policy)
+    if verdict.answer is not _DENY:
+        kept = policy.keeping(question.history)
+        if kept is not None:
+            return _decided(question, law.plan(question, kept), policy)
+    return verdict
+
+
+def _decided(question: Question, plan: Plan, policy: Policy | None) -> Verdict:
     facts = Facts(question, plan.opt_out_words)
     asked, house = _ask(plan, facts, policy)
     now = facts.now
@@ -49,7 +57,7 @@ def decide(question: Question, law: Library, policy: Policy | None = None) -> Ve
     unnamed = any(not each.clause.head.names_hour for each in last)
     reasons = house + _reasons(blocking, asked, facts, opens, last)
     if house or opens is None:
-        answer, until = Answer.DENY, None
+        answer, until = _DENY, None
         # What makes waiting useless may begin to block only later.
         reasons += _reasons([each for each in last if each not in blocking], asked, facts) if not house else ()
     else:
@@ -126,7 +134,14 @@ def _under(question: Question, policy: Policy | None) -> Question:
 
 
 def _plan(question: Question, law: Library, policy: Policy | None) -> Plan:
-    return law.plan(question) if policy is None else law.plan(question, policy.asked or policy.rules)
+    """The plan by which ``decide`` answers this question: with what she asked for, unless the law by itself denies."""
+    if policy is None:
+        return law.plan(question)
+    plan = law.plan(question, policy.asked or policy.rules)
+    kept = policy.keeping(question.history)
+    if kept is None or _decided(question, plan, policy).answer is _DENY:
+        return plan
+    return law.plan(question, kept)
 
 
 def _ask(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[list[Asked], tuple[Reason, ...]]:

@@ -14,7 +14,7 @@ from consent.standing import stated_zones
 from gateway.addresses import PHONE_CHANNELS, country_of
 from gateway.asks import StoredAsk, content_for, registered_for
 from gateway.decide import decide, open_until, taken_late
-from gateway.her_word import with_her_word
+from jurisdictions.built_in import HOUSE
 from jurisdictions.house import Policy
 from jurisdictions.library import Library
 from jurisdictions.resolution import packs_for, platforms_for, zones_for
@@ -35,8 +35,6 @@ VALID_MAX: Final = timedelta(seconds=600)
 SKEW: Final = timedelta(seconds=2)
 #: Closer than this to closing, a message might arrive after it.
 EDGE: Final = HOLD + CALL + VALID_MIN + SKEW
-
-HOUSE_PACK: Final = "HOUSE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,13 +178,10 @@ class Judge:
         asked: list[Asked] = []
         for ways in alike.values() or [[None]]:
             question = self.question(case, channel, address, now, ways[0])
-            policy = with_her_word(case.policy, case.history)
             verdict = decide(question, self._law, case.policy)
-            if policy is not case.policy and verdict.answer is not Answer.DENY:
-                verdict = decide(question, self._law, policy)
             validity = VALID_MAX
             if dispatching and verdict.answer is Answer.ALLOW:
-                verdict, validity = self._with_margins(question, verdict, policy)
+                verdict, validity = self._with_margins(question, verdict, case.policy)
             if address is not None and address.invalid_at is not None:
                 verdict = _forbidden(verdict, "HOUSE-ADDRESS", _NO_ADDRESS)
             asked.append(
@@ -363,7 +358,7 @@ def _reason(rule: str, effect: Answer, until: datetime | None, citation: str, sa
     observed, limit = said
     return Reason(
         rule=rule,
-        pack=HOUSE_PACK,
+        pack=HOUSE,
         force=Force.HOUSE,
         citation=citation,
         effect=effect,

@@ -17,7 +17,7 @@ from gateway.addresses import endpoint
 from gateway.entries import Scribe
 from gateway.refusals import Flaw, NotThere, Refused
 from gateway.register_lines import COUNTRIES, Bad, Line, LineReader
-from jurisdictions.house import HOUSE_LIST
+from jurisdictions.built_in import HOUSE_LIST
 from jurisdictions.library import Library
 from storage import chain, messages, registers
 from storage.clock import LegalClock

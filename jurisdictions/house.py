@@ -4,43 +4,34 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Annotated, Any, Final
 
 import msgspec
 
+from jurisdictions.built_in import HOUSE, always, asked_for, her_word
 from jurisdictions.caps import Cap, CapAsk, caps_of
 from jurisdictions.compile import Context, PackError, Rule, compile_rule
 from jurisdictions.library import Library
 from jurisdictions.localtime import NEVER, in_utc
 from jurisdictions.words import Words, words
 from vocabulary.channel import Channel, Sector, SenderRole
+from vocabulary.event import History
 from vocabulary.verdict import Force
 
-#: The pack that house rules are said to stand in.
-HOUSE: Final = "HOUSE"
-#: Names that the gateway itself uses.
+#: Names that the gateway itself uses, besides those of its own rules.
 RESERVED: Final = frozenset(
     {
+        "HOUSE-ADDRESS",
+        "HOUSE-BEST-HOUR",
+        "HOUSE-CAP",
         "HOUSE-EDGE",
         "HOUSE-LAG",
-        "HOUSE-SENDAT",
-        "HOUSE-NOZONE",
         "HOUSE-NOPACK",
-        "HOUSE-HELD",
-        "HOUSE-ERASED",
-        "HOUSE-LISTED",
-        "HOUSE-STOP",
-        "HOUSE-STRANGER",
-        "HOUSE-NOT-THEN",
-        "HOUSE-NOT-THERE",
-        "HOUSE-CAP",
-        "HOUSE-BEST-HOUR",
+        "HOUSE-NOZONE",
+        "HOUSE-SENDAT",
+        "HOUSE-STICKY",
     }
 )
-#: The register of those who had themselves erased, and how a house's own lists are called.
-ERASED: Final = "tregua:erased"
-HOUSE_LIST: Final = "house:"
 HOUSE_RULES_MAX: Final = 100
 OVERRIDES_MAX: Final = 100
 
@@ -75,12 +66,17 @@ class Policy:
     sender: Mapping[str, str] = field(default_factory=dict)
     readings: Mapping[str, str] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
-    #: Its own rules and those that every house has.
+    #: Its own rules and those that every house has; and the same with those that keep what a person asked for.
     asked: tuple[Rule, ...] = ()
+    asked_kept: tuple[Rule, ...] = ()
     overridden: Mapping[str, datetime] = field(default_factory=dict)
     caps: tuple[Cap, ...] = ()
     auto: Auto = field(default_factory=Auto)
     document: Mapping[str, Any] = field(default_factory=dict)
+
+    def keeping(self, history: History) -> tuple[Rule, ...] | None:
+        """What is asked of a message that the law by itself does not deny; None where its person asked for nothing."""
+        return self.asked_kept if self.asked_kept and asked_for(history) else None
 
 
 class _Sender(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -138,7 +134,8 @@ def policy_of(document: Mapping[str, Any], law: Library) -> Policy | list[Proble
         sender=sender,
         readings=readings,
         rules=rules,
-        asked=(*built_in(), *rules),
+        asked=(*always(), *rules),
+        asked_kept=(*always(), *rules, *her_word()),
         overridden=overridden,
         caps=caps,
         auto=read.auto,
@@ -197,57 +194,11 @@ def _rules(given: list[dict[str, Any]], law: Library, problems: list[Problem]) -
     return tuple(rules)
 
 
-@cache
-def built_in() -> tuple[Rule, ...]:
-    """The rules of every house: they tighten, and no policy sets them aside."""
-    context = Context(
-        code=HOUSE,
-        label=HOUSE,
-        groups=dict(_GROUPS),
-        calendars={},
-        words={},
-        exemptions={},
-        readings={},
-    )
-    return tuple(compile_rule(_as_house(raw), "", context) for raw in _BUILT_IN)
-
-
-_BUILT_IN: Final[tuple[dict[str, Any], ...]] = (
-    {
-        "id": "HOUSE-HELD",
-        "says": {
-            "en": "no contact while it is in doubt whether she said stop",
-            "es": "ningún contacto mientras se duda si pidió que no le escriban más",
-            "pt": "nenhum contato enquanto houver dúvida se pediu para parar",
-        },
-        "forbids": {"held": True},
-    },
-    {
-        "id": "HOUSE-ERASED",
-        "says": {
-            "en": "no contact to an address whose person had herself erased, without a new consent",
-            "es": "ningún contacto a una dirección cuya titular pidió que la borraran, sin un nuevo consentimiento",
-            "pt": "nenhum contato com endereço cuja titular pediu eliminação, sem novo consentimento",
-        },
-        "forbids": {"register": {"names": [ERASED], "until_consent": True}},
-    },
-    {
-        "id": "HOUSE-LISTED",
-        "says": {
-            "en": "no contact to an address on a list of the house's own",
-            "es": "ningún contacto a una dirección de una lista propia",
-            "pt": "nenhum contato com endereço de uma lista própria",
-        },
-        "forbids": {"register": {"names": [f"{HOUSE_LIST}*"]}},
-    },
-)
-
-
 def _refused(raw: Mapping[str, Any], seen: set[str]) -> str | None:
     name = raw.get("id")
     if not isinstance(name, str) or not name.startswith("HOUSE-"):
         return "a house rule's id begins with HOUSE-"
-    if name in RESERVED:
+    if name in RESERVED or any(name == rule.id for rule in (*always(), *her_word())):
         return f"“{name}” is a name of the gateway's own"
     if name in seen:
         return f"“{name}” is there twice"

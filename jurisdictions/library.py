@@ -255,8 +255,8 @@ def load(folder: Path = PACKS) -> Library:
     return Library(read(path.stem, path.read_bytes()) for path in sorted(folder.glob("*.toml")))
 
 
-def read(code: str, source: bytes) -> Pack:
-    """One pack from the bytes of its file. Raises ``PackError``."""
+def read(code: str, source: bytes, label: str | None = None) -> Pack:
+    """One pack from the bytes of its file, called ``CODE@digest`` unless a ``label`` is given. Raises ``PackError``."""
     if len(source) > FILE_BYTES_MAX:
         raise PackError(code, "", f"is larger than {FILE_BYTES_MAX} bytes")
     try:
@@ -269,7 +269,7 @@ def read(code: str, source: bytes) -> Pack:
         raise PackError(code, "rules", "must be tables, [[rules]]")
     # Rules are read once for each choice of readings; only then are their values the declared types.
     table = converted({**raw, "rules": []}, written.PackTable, code, "")
-    label = f"{code}@{hashlib.sha256(source).hexdigest()[:DIGEST_CHARS]}"
+    label = label or f"{code}@{hashlib.sha256(source).hexdigest()[:DIGEST_CHARS]}"
     context = context_of(code, label, table)
     if not 1 <= len(rules) <= RULES_MAX:
         raise PackError(code, "rules", f"must be 1 to {RULES_MAX}")

@@ -268,7 +268,7 @@ class PackTable(_Strict, frozen=True, kw_only=True):
     """A whole file."""
 
     title: Sentence
-    kind: Literal["jurisdiction", "platform"]
+    kind: Literal["jurisdiction", "platform", "house"]
     status: Literal["in_force", "draft", "bill", "expired"]
     effective_from: date
     effective_to: date | None = None

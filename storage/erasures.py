@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from jurisdictions.house import ERASED
+from jurisdictions.built_in import ERASED
 from storage.database import Connection
 from storage.people import ContactRow, Key
 from storage.queries import queries

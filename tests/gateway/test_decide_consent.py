@@ -10,8 +10,9 @@ from consent.exemption import lifted_until
 from consent.permission import held_back, needs_consent, needs_inbound, needs_notice, register, status
 from consent.standing import Word, extra_calls, in_status, last_word
 from gateway.decide import decide
+from jurisdictions.built_in import ERASED
 from jurisdictions.facts import Facts, facts_of
-from jurisdictions.house import ERASED, Policy, policy_of
+from jurisdictions.house import Policy, policy_of
 from jurisdictions.library import load, speaks_to
 from jurisdictions.localtime import NEVER, PAST
 from jurisdictions.rule import (
