@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from gateway import answers
 from gateway.asks import MessageAsk
@@ -22,6 +23,7 @@ from gateway.policies import Policies
 from gateway.profiles import Profile, put_profiles
 from gateway.refusals import Gone, KeyInWork, KeyReused, Refused
 from gateway.spread import due_at
+from gateway.telemetry.carried import CARRIED
 from gateway.templates import Templates
 from jurisdictions.house import Policy
 from storage import chain, history, messages, outbox, people
@@ -57,6 +59,7 @@ class _Item:
     digest: bytes
     ask: MessageAsk = field(repr=False)
     id: UUID
+    trace: str | UnsetType = UNSET
 
 
 class Acceptor:
@@ -92,7 +95,9 @@ class Acceptor:
 
     def put(self, tenant: str, key: str, digest: bytes, ask: MessageAsk) -> asyncio.Future[Accepted]:
         """The same for one of many: it stands in line at once, in the order of the calls, and its future is the answer."""
-        return self._committer.put(_Item(tenant=tenant, key=key, digest=digest, ask=ask, id=new_uuid()))
+        return self._committer.put(
+            _Item(tenant=tenant, key=key, digest=digest, ask=ask, id=new_uuid(), trace=CARRIED.get())
+        )
 
     async def close(self) -> None:
         """Answer whoever waits, then stop."""
@@ -146,7 +151,9 @@ class Acceptor:
         drafts: dict[UUID, Draft] = {}
         for item in items:
             try:
-                drafts[item.id] = self._drafter.draft(known, policies[item.tenant], item.tenant, item.ask, now)
+                drafts[item.id] = self._drafter.draft(
+                    known, policies[item.tenant], item.tenant, item.ask, now, item.trace
+                )
             except Refused as error:
                 results[item.id] = error
         standing = [item for item in items if item.id in drafts]

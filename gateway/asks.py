@@ -238,6 +238,8 @@ class StoredAsk(Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     renderings: dict[str, Rendering] = {}
     template: Pinned | None = None
+    #: Under which span of whose trace it was accepted (W3C ``traceparent``); left out where nobody collects traces.
+    trace: str | UnsetType = UNSET
 
 
 def content_for(ask: StoredAsk, channel: str) -> ContentAsk:

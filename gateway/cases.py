@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from msgspec import UNSET, UnsetType
+
 from gateway.addresses import Unusable, canonical
 from gateway.asks import ContactAsk, DebtAsk, MessageAsk, Pinned, Rendering, SenderAsk, StoredAsk
 from gateway.audio_asks import Recordings, audio_flaws, recordings
@@ -82,7 +84,15 @@ class Drafter:
         self._sendable = frozenset(channel for channel, names in ways.items() if names)
         self._advising = advising
 
-    def draft(self, known: Known, policy: Policy, tenant: str, ask: MessageAsk, now: datetime) -> Draft:
+    def draft(
+        self,
+        known: Known,
+        policy: Policy,
+        tenant: str,
+        ask: MessageAsk,
+        now: datetime,
+        trace: str | UnsetType = UNSET,
+    ) -> Draft:
         """Read one ask. Raises Refused naming every field that is wrong."""
         flaws: list[Flaw] = []
         person: Profile | None = None
@@ -145,6 +155,7 @@ class Drafter:
                 metadata=ask.metadata,
                 renderings=renderings,
                 template=None if version is None else Pinned(name=version.name, version=version.version),
+                trace=trace,
             ),
         )
 

@@ -1,5 +1,6 @@
 """Puts the house together: the only file that makes concrete things, all of them inside one exit stack."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,6 @@ from redis.exceptions import RedisError
 from adapters.kit.discovery import specs
 from adapters.kit.mail_marks import ReceivesMail
 from adapters.kit.port import Adapter
-from gateway.accept import Acceptor
 from gateway.api.app import make_app
 from gateway.api.desk import Desk
 from gateway.auto import LEARN_SECONDS, Auto, Learner
@@ -24,7 +24,7 @@ from gateway.console.site import Rooms
 from gateway.console.tally import SECONDS as TALLY_SECONDS
 from gateway.console.tally import Tally
 from gateway.costs import Costs
-from gateway.counting import CountingCircuits, CountingReceiver
+from gateway.counting import CountingCircuits
 from gateway.courtesy import Courtesy
 from gateway.dispatch import ABANDONED, Dispatcher
 from gateway.entries import Scribe
@@ -40,7 +40,6 @@ from gateway.media_links import routes as media_routes
 from gateway.messages import Canceller, Shelf
 from gateway.metrics import Metrics
 from gateway.notes import NoteRoom
-from gateway.notify import Notifier
 from gateway.page_door import open_page
 from gateway.parcels import Packer
 from gateway.policies import Policies
@@ -62,6 +61,7 @@ from gateway.settle import LOOKUPS, Settler
 from gateway.speech.booth import Booth
 from gateway.starts import Bot, Starter
 from gateway.sweep import ABSENT_APART, Sweeper
+from gateway.telemetry.kinds import Kinds, makers_for
 from gateway.templates import Templates
 from gateway.templates_desk import TemplateDesk
 from gateway.ways import Board, Ways
@@ -122,6 +122,7 @@ class House:
     redis: "redis.asyncio.Redis" = field(repr=False)
     endpoint_secret: bytes = field(repr=False)
     mark_secret: bytes = field(repr=False)
+    kinds: Kinds
     stack: contextlib.AsyncExitStack = field(repr=False)
 
 
@@ -131,6 +132,8 @@ async def house(
 ) -> AsyncIterator[House]:
     """Make what both kinds of process need, and let go of it at the end. Raises Wrong or DatabaseAway."""
     async with contextlib.AsyncExitStack() as stack:
+        makers = makers_for(settings.traces_url)
+        stack.push_async_callback(asyncio.to_thread, makers.close)
         law = load()
         mark_secret = _derived(settings, "attempt marks")
         endpoint_secret = _derived(settings, "endpoints")
@@ -179,7 +182,7 @@ async def house(
             clock=clock,
             law=law,
             judge=judge,
-            auto=Auto(judge, costs),
+            auto=makers.auto(judge, costs),
             scribe=scribe,
             policies=Policies(database=database, clock=clock, law=law, scribe=scribe),
             templates=Templates(database=database, clock=clock, scribe=scribe),
@@ -197,6 +200,7 @@ async def house(
             redis=cache,
             endpoint_secret=endpoint_secret,
             mark_secret=mark_secret,
+            kinds=makers,
             stack=stack,
         )
 
@@ -219,7 +223,7 @@ def receiving(made: House) -> tuple[Receiver, Starter]:
         clock=made.clock,
         sendable=made.costs.channels,
     )
-    receiver = CountingReceiver(
+    receiver = made.kinds.receiver(
         metrics=made.metrics,
         database=made.database,
         clock=made.clock,
@@ -234,7 +238,7 @@ def receiving(made: House) -> tuple[Receiver, Starter]:
 def api(made: House) -> web.Application:
     """The HTTP application: the API, and the hooks of providers."""
     shelf = Shelf(made.costs)
-    acceptor = Acceptor(
+    acceptor = made.kinds.acceptor(
         database=made.database,
         clock=made.clock,
         judge=made.judge,
@@ -309,6 +313,7 @@ def api(made: House) -> web.Application:
     counter = _Counter(made.metrics)
     hooks = hook_routes(made.adapters, receiver, made.settings.public_url, counter, kinds)
     app = make_app(desk, [*hooks, *media_routes(made.media_links, made.database, made.clock)])
+    made.kinds.requests(app)
     app.cleanup_ctx.append(_mail_doors(made, receiver, counter))
     open_console(app, _console(made, desk))
     open_page(
@@ -414,7 +419,7 @@ def reports(made: House) -> Reports:
 
 def dispatcher(made: House) -> Dispatcher:
     """Whoever sends."""
-    return Dispatcher(
+    return made.kinds.dispatcher(
         database=made.database,
         clock=made.clock,
         judge=made.judge,
@@ -458,7 +463,7 @@ def worker(made: House) -> Worker:
     brought = ReplyMedia(database=made.database, clock=made.clock, adapters=made.adapters)
     watch = Watch(database=made.database, clock=made.clock)
     pulls = Puller(database=made.database, clock=made.clock, inbox=receiving(made)[0], adapters=made.adapters)
-    notifier = Notifier(
+    notifier = made.kinds.notifier(
         database=made.database,
         clock=made.clock,
         allow_networks=made.settings.allow_networks,

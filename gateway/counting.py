@@ -24,11 +24,12 @@ class CountingCircuits(Circuits):
 
     def note(self, way: str, outcome: Outcome) -> None:
         """One attempt by a way has ended so."""
-        self._metrics.attempts.labels(way, _name(outcome)).inc()
+        self._metrics.attempts.labels(way, ending_name(outcome)).inc()
         super().note(way, outcome)
 
 
-def _name(outcome: Outcome) -> str:
+def ending_name(outcome: Outcome) -> str:
+    """What an ending is called where it is counted."""
     match outcome:
         case Sent():
             return "sent"

@@ -90,15 +90,7 @@ class Notifier:
         self, delivery: Delivery, sent_at: datetime, checkpoints: Mapping[str, str]
     ) -> tuple[Delivery, int | None, str | None]:
         body = _body(delivery)
-        identity = shown("evt", delivery.event)
-        signatures = [Webhook(secret).sign(identity, sent_at, body) for secret in delivery.secrets]
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": identity,
-            "webhook-timestamp": str(int(sent_at.timestamp())),
-            "webhook-signature": " ".join(signatures),
-            "user-agent": "tregua-webhooks/1",
-        }
+        headers = self._headers(delivery, body, sent_at)
         if delivery.tenant in checkpoints:
             # Every receiver becomes a witness: what it kept shows a trace that is rewritten later.
             headers["tregua-checkpoint"] = checkpoints[delivery.tenant]
@@ -111,6 +103,17 @@ class Notifier:
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 return delivery, None, type(error).__name__
         return delivery, status, None
+
+    def _headers(self, delivery: Delivery, body: str, sent_at: datetime) -> dict[str, str]:
+        identity = shown("evt", delivery.event)
+        signatures = [Webhook(secret).sign(identity, sent_at, body) for secret in delivery.secrets]
+        return {
+            "content-type": "application/json",
+            "webhook-id": identity,
+            "webhook-timestamp": str(int(sent_at.timestamp())),
+            "webhook-signature": " ".join(signatures),
+            "user-agent": "tregua-webhooks/1",
+        }
 
     def _result(self, delivery: Delivery, status: int | None, error: str | None, real: datetime) -> Any:
         if status is not None and 200 <= status < 300:

@@ -57,6 +57,8 @@ class Settings:
     #: Where a worker shows its figures; without a port nowhere.
     worker_host: str = "127.0.0.1"
     worker_port: int | None = None
+    #: Where spans go by OTLP/HTTP; without one none is made.
+    traces_url: str | None = None
 
 
 def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
@@ -99,6 +101,7 @@ def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
         sandbox_url=_sandbox(table.get("sandbox", {})),
         page=_page(table.get("page", {})),
         **_metrics(table.get("metrics", {})),
+        traces_url=_traces(environment),
     )
 
 
@@ -226,6 +229,19 @@ def _metrics(table: object) -> dict[str, Any]:
     if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535):
         raise Wrong("[metrics] worker_port must be a number from 0 to 65535; 0 takes any")
     return {"worker_host": host, "worker_port": port}
+
+
+def _traces(environment: Mapping[str, str]) -> str | None:
+    """As OpenTelemetry names them: the address for traces, or the one for everything; what else it is told its own SDK reads."""
+    traces = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    base = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    url = traces or (f"{base.rstrip('/')}/v1/traces" if base else None)
+    if url is None or environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Wrong("OTEL_EXPORTER_OTLP_ENDPOINT must look like http://collector:4318")
+    return url
 
 
 def _page(table: object) -> PageSettings:

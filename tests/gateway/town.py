@@ -391,6 +391,7 @@ async def town(
     inbox: bool = False,
     whatsapp: bool = False,
     aggregator: bool = False,
+    traces_url: str | None = None,
 ) -> AsyncIterator[Town]:
     """A gateway on a migrated database, its API, its carrier, and no worker yet; the clock stands on a Tuesday at ten."""
     port, carrier_port = free_port(), free_port()
@@ -401,6 +402,7 @@ async def town(
     settings = with_voice(settings, carrier_port) if voice else settings
     settings = with_web(settings, carrier_port) if inbox else settings
     settings = with_whatsapp(settings, carrier_port) if whatsapp else settings
+    settings = replace(settings, traces_url=traces_url)
     async with contextlib.AsyncExitStack() as stack:
         made = await stack.enter_async_context(house(settings, pace=pace))
         await create_tenant(
