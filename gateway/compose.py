@@ -51,6 +51,7 @@ from gateway.questions import Adviser
 from gateway.quotas import Quotas
 from gateway.receive import Receiver
 from gateway.recheck import Watch
+from gateway.rejudged import Rejudger
 from gateway.registers import Registers
 from gateway.reply_media import ReplyMedia
 from gateway.reports import Maker, Reports
@@ -61,7 +62,8 @@ from gateway.settle import LOOKUPS, Settler
 from gateway.speech.booth import Booth
 from gateway.starts import Bot, Starter
 from gateway.sweep import ABSENT_APART, Sweeper
-from gateway.telemetry.kinds import Kinds, makers_for
+from gateway.telemetry.choice import makers_for
+from gateway.telemetry.kinds import Kinds
 from gateway.templates import Templates
 from gateway.templates_desk import TemplateDesk
 from gateway.ways import Board, Ways
@@ -205,6 +207,11 @@ async def house(
         )
 
 
+def rejudger(made: House) -> Rejudger:
+    """Whoever blocks what waits for a person when she refuses it."""
+    return Rejudger(auto=made.auto, policies=made.policies, scribe=made.scribe, clock=made.clock)
+
+
 def receiving(made: House) -> tuple[Receiver, Starter]:
     """Whoever keeps what providers tell, and whoever binds chats to people."""
     # Chats are started with the bot that is tried first; an update may come from any of them.
@@ -230,6 +237,7 @@ def receiving(made: House) -> tuple[Receiver, Starter]:
         scribe=made.scribe,
         starter=starter,
         courtesy=courtesy,
+        rejudger=rejudger(made),
     )
     made.stack.push_async_callback(receiver.close)
     return receiver, starter
@@ -325,6 +333,7 @@ def api(made: House) -> web.Application:
         scribe=made.scribe,
         links=made.links,
         receiver=receiver,
+        rejudger=rejudger(made),
         notes=made.notes,
         secret=made.mark_secret,
         endpoint_secret=made.endpoint_secret,

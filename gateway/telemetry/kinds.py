@@ -1,4 +1,4 @@
-"""Which of the house's makers trace what they do: none while no collector is named, and then nothing is imported for it."""
+"""What the house is made of: makers that trace what they do, or those that do not."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from gateway.auto import Auto
 from gateway.counting import CountingReceiver
 from gateway.dispatch import Dispatcher
 from gateway.notify import Notifier
-from gateway.settings import Wrong
 
 
 def _untraced(_app: web.Application) -> None:
@@ -33,16 +32,3 @@ class Kinds:
     notifier: type[Notifier] = Notifier
     requests: Callable[[web.Application], Any] = _untraced
     close: Callable[[], None] = _nothing
-
-
-def makers_for(traces_url: str | None) -> Kinds:
-    """Those that trace to a collector's address for OTLP/HTTP, or none that does. Raises Wrong without the packages for it."""
-    if traces_url is None:
-        return Kinds()
-    try:
-        from gateway.telemetry.spans import traced
-    except ImportError:
-        raise Wrong(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and the packages of the extra otel are not installed"
-        ) from None
-    return traced(traces_url)
