@@ -16,6 +16,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from sandbox.settings import AggregatorAccount
+from sandbox.wire import Call, bounded
 
 REQUEST_BYTES_MAX: Final = 64 * 1024
 TEXT_CHARACTERS_MAX: Final = 1_600
@@ -53,15 +54,6 @@ class Asked:
     callback: str | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One call of the gateway's hooks."""
-
-    url: str = field(repr=False)
-    body: bytes = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-
-
 class Dialect(Protocol):
     """How one aggregator speaks. ``forged``: as somebody would who does not know the key."""
 
@@ -85,11 +77,11 @@ class Dialect(Protocol):
         """The answer to a look-up."""
         ...
 
-    def receipt(self, message: Mapping[str, Any], word: str, callback: str | None, *, forged: bool) -> Told | None:
+    def receipt(self, message: Mapping[str, Any], word: str, callback: str | None, *, forged: bool) -> Call | None:
         """A status as it is told; None when nobody asked to be told."""
         ...
 
-    def reply(self, identifier: str, sender: str, recipient: str, text: str) -> Told:
+    def reply(self, identifier: str, sender: str, recipient: str, text: str) -> Call:
         """What a person wrote, as it is told."""
         ...
 
@@ -168,7 +160,7 @@ class Faro:
         shown = [{"id": m["id"], "reference": m["reference"], "state": states[m["status"]]} for m in messages]
         return web.json_response({"messages": shown})
 
-    def receipt(self, message: Mapping[str, Any], word: str, callback: str | None, *, forged: bool) -> Told | None:
+    def receipt(self, message: Mapping[str, Any], word: str, callback: str | None, *, forged: bool) -> Call | None:
         """Several receipts may come in one call; this simulator brings one in each."""
         if callback is None:
             return None
@@ -177,16 +169,16 @@ class Faro:
             told["error"] = 27
         return self._signed(callback, {"event": "receipts", "items": [told]}, forged=forged)
 
-    def reply(self, identifier: str, sender: str, recipient: str, text: str) -> Told:
+    def reply(self, identifier: str, sender: str, recipient: str, text: str) -> Call:
         """The text is escaped down to ASCII, as many servers do."""
         told = {"id": identifier, "from": sender.removeprefix("+"), "to": recipient, "text": text}
         return self._signed(self._account.hook_url, {"event": "message", "items": [told]}, forged=False)
 
-    def _signed(self, url: str, told: object, *, forged: bool) -> Told:
+    def _signed(self, url: str, told: object, *, forged: bool) -> Call:
         body = json.dumps(told).encode()
         key = uuid4().hex if forged else self._account.hook_key
         mac = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
-        return Told(
+        return Call(
             url=url, body=body, headers={"Content-Type": "application/json", "X-Faro-Signature": f"sha256={mac}"}
         )
 
@@ -250,21 +242,21 @@ class Vereda:
         """There is no look-up."""
         return web.Response(status=404)
 
-    def receipt(self, message: Mapping[str, Any], word: str, callback: str | None, *, forged: bool) -> Told | None:
+    def receipt(self, message: Mapping[str, Any], word: str, callback: str | None, *, forged: bool) -> Call | None:
         """A form."""
         told = {"tipo": "estado", "id": message["id"], "ref": message["reference"], "estado": self.STATES[word]}
         told["error"] = "27" if word == "undelivered" else "0"
         return self._form(told, forged=forged)
 
-    def reply(self, identifier: str, sender: str, recipient: str, text: str) -> Told:
+    def reply(self, identifier: str, sender: str, recipient: str, text: str) -> Call:
         """A form at the same address."""
         number = sender.removeprefix(self._account.country_prefix)
         told = {"tipo": "mensaje", "id": identifier, "origen": number, "destino": recipient, "texto": text}
         return self._form(told, forged=False)
 
-    def _form(self, told: Mapping[str, str], *, forged: bool) -> Told:
+    def _form(self, told: Mapping[str, str], *, forged: bool) -> Call:
         key = uuid4().hex if forged else self._account.hook_key
-        return Told(
+        return Call(
             url=f"{self._account.hook_url}?llave={quote(key, safe='')}",
             body=urlencode(told).encode("ascii"),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
@@ -272,11 +264,9 @@ class Vereda:
 
 
 async def _body(request: web.Request) -> bytes:
-    body = b""
-    async for part in request.content.iter_any():
-        body += part
-        if len(body) > REQUEST_BYTES_MAX:
-            raise RefusedError(No.MALFORMED)
+    body = await bounded(request.content, REQUEST_BYTES_MAX)
+    if body is None:
+        raise RefusedError(No.MALFORMED)
     return body
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from sandbox import problem
 from sandbox.aggregator import AggregatorCarrier
+from sandbox.carrier import Surroundings
 from sandbox.clock import CarriersClock
 from sandbox.door import Door
 from sandbox.faults import COUNT_MAX, REFUSED_SECONDS_EACH, SECONDS_MAX, Fault, Faults
@@ -140,40 +141,40 @@ class _Sandbox:
         settings = self._settings
         self._truth = Truth(settings.directory)
         self._hooks = Hooks(settings.retry_seconds)
-        twilio = TwilioCarrier(settings, self._truth, self._faults, self._hooks, self._clock.now)
+        around = Surroundings(
+            settings=settings, truth=self._truth, faults=self._faults, hooks=self._hooks, law_now=self._clock.now
+        )
+        twilio = TwilioCarrier(around, settings.twilio)
         self._carriers = {twilio.channel: twilio}
-        self._aggregators = [
-            AggregatorCarrier(account, settings, self._truth, self._faults, self._hooks, self._clock.now)
-            for account in settings.aggregators
-        ]
+        self._aggregators = [AggregatorCarrier(around, account) for account in settings.aggregators]
         carriers = web.Application(client_max_size=problem.BODY_BYTES_MAX)
         carriers.add_routes(twilio.routes())
         for aggregator in self._aggregators:
             carriers.add_routes(aggregator.routes())
         if settings.telegram is not None:
-            bot = TelegramCarrier(settings.telegram, settings, self._truth, self._faults, self._hooks, self._clock.now)
+            bot = TelegramCarrier(around, settings.telegram)
             self._carriers[bot.channel] = self.telegram_page.carrier = bot
             carriers.add_routes(bot.routes())
         voice: VoiceCarrier | None = None
         if settings.voice is not None:
-            voice = VoiceCarrier(settings.voice, settings, self._truth, self._faults, self._hooks, self._clock.now)
+            voice = VoiceCarrier(around, settings.voice)
             self._carriers[voice.channel] = self.calls_page.carrier = voice
             carriers.add_routes(voice.routes())
-        whatsapp = self._whatsapp(settings)
+        whatsapp = self._whatsapp(around)
         for number in whatsapp:
             self._carriers.setdefault(number.channel, number)
             self._numbers[number.provider] = number
             carriers.add_routes(number.routes())
         browsers: WebPerson | None = None
         if settings.web is not None:
-            browsers = WebPerson(settings.web, self._truth, self._faults, self._hooks, self._clock.now)
+            browsers = WebPerson(around, settings.web)
             self._carriers[browsers.channel] = browsers
             carriers.add_routes(browsers.routes())
         self._door = Door(carriers, settings.host, settings.carrier_port)
         await self._door.open()
         app[DOOR] = self._door
         if settings.mail is not None:
-            self._mail = MailCarrier(settings.mail, settings, self._truth, self._faults, self._hooks, self._clock.now)
+            self._mail = MailCarrier(around, settings.mail)
             self._carriers[self._mail.channel] = self._mail
             await self._mail.open()
             app[MAIL_PORT] = self._mail.port
@@ -193,16 +194,16 @@ class _Sandbox:
             await browsers.close()
         self._truth.close()
 
-    def _whatsapp(self, settings: Settings) -> list[MetaCarrier | TwilioWhatsAppCarrier]:
+    def _whatsapp(self, around: Surroundings) -> list[MetaCarrier | TwilioWhatsAppCarrier]:
         """The numbers on WhatsApp, the one that who was never written to writes to first."""
-        known = (self._truth, self._faults, self._hooks, self._clock.now)
+        settings = around.settings
         numbers: list[MetaCarrier | TwilioWhatsAppCarrier] = []
         if settings.whatsapp is not None:
-            meta = MetaCarrier(settings.whatsapp, settings, *known)
+            meta = MetaCarrier(around, settings.whatsapp)
             self.whatsapp_page.carrier = meta
             numbers.append(meta)
         if settings.whatsapp_twilio is not None:
-            numbers.append(TwilioWhatsAppCarrier(settings, *known, settings.whatsapp_twilio))
+            numbers.append(TwilioWhatsAppCarrier(around, settings.whatsapp_twilio))
         return numbers
 
     async def messages(self, request: web.Request) -> web.Response:

@@ -7,6 +7,8 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
+from sandbox.wire import Call, bounded
+
 #: Twilio gives a hook up after 15 s.
 HOOK_SECONDS_MAX: Final = 15.0
 #: At most so many hooks are on their way at once.
@@ -25,14 +27,14 @@ class Hooks:
         self._room = asyncio.Semaphore(HOOKS_MAX)
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int | None:
+    async def post(self, call: Call) -> int | None:
         """One call: its status, or None when nobody answered."""
-        status, _ = await self.ask(url, body, headers)
+        status, _ = await self.ask(call)
         return status
 
-    async def ask(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int | None, bytes]:
+    async def ask(self, call: Call) -> tuple[int | None, bytes]:
         """One call: its status, or None when nobody answered, and what was answered."""
-        status, _, answered = await self._exchange("POST", url, body, headers)
+        status, _, answered = await self._exchange("POST", call.url, call.body, call.headers)
         return status, answered
 
     async def get(self, url: str) -> tuple[int | None, str, bytes]:
@@ -53,15 +55,17 @@ class Hooks:
                 async with self._session.request(
                     method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
                 ) as response:
-                    return response.status, response.content_type, await _body(response)
+                    # What is longer than anything that is meant for us is not looked at.
+                    answered = await bounded(response.content, ANSWER_BYTES_MAX) or b""
+                    return response.status, response.content_type, answered
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
                 return None, "", b""
 
-    async def post_until_taken(self, url: str, body: bytes, headers: Mapping[str, str]) -> int | None:
+    async def post_until_taken(self, call: Call) -> int | None:
         """Call, and when the answer is not 2xx go on calling in the background; the answer to the first call."""
-        status = await self.post(url, body, headers)
+        status = await self.post(call)
         if not taken(status):
-            self.start(self._again(url, body, headers))
+            self.start(self._again(call))
         return status
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -78,21 +82,11 @@ class Hooks:
         if self._session is not None:
             await self._session.close()
 
-    async def _again(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+    async def _again(self, call: Call) -> None:
         for seconds in self._retry_seconds:
             await asyncio.sleep(seconds)
-            if taken(await self.post(url, body, headers)):
+            if taken(await self.post(call)):
                 return
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """What was answered, as far as it is not longer than anything that is meant for us."""
-    body = b""
-    async for part in response.content.iter_any():
-        body += part
-        if len(body) > ANSWER_BYTES_MAX:
-            return b""
-    return body
 
 
 def taken(status: int | None) -> bool:

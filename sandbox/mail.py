@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any, Final
@@ -14,19 +14,18 @@ import aiosmtplib
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from sandbox import mail_words
-from sandbox.faults import Fault, Faults
-from sandbox.hooks import Hooks
+from sandbox.carrier import Simulated, Surroundings
+from sandbox.faults import Fault
+from sandbox.hooks import taken
 from sandbox.mail_words import Original
-from sandbox.settings import MailAccount, Settings
-from sandbox.truth import Line, Truth
+from sandbox.settings import MailAccount
+from sandbox.truth import Line
 
 CHANNEL: Final = "email"
 HOST_NAME: Final = "mx.sandbox.test"
 MAIL_BYTES_MAX: Final = 8 * 1024 * 1024
 #: A mail to the gateway is given up after this; it has 15 s for a hook, too.
 SUBMIT_SECONDS_MAX: Final = 15.0
-#: Reports that a restart interrupted are told again only for mails younger than this.
-RESUMED_HOURS: Final = 1
 #: How often a mail that is left unanswered looks whether anybody still waits.
 HOLD_STEP_SECONDS: Final = 0.05
 
@@ -40,36 +39,18 @@ _AT_RECIPIENT: Final[Mapping[Fault, str]] = {
 _STATUSES: Final = {"delivered": "delivered", "failed": "undelivered", "read": "read", "complaint": "complaint"}
 
 
-class MailCarrier:
+class MailCarrier(Simulated[MailAccount]):
     """One mail host that knows every mailbox in the world."""
 
-    channel: Final = CHANNEL
+    channel = CHANNEL
     kind: Final = "smtp"
 
-    def __init__(
-        self,
-        account: MailAccount,
-        settings: Settings,
-        truth: Truth,
-        faults: Faults,
-        hooks: Hooks,
-        law_now: Callable[[], Awaitable[datetime]],
-    ) -> None:
-        self._account = account
-        self._settings = settings
-        self._truth = truth
-        self._faults = faults
-        self._hooks = hooks
-        self._law_now = law_now
+    def __init__(self, around: Surroundings, account: MailAccount) -> None:
+        super().__init__(around, account)
         self._port = account.port
         self._server: asyncio.Server | None = None
         self._opening: asyncio.Task[None] | None = None
         self._sessions: set[_Host] = set()
-
-    @property
-    def provider(self) -> str:
-        """The operator's name for this host."""
-        return self._account.provider
 
     @property
     def port(self) -> int:
@@ -85,18 +66,8 @@ class MailCarrier:
         # The package tells its log every address and every line.
         logging.getLogger("mail.log").setLevel(logging.CRITICAL + 1)
         await self._listen()
-        young = datetime.now(UTC) - timedelta(hours=RESUMED_HOURS)
-        for line in list(self._truth.arrived(channel=CHANNEL)):
-            plan = line["plan"]
-            if plan is None or line["provider"] != self.provider or datetime.fromisoformat(line["real"]) < young:
-                continue
-            told = {
-                later["word"]
-                for later in self._truth.about(line["id"])
-                if later["type"] == "hook" and not later["forged"] and _taken(later["answered"])
-            }
-            if left := [word for word in plan["receipts"] if word not in told]:
-                self._hooks.start(self._live(line, {**plan, "receipts": left}))
+        for line, plan in self._untold():
+            self._hooks.start(self._live(line, plan))
 
     async def shut(self, seconds: float) -> None:
         """Refuse connections for so long, and end those that are open."""
@@ -127,22 +98,10 @@ class MailCarrier:
                 original = _original(line)
         to = self._account.sender if original is None else original.reply_to
         identifier = f"{uuid4().hex}@{HOST_NAME}"
-        real = datetime.now(UTC)
-        self._truth.append(
-            {
-                "type": "reply",
-                "id": identifier,
-                "channel": CHANNEL,
-                "provider": self.provider,
-                "from": sender,
-                "to": to,
-                "text": text,
-                "at": (await self._law_now()).isoformat(),
-                "real": real.isoformat(),
-            }
-        )
-        code = await self._until_taken(sender, to, mail_words.answer(original, to, sender, text, identifier, real))
-        return {"id": identifier, "hook": {"status": code, "taken": _taken(code)}}
+        await self._heard(identifier, sender, to, text)
+        answer = mail_words.answer(original, to, sender, text, identifier, datetime.now(UTC))
+        code = await self._until_taken(sender, to, answer)
+        return {"id": identifier, "hook": {"status": code, "taken": taken(code)}}
 
     # What the gateway says to the host; the names of these methods are aiosmtpd's
 
@@ -172,7 +131,7 @@ class MailCarrier:
         if said is None and _digits(address) == "0003":
             said = f"550 5.1.1 <{address}>: Recipient address rejected: User unknown"
         if said is not None:
-            self._refused(address, said)
+            self._refused(address, int(said.partition(" ")[0]))
             return said
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
@@ -182,7 +141,7 @@ class MailCarrier:
         """The final dot: from here on the mail is ours to deliver."""
         ending, to = server.ending, envelope.rcpt_tos[0]
         if ending is Fault.SERVER_ERROR:
-            self._refused(to, "451")
+            self._refused(to, 451)
             return "451 4.3.0 Temporary system problem"
         mail = message_from_bytes(envelope.original_content or b"", policy=policy.default)
         swallowed = _digits(to) == "0004"
@@ -217,29 +176,17 @@ class MailCarrier:
         body = mail.get_body(("plain", "html"))
         text = "" if body is None else str(body.get_content()).replace("\r\n", "\n").rstrip("\n")
         content = (envelope.original_content or b"").decode("utf-8", "replace")
-        line: Line = {
-            "type": "arrived",
-            "id": str(mail["Message-ID"] or uuid4().hex).strip("<>"),
-            "channel": CHANNEL,
-            "provider": self.provider,
-            "to": to,
-            "from": str(mail["From"] or envelope.mail_from),
-            "text": text,
-            "audio_url": None,
-            "at": (await self._law_now()).isoformat(),
-            "real": datetime.now(UTC).isoformat(),
-            "resource": {
-                "message_id": str(mail["Message-ID"] or ""),
-                "return_path": envelope.mail_from or "",
-                "reply_to": str(mail["Reply-To"] or mail["From"] or ""),
-                "recipient": to,
-                "subject": str(mail["Subject"] or ""),
-                "head": content.partition("\r\n\r\n")[0],
-            },
-            "plan": plan,
+        resource = {
+            "message_id": str(mail["Message-ID"] or ""),
+            "return_path": envelope.mail_from or "",
+            "reply_to": str(mail["Reply-To"] or mail["From"] or ""),
+            "recipient": to,
+            "subject": str(mail["Subject"] or ""),
+            "head": content.partition("\r\n\r\n")[0],
         }
-        self._truth.append(line)
-        return line
+        identifier = str(mail["Message-ID"] or uuid4().hex).strip("<>")
+        sender = str(mail["From"] or envelope.mail_from)
+        return await self._took(identifier, to, sender, text, resource=resource, plan=plan)
 
     async def _never_answer(self, server: "_Host") -> None:
         for _ in range(int(self._settings.hold_seconds / HOLD_STEP_SECONDS)):
@@ -265,8 +212,7 @@ class MailCarrier:
         for index, word in enumerate(reversed(words) if Fault.REORDER_RECEIPTS in faults else words):
             if index:
                 await asyncio.sleep(settings.receipt_seconds)
-            status = {"type": "status", "id": line["id"], "status": _STATUSES[word]}
-            self._truth.append(status | {"real": datetime.now(UTC).isoformat()})
+            self._became(line["id"], _STATUSES[word])
             await self._tell(line, word, faults)
 
     async def _tell(self, line: Line, word: str, faults: frozenset[Fault], *, forged: bool = False) -> None:
@@ -289,8 +235,7 @@ class MailCarrier:
             to = re.sub(r"\.[a-z2-7]{24}@", "." + "a" * 24 + "@", to)
         for _ in range(2 if Fault.DUPLICATE_RECEIPT in faults and not forged else 1):
             code = await (self._submitted if forged else self._until_taken)(sender, to, content)
-            told = {"type": "hook", "id": line["id"], "word": word, "answered": code, "forged": forged}
-            self._truth.append(told | {"real": datetime.now(UTC).isoformat()})
+            self._hooked(line["id"], word, code, forged=forged)
 
     async def _until_taken(self, sender: str, to: str, content: bytes) -> int | None:
         """Submit, and while it is put off go on in the background; the code of the first answer."""
@@ -327,11 +272,6 @@ class MailCarrier:
             return error.code
         except (aiosmtplib.SMTPException, OSError, TimeoutError):
             return None
-
-    def _refused(self, to: str, said: str) -> None:
-        code = int(said.partition(" ")[0])
-        refused = {"type": "refused", "channel": CHANNEL, "provider": self.provider, "to": to, "code": code}
-        self._truth.append(refused | {"real": datetime.now(UTC).isoformat()})
 
     async def _listen(self) -> None:
         if self._server is None:
@@ -393,7 +333,3 @@ def _original(line: Line) -> Original:
 def _digits(address: str) -> str:
     """The last four characters before the ``@``: the magic of contract, section 7."""
     return address.rpartition("@")[0][-4:]
-
-
-def _taken(code: int | None) -> bool:
-    return code is not None and code // 100 == 2

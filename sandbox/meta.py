@@ -5,8 +5,8 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -15,13 +15,14 @@ import aiohttp
 from aiohttp import web
 
 from sandbox import meta_words as words
-from sandbox.faults import Fault, Faults
-from sandbox.hooks import Hooks, taken
+from sandbox.carrier import Surroundings, Telling
+from sandbox.faults import Fault
+from sandbox.hooks import taken
 from sandbox.meta_words import Asked, MetaError
-from sandbox.settings import MetaAccount, Settings
-from sandbox.truth import Line, Truth
-from sandbox.unanswered import hung_up, never_answer, real
+from sandbox.settings import MetaAccount
+from sandbox.truth import Line
 from sandbox.whatsapp import CHANNEL, pressed, window_open
+from sandbox.wire import Call, bounded
 
 REQUEST_BYTES_MAX: Final = 256 * 1024
 #: …/business-phone-numbers/media: an audio file.
@@ -32,40 +33,19 @@ PAIR_BURST: Final = 45
 #: What a person can do in a chat beside writing: ``POST /sandbox/whatsapp``.
 DEEDS: Final = ("react", "sticker", "voice", "edit", "stop")
 
-#: Receipts that a restart interrupted are told again only for messages younger than this.
-RESUMED_HOURS: Final = 1
 
-
-class MetaCarrier:
+class MetaCarrier(Telling[MetaAccount]):
     """One number, and everybody who writes with it."""
 
-    channel: Final = CHANNEL
+    channel = CHANNEL
     kind: Final = "whatsapp_meta"
 
-    def __init__(
-        self,
-        account: MetaAccount,
-        settings: Settings,
-        truth: Truth,
-        faults: Faults,
-        hooks: Hooks,
-        law_now: Callable[[], Awaitable[datetime]],
-    ) -> None:
-        self._account = account
-        self._settings = settings
-        self._truth = truth
-        self._faults = faults
-        self._hooks = hooks
-        self._law_now = law_now
-        self._media = settings.directory / "whatsapp"
+    def __init__(self, around: Surroundings, account: MetaAccount) -> None:
+        super().__init__(around, account)
+        self._media = around.settings.directory / "whatsapp"
         self._media.mkdir(parents=True, exist_ok=True)
         # By person: until when her pair with this number is used up, in seconds of the loop's clock.
         self._pairs: dict[str, float] = {}
-
-    @property
-    def provider(self) -> str:
-        """The operator's name for this number."""
-        return self._account.provider
 
     def is_address(self, text: str) -> bool:
         """Whether a person can write from there."""
@@ -78,18 +58,6 @@ class MetaCarrier:
             web.post(f"{base}/messages", self._answering(self._create)),
             web.post(f"{base}/media", self._answering(self._upload)),
         ]
-
-    def resume(self) -> None:
-        """Tell what a restart kept from being told."""
-        young = datetime.now(UTC) - timedelta(hours=RESUMED_HOURS)
-        for line in list(self._truth.arrived(channel=CHANNEL)):
-            plan = line["plan"]
-            if plan is None or line["provider"] != self.provider or datetime.fromisoformat(line["real"]) < young:
-                continue
-            hooks = [later for later in self._truth.about(line["id"]) if later["type"] == "hook"]
-            told = {hook["word"] for hook in hooks if not hook["forged"] and taken(hook["answered"])}
-            if left := [word for word in plan["receipts"] if word not in told]:
-                self._hooks.start(self._live(line["id"], {**plan, "receipts": left}))
 
     def file(self, name: str) -> Path | None:
         """A voice note by its name, for the telephone."""
@@ -136,30 +104,17 @@ class MetaCarrier:
         }
         told = self._call(user_preferences=[preference])
         told["entry"][0]["changes"][0]["field"] = "user_preferences"
-        body, headers = self._signed(told)
-        status = await self._hooks.post_until_taken(self._account.hook_url, body, headers)
+        status = await self._hooks.post_until_taken(self._signed(told))
         return {"id": None, "hook": {"status": status, "taken": taken(status)}}
 
     async def _said(self, sender: str, shown: str, /, **message: Any) -> dict[str, Any]:
         """What she sent is remembered as it is ``shown``, and told."""
         identifier = words.wamid()
-        self._truth.append(
-            {
-                "type": "reply",
-                "id": identifier,
-                "channel": CHANNEL,
-                "provider": self.provider,
-                "from": sender,
-                "to": self._account.number,
-                "text": shown,
-                "at": (await self._law_now()).isoformat(),
-                "real": real(),
-            }
-        )
+        await self._heard(identifier, sender, self._account.number, shown)
         said = {"from": sender[1:], "id": identifier, "timestamp": _seconds(), **message}
         contact = {"profile": {"name": "Ana"}, "wa_id": sender[1:]}
-        body, headers = self._signed(self._call(contacts=[contact], messages=[said]))
-        status = await self._hooks.post_until_taken(self._account.hook_url, body, headers)
+        call = self._signed(self._call(contacts=[contact], messages=[said]))
+        status = await self._hooks.post_until_taken(call)
         return {"id": identifier, "hook": {"status": status, "taken": taken(status)}}
 
     # What the gateway asks of Meta
@@ -218,12 +173,11 @@ class MetaCarrier:
             _strike(ending)
             self._check(asked)
         except MetaError as error:
-            refused = {"type": "refused", "channel": CHANNEL, "provider": self.provider, "to": to, "real": real()}
-            self._truth.append(refused | {"code": error.code})
+            self._refused(to, error.code)
             raise
         if to.endswith("0004"):
             await self._arrived(asked, None, None)
-            return await never_answer(request, self._settings.hold_seconds)
+            return await self._unanswered(request)
         identifier = words.wamid()
         struck = self._faults.take_receipts(self.provider)
         receipts, code = await self._fate(asked)
@@ -236,22 +190,8 @@ class MetaCarrier:
             "faults": sorted(struck),
         }
         await self._arrived(asked, identifier, plan)
-        early = Fault.EARLY_RECEIPT in struck
-        lost = ending in (Fault.TIMEOUT, Fault.HANG_UP)
-        if early:
-            await self._live(identifier, plan)
-        elif not lost:
-            self._hooks.start(self._live(identifier, plan))
-        if not lost:
-            return web.json_response(words.taken(to, identifier, asked.kind))
-        if ending is Fault.TIMEOUT:
-            response = await never_answer(request, self._settings.hold_seconds)
-        else:
-            response = hung_up(request)
-        if not early:
-            # Late enough for the caller to have settled that it does not know.
-            self._hooks.start(self._live(identifier, plan, self._settings.late_seconds))
-        return response
+        answer = web.json_response(words.taken(to, identifier, asked.kind))
+        return await self._answered(request, answer, identifier, plan, ending)
 
     def _check(self, asked: Asked) -> None:
         if asked.to == self._account.number:
@@ -279,67 +219,34 @@ class MetaCarrier:
         return ["sent", "delivered", *(["read", *played] if asked.to.endswith("0001") else [])], None
 
     async def _arrived(self, asked: Asked, identifier: str | None, plan: Line | None) -> None:
-        self._truth.append(
-            {
-                "type": "arrived",
-                "id": identifier,
-                "channel": CHANNEL,
-                "provider": self.provider,
-                "to": asked.to,
-                "from": self._account.number,
-                "text": asked.text,
-                "audio_url": None if asked.media is None else f"{self._account.files_url}/{asked.media}",
-                "buttons": list(asked.buttons),
-                "form": asked.kind,
-                "at": (await self._law_now()).isoformat(),
-                "real": real(),
-                "plan": plan,
-            }
+        await self._took(
+            identifier,
+            asked.to,
+            self._account.number,
+            asked.text,
+            audio_url=None if asked.media is None else f"{self._account.files_url}/{asked.media}",
+            buttons=list(asked.buttons),
+            form=asked.kind,
+            plan=plan,
         )
 
     # What Meta tells the gateway
 
-    async def _live(self, identifier: str, plan: Mapping[str, Any], after: float = 0.0) -> None:
-        """The life of a message after it was accepted, with the faults that strike it."""
-        struck = frozenset(plan["faults"])
-        settings = self._settings
-        await asyncio.sleep(after + settings.queue_seconds)
-        told: Sequence[str] = plan["receipts"]
-        if Fault.FORGED_RECEIPT in struck:
-            # Says more than will ever be true, so that it shows wherever it is believed.
-            await self._tell(identifier, "read", plan, forged=True)
-        together = struck & {Fault.REORDER_RECEIPTS, Fault.LATE_RECEIPT}
-        for index, word in enumerate(told):
-            if index:
-                await asyncio.sleep(settings.receipt_seconds)
-            self._truth.append({"type": "status", "id": identifier, "status": word, "real": real()})
-            if not together:
-                await self._tell(identifier, word, plan)
-        if together:
-            if Fault.LATE_RECEIPT in struck:
-                await asyncio.sleep(settings.late_seconds)
-            for word in reversed(told) if Fault.REORDER_RECEIPTS in struck else told:
-                await self._tell(identifier, word, plan)
+    async def _turn(self, identifier: str, word: str, plan: Mapping[str, Any]) -> None:
+        self._became(identifier, word)
 
     async def _tell(self, identifier: str, word: str, plan: Mapping[str, Any], *, forged: bool = False) -> None:
-        struck = frozenset(plan["faults"])
-        if Fault.DROP_RECEIPT in struck and not forged:
+        if Fault.DROP_RECEIPT in plan["faults"] and not forged:
             return
         code = plan["code"] if word == "failed" else None
         status = words.status(identifier, word, plan["to"], int(_seconds()), plan["opaque"], plan["kind"], code)
-        secret = uuid4().hex if forged else self._account.app_secret
-        body, headers = self._signed(self._call(statuses=[status]), secret)
-        twice = Fault.DUPLICATE_RECEIPT in struck and not forged
-        for _ in range(2 if twice else 1):
-            post = self._hooks.post if forged else self._hooks.post_until_taken
-            answered = await post(self._account.hook_url, body, headers)
-            hook = {"type": "hook", "id": identifier, "word": word, "answered": answered, "forged": forged}
-            self._truth.append({**hook, "real": real()})
+        secret = uuid4().hex if forged else None
+        await self._post(identifier, word, plan, self._signed(self._call(statuses=[status]), secret), forged=forged)
 
     def _call(self, **value: Any) -> dict[str, Any]:
         return words.call("419561257915477", self._account.number, self._account.phone_number_id, **value)
 
-    def _signed(self, told: Mapping[str, Any], secret: str | None = None) -> tuple[bytes, dict[str, str]]:
+    def _signed(self, told: Mapping[str, Any], secret: str | None = None) -> Call:
         body = json.dumps(told).encode()
         key = self._account.app_secret if secret is None else secret
         signature = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
@@ -348,7 +255,7 @@ class MetaCarrier:
             "User-Agent": "facebookexternalua",
             "X-Hub-Signature-256": f"sha256={signature}",
         }
-        return body, headers
+        return Call(url=self._account.hook_url, body=body, headers=headers)
 
 
 def _strike(ending: Fault | None) -> None:
@@ -362,11 +269,9 @@ def _strike(ending: Fault | None) -> None:
 
 
 async def _body(request: web.Request) -> bytes:
-    body = b""
-    async for part in request.content.iter_any():
-        body += part
-        if len(body) > REQUEST_BYTES_MAX:
-            raise MetaError(413, 100, "Request entity too large")
+    body = await bounded(request.content, REQUEST_BYTES_MAX)
+    if body is None:
+        raise MetaError(413, 100, "Request entity too large")
     return body
 
 

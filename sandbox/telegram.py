@@ -13,12 +13,14 @@ from uuid import uuid4
 from aiohttp import web
 
 from sandbox import telegram_words as words
-from sandbox.faults import Fault, Faults
-from sandbox.hooks import Hooks, taken
-from sandbox.settings import Settings, TelegramAccount
+from sandbox.carrier import Simulated, Surroundings
+from sandbox.faults import Fault
+from sandbox.hooks import taken
+from sandbox.settings import TelegramAccount
 from sandbox.telegram_words import Asked, TelegramError, done
-from sandbox.truth import Line, Truth
+from sandbox.truth import Line
 from sandbox.unanswered import hung_up, never_answer, real
+from sandbox.wire import Call
 
 CHANNEL: Final = "telegram"
 UPDATES_MAX: Final = 100
@@ -30,29 +32,16 @@ DEEDS: Final = ("edit", "sticker", "photo", "voice", "press", "block", "unblock"
 Method = Callable[[web.Request, Asked], Awaitable[web.Response]]
 
 
-class TelegramCarrier:
+class TelegramCarrier(Simulated[TelegramAccount]):
     """One bot, and everybody who has a chat with it."""
 
-    channel: Final = CHANNEL
+    channel = CHANNEL
     kind: Final = "telegram"
 
-    def __init__(
-        self,
-        account: TelegramAccount,
-        settings: Settings,
-        truth: Truth,
-        faults: Faults,
-        hooks: Hooks,
-        law_now: Callable[[], Awaitable[datetime]],
-    ) -> None:
-        self._account = account
-        self._settings = settings
-        self._truth = truth
-        self._faults = faults
-        self._hooks = hooks
-        self._law_now = law_now
+    def __init__(self, around: Surroundings, account: TelegramAccount) -> None:
+        super().__init__(around, account)
         self._bot = words.bot(account.token, account.bot)
-        self._files = settings.directory / "telegram"
+        self._files = around.settings.directory / "telegram"
         self._files.mkdir(parents=True, exist_ok=True)
         self._hook_url, self._secret, self._allowed = account.hook_url, account.secret, list[str]()
         self._last_error: tuple[int, str] | None = None
@@ -62,14 +51,9 @@ class TelegramCarrier:
         # A message's number is of its chat, an update's of the bot; both go on where they were before a restart.
         self._numbers: dict[str, int] = {}
         self._update = 100_000_000
-        for line in truth:
+        for line in self._truth:
             if line.get("provider") == account.provider:
                 self._remember(line)
-
-    @property
-    def provider(self) -> str:
-        """The operator's name for this bot."""
-        return self._account.provider
 
     def is_address(self, text: str) -> bool:
         """Whether a person can write from there."""
@@ -187,29 +171,16 @@ class TelegramCarrier:
             _strike(ending)
             chat = words.check(asked, self._blocked)
         except TelegramError as error:
-            refused = {"type": "refused", "channel": CHANNEL, "provider": self.provider, "to": to}
-            self._truth.append(refused | {"code": error.status, "real": real()})
+            self._refused(to, error.status)
             raise
         number = self._next(chat)
         resource = words.message(number, chat, self._bot, datetime.now(UTC), **content)
         swallowed = chat.endswith("0004")
-        line: Line = {
-            "type": "arrived",
-            "id": None if swallowed else f"{self.provider}:{chat}:{number}",
-            "channel": CHANNEL,
-            "provider": self.provider,
-            "to": chat,
-            "from": f"@{self._account.bot}",
-            "text": text,
-            "audio_url": audio_url,
-            "at": (await self._law_now()).isoformat(),
-            "real": real(),
-            "resource": None if swallowed else resource,
-            "number": number,
-        }
-        self._truth.append(line)
+        identity = f"{self.provider}:{chat}:{number}"
+        more = {"audio_url": audio_url, "resource": None if swallowed else resource, "number": number}
+        await self._took(None if swallowed else identity, chat, f"@{self._account.bot}", text, **more)
         if not swallowed:
-            self._truth.append({"type": "status", "id": line["id"], "status": "sent", "real": real()})
+            self._became(identity, "sent")
         if swallowed or ending is Fault.TIMEOUT:
             return await never_answer(request, self._settings.hold_seconds)
         return hung_up(request) if ending is Fault.HANG_UP else done(resource)
@@ -298,21 +269,8 @@ class TelegramCarrier:
     ) -> dict[str, Any]:
         update = {"update_id": self._next_update(), kind: told}
         identity = f"{self.provider}:update:{update['update_id']}"
-        line: Line = {
-            "type": "reply",
-            "id": identity,
-            "channel": CHANNEL,
-            "provider": self.provider,
-            "from": sender,
-            "to": f"@{self._account.bot}",
-            "text": text,
-            "at": (await self._law_now()).isoformat(),
-            "real": real(),
-            "update": update["update_id"],
-            "number": number,
-            "blocked": sender in self._blocked,
-        }
-        self._truth.append(line)
+        more = {"update": update["update_id"], "number": number, "blocked": sender in self._blocked}
+        await self._heard(identity, sender, f"@{self._account.bot}", text, **more)
         if self._allowed and kind not in self._allowed:
             return {"id": identity, "hook": {"status": None, "taken": False}}
         if not self._hook_url:
@@ -336,7 +294,7 @@ class TelegramCarrier:
             headers["X-Telegram-Bot-Api-Secret-Token"] = shown
         body = json.dumps(update, ensure_ascii=False).encode()
         post = self._hooks.post if secret is not None else self._hooks.post_until_taken
-        status = await post(self._hook_url, body, headers)
+        status = await post(Call(url=self._hook_url, body=body, headers=headers))
         if secret is None and not taken(status):
             words_of_it = "Connection refused" if status is None else f"Wrong response from the webhook: {status}"
             self._last_error = (int(datetime.now(UTC).timestamp()), words_of_it)

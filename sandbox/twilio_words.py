@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -184,15 +184,6 @@ _DATE_FILTERS: Final[Mapping[str, Callable[[datetime, str], bool]]] = {
     "DateSent<": _on_or_before,
     "DateSent>": _on_or_after,
 }
-
-
-def page_uri(request: web.Request, page_size: int, page: int, token: str | None) -> str:
-    """Where another page of the same list is."""
-    kept = [(name, value) for name, value in request.query.items() if name not in ("PageSize", "Page", "PageToken")]
-    kept += [("PageSize", str(page_size)), ("Page", str(page))]
-    if token is not None:
-        kept.append(("PageToken", token))
-    return f"{request.path}?{urlencode(kept)}"
 
 
 def rfc2822(instant: datetime) -> str:

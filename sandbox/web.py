@@ -7,8 +7,6 @@ import asyncio
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -16,10 +14,9 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from aiohttp import web
 
-from sandbox.faults import Fault, Faults
-from sandbox.hooks import Hooks
+from sandbox.carrier import Simulated, Surroundings
+from sandbox.faults import Fault
 from sandbox.settings import WebAccount
-from sandbox.truth import Truth
 
 CHANNEL: Final = "web"
 PAGE_BYTES_MAX: Final = 1024 * 1024
@@ -34,35 +31,19 @@ _TAP: Final = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "S
 _SCRIPT: Final = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
 
 
-class WebPerson:
+class WebPerson(Simulated[WebAccount]):
     """Everybody's browser at once. Meets ``sandbox.app.Carrier``."""
 
-    channel: Final = CHANNEL
+    channel = CHANNEL
     kind: Final = "web_inbox"
 
-    def __init__(
-        self,
-        account: WebAccount,
-        truth: Truth,
-        faults: Faults,
-        hooks: Hooks,
-        law_now: Callable[[], Awaitable[datetime]],
-    ) -> None:
-        self._account = account
-        self._truth = truth
-        self._faults = faults
-        self._hooks = hooks
-        self._law_now = law_now
+    def __init__(self, around: Surroundings, account: WebAccount) -> None:
+        super().__init__(around, account)
         self._pages: dict[str, str] = {}
         self._session: aiohttp.ClientSession | None = None
-        for line in truth:
+        for line in self._truth:
             if line.get("provider") == account.provider and isinstance(line.get("page"), str):
                 self._pages[line["to"]] = line["page"]
-
-    @property
-    def provider(self) -> str:
-        """The operator's name for this way."""
-        return self._account.provider
 
     def is_address(self, text: str) -> bool:
         """Whether it may be a contact's id."""
@@ -85,18 +66,7 @@ class WebPerson:
         if url is not None and page is not None:
             fields = {"form": page.form, "do": "answer", "text": text}
             status = await self._post(f"{url}/do", fields, _TAP)
-        line = {
-            "type": "reply",
-            "id": None,
-            "channel": CHANNEL,
-            "provider": self.provider,
-            "from": sender,
-            "to": self.provider,
-            "text": text,
-            "at": (await self._law_now()).isoformat(),
-            "real": datetime.now(UTC).isoformat(),
-        }
-        self._truth.append(line)
+        await self._heard(None, sender, self.provider, text)
         return {"channel": CHANNEL, "from": sender, "text": text, "hook": {"status": status, "taken": status == 303}}
 
     async def _announced(self, request: web.Request) -> web.Response:
@@ -123,32 +93,14 @@ class WebPerson:
         else:
             return
         self._pages[contact] = url
-        self._truth.append(
-            {
-                "type": "arrived",
-                "id": attempt,
-                "channel": CHANNEL,
-                "provider": self.provider,
-                "to": contact,
-                "from": self.provider,
-                "text": page.notes[attempt],
-                "audio_url": page.audio.get(attempt),
-                "at": (await self._law_now()).isoformat(),
-                "real": datetime.now(UTC).isoformat(),
-                "resource": None,
-                "plan": None,
-                "page": url,
-            }
-        )
+        more = {"audio_url": page.audio.get(attempt), "resource": None, "plan": None, "page": url}
+        await self._took(attempt, contact, self.provider, page.notes[attempt], **more)
         if Fault.DROP_RECEIPT in self._faults.take_receipts(self.provider):
             return
         words = ["open", "read"] if contact.endswith("0001") else ["open"]
         for word in words:
             await self._post(f"{url}/seen", {"form": page.form, word: attempt}, _SCRIPT)
-            status = {"open": "delivered", "read": "read"}[word]
-            self._truth.append(
-                {"type": "status", "id": attempt, "status": status, "real": datetime.now(UTC).isoformat()}
-            )
+            self._became(attempt, {"open": "delivered", "read": "read"}[word])
 
     async def _open(self, url: str) -> "_Page | None":
         try:

@@ -58,7 +58,7 @@ class TwilioWhatsAppCarrier(TwilioCarrier):
             bare["Body"] = bare["Body"][:BODY_CHARACTERS_MAX]
         check(bare, self._account.number)
 
-    def _words(self, form: Mapping[str, str]) -> str:
+    def _seen(self, form: Mapping[str, str]) -> str:
         if "ContentSid" in form:
             return " · ".join([f"[{form['ContentSid']}]", *_values(form)])
         return form.get("Body", "")
