@@ -4,8 +4,8 @@ Every line is canonical JSON (sorted names, no spaces, ``\\n`` at its end), so t
 other byte is an error. ``docs/trace.md`` describes it for those who write their own verifier.
 """
 
-from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterable, Iterator
+from binascii import b2a_base64
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,31 +15,12 @@ from uuid import UUID
 
 import msgspec
 
-from tracelog.entry import HEADER_BYTES_MAX, agrees, instant, leaf_hash, read_header
+from tracelog.entry import agrees, instant
 from tracelog.head import Head, SignedHead, Signer, origin_of, tenant_of, verifies
-from tracelog.sealed import NONCE_BYTES, PAYLOAD_BYTES_MAX, TAG_BYTES
-from tracelog.tree import HASH_BYTES, Frontier
-
-#: The longest line that a reader takes: the largest header and the largest payload in base64, and what is around them.
-LINE_BYTES_MAX: Final = HEADER_BYTES_MAX + (PAYLOAD_BYTES_MAX + TAG_BYTES) * 4 // 3 + 1024
+from tracelog.line import BATCH_BYTES, LINE_BYTES_MAX, Bad, Piece, checked, hash_of, hex_of
+from tracelog.tree import Frontier
 
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
-
-
-class _Payload(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    ciphertext: str
-    nonce: str
-
-
-class _Line(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """An entry's line; fields stand in the order of the canonical form. ``row`` is there only when something is wrong."""
-
-    header: msgspec.Raw
-    index: int
-    leaf: str
-    payload: _Payload | None
-    payload_digest: str | None
-    row: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Export(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -57,7 +38,6 @@ class _LastLine(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tru
     size: int
 
 
-_LINE: Final = msgspec.json.Decoder(_Line)
 _LAST_LINE: Final = msgspec.json.Decoder(_LastLine)
 
 
@@ -146,12 +126,14 @@ class Writer:
         return _ENCODER.encode(last) + b"\n"
 
 
-class _Bad(Exception):
-    """Why a line is not accepted."""
+#: Lines of an export, no more of them than ``BATCH_BYTES`` and one line hold.
+Batch = list[bytes]
+#: Whoever checks each batch with ``piece_of``, several at once: the batches again, in order, and what came of each.
+Elsewhere = Callable[[Iterable[Batch]], Iterable[tuple[Batch, Piece | None]]]
 
 
 class _Reader:
-    """Goes through an export line by line, with the tree's right edge and a running digest for memory."""
+    """Goes through an export in order, with the tree's right edge and a running digest for memory."""
 
     __slots__ = ("digest", "frontier", "payloads", "payloads_absent", "tenant")
 
@@ -163,90 +145,61 @@ class _Reader:
         self.payloads_absent = 0
 
     def entry(self, line: bytes) -> None:
-        index = self.frontier.size
-        if line.startswith(b'{"export":'):
-            raise _Bad("a signed head stands here, and more follows")
-        try:
-            read = _LINE.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _Bad(f"not readable as an entry: {error}") from None
-        if read.index != index:
-            raise _Bad(f"entry {index} is missing here: the line holds entry {read.index}")
-        header = bytes(read.header)
-        digest = None if read.payload_digest is None else _hash(read.payload_digest, "payload digest")
-        leaf = leaf_hash(header, digest)
-        leaf_hex = leaf.hex()
-        if read.leaf != leaf_hex:
-            raise _Bad("the header or the payload digest is not what the leaf hash commits to")
-        payload = read.payload
-        if payload is None:
-            encoded = b"null"
-            self.payloads_absent += digest is not None
-        else:
-            if digest is None:
-                raise _Bad("a payload stands beside an entry that has none")
-            ciphertext, nonce = _base64(payload.ciphertext), _base64(payload.nonce)
-            if sha256(nonce + ciphertext).digest() != digest or len(nonce) != NONCE_BYTES:
-                raise _Bad("the payload is not what the entry commits to")
-            encoded = b'{"ciphertext":"%b","nonce":"%b"}' % (
-                b2a_base64(ciphertext, newline=False),
-                b2a_base64(nonce, newline=False),
-            )
-            self.payloads += 1
-        if read.row is not msgspec.UNSET:
-            raise _Bad(f"the columns in the database contradict the header: {bytes(read.row).decode(errors='replace')}")
-        canonical = b'{"header":%b,"index":%d,"leaf":"%b","payload":%b,"payload_digest":%b}\n' % (
-            header,
-            index,
-            leaf_hex.encode(),
-            encoded,
-            b"null" if read.payload_digest is None else b'"%b"' % read.payload_digest.encode(),
-        )
-        if line != canonical:
-            raise _Bad("not the one line that this entry is written as")
-        try:
-            tenant = read_header(header).tenant
-        except ValueError as error:
-            raise _Bad(str(error)) from None
-        if self.tenant is None:
-            self.tenant = tenant
-        elif tenant != self.tenant:
-            raise _Bad(f"an entry of another tenant: {tenant}")
-        self.frontier.append(leaf)
+        found = checked(line, self.frontier.size)
+        if self.tenant not in (None, found.tenant):
+            raise Bad(f"an entry of another tenant: {found.tenant}")
+        self.tenant = found.tenant
+        self.payloads += found.payload is True
+        self.payloads_absent += found.payload is False
+        self.frontier.append(found.leaf)
         self.digest.update(line)
+
+    def piece(self, batch: Batch, piece: Piece | None) -> bool:
+        """Take in lines that were checked elsewhere; False where they have to be gone through one by one."""
+        if piece is None or piece.first != self.frontier.size or self.tenant not in (None, piece.tenant):
+            return False
+        self.tenant = piece.tenant
+        self.payloads += piece.payloads
+        self.payloads_absent += piece.payloads_absent
+        for level, root in piece.subtrees:
+            self.frontier.graft(level, root)
+        self.digest.update(b"".join(batch))
+        return True
 
     def last(self, line: bytes, public_key: bytes | None) -> Holds:
         size = self.frontier.size
         try:
             read = _LAST_LINE.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _Bad(f"no signed head: the last line is not readable as one: {error}") from None
+            raise Bad(f"no signed head: the last line is not readable as one: {error}") from None
         if _ENCODER.encode(read) + b"\n" != line:
-            raise _Bad("the signed head is not the one line that it is written as")
+            raise Bad("the signed head is not the one line that it is written as")
         tenant = tenant_of(read.origin)
         if tenant is None or (self.tenant is not None and tenant != self.tenant):
-            raise _Bad(f"the head is of {read.origin}, the entries are of {self.tenant}")
+            raise Bad(f"the head is of {read.origin}, the entries are of {self.tenant}")
         if read.size != size:
-            raise _Bad(f"the head covers {read.size} entries, the file holds {size}")
-        key, signature = _hex(read.public_key, "public key"), _hex(read.signature, "signature")
+            raise Bad(f"the head covers {read.size} entries, the file holds {size}")
+        key, signature = hex_of(read.public_key, "public key"), hex_of(read.signature, "signature")
         signed = SignedHead(
-            head=Head(origin=read.origin, size=size, root=_hash(read.root, "root")), public_key=key, signature=signature
+            head=Head(origin=read.origin, size=size, root=hash_of(read.root, "root")),
+            public_key=key,
+            signature=signature,
         )
         if read.key_id != signed.key_id.hex():
-            raise _Bad("the key id does not belong to the public key")
+            raise Bad("the key id does not belong to the public key")
         if public_key is not None and key != public_key:
-            raise _Bad("signed by another key than the one given")
+            raise Bad("signed by another key than the one given")
         if not signed.holds():
-            raise _Bad("the signature does not hold for this origin, size and root")
+            raise Bad("the signature does not hold for this origin, size and root")
         if signed.head.root != self.frontier.root():
-            raise _Bad(
+            raise Bad(
                 "the entries do not add up to the signed root: at least one was rewritten together with its leaf hash; "
                 "which one, only an older export can show"
             )
         above = self.digest.hexdigest()
-        statement = _hex(read.export.signature, "signature of the export")
+        statement = hex_of(read.export.signature, "signature of the export")
         if read.export.sha256 != above or not verifies(key, statement, _statement(signed.head, above)):
-            raise _Bad(
+            raise Bad(
                 "every entry holds, but these are not the lines that were exported: a payload was taken out or put back"
             )
         return Holds(
@@ -261,34 +214,82 @@ class _Reader:
         )
 
 
-def verify(lines: Iterable[bytes], *, public_key: bytes | None = None) -> Holds | Broken:
-    """Check an export, given as its lines with their ``\\n``; nothing is kept but a logarithm of it.
+def verify(
+    lines: Iterable[bytes], *, public_key: bytes | None = None, elsewhere: Elsewhere | None = None
+) -> Holds | Broken:
+    """Check an export, given as its lines with their ``\\n``; nothing is kept but a logarithm of it, and the batches in the air.
 
-    Without ``public_key`` the file's own key is taken, which shows that the file is whole, not whose it is.
+    Without ``public_key`` the file's own key is taken, which shows that the file is whole, not whose it is. ``elsewhere``
+    shares the work out; the answer is the same, for what is not accepted there is gone through here line by line.
     """
     reader = _Reader()
     number = 0
-    previous: bytes | None = None
-    for line in lines:
-        if previous is not None:
+    batches = _Batches(lines)
+    for batch, piece in elsewhere(batches) if elsewhere is not None else ((each, None) for each in batches):
+        if reader.piece(batch, piece):
+            number += len(batch)
+            continue
+        for line in batch:
             number += 1
             try:
-                reader.entry(previous)
-            except _Bad as bad:
+                reader.entry(line)
+            except Bad as bad:
                 return Broken(line=number, index=reader.frontier.size, why=str(bad))
-        previous = line
     number += 1
-    if previous is None:
+    last = batches.last
+    if last is None:
         return Broken(line=number, index=None, why="no signed head: the file is empty")
     index = None
     try:
-        if not previous.startswith(b'{"header":'):
-            return reader.last(previous, public_key)
+        if not last.startswith(b'{"header":'):
+            return reader.last(last, public_key)
         index = reader.frontier.size
-        reader.entry(previous)
-    except _Bad as bad:
+        reader.entry(last)
+    except Bad as bad:
         return Broken(line=number, index=index, why=str(bad))
     return Broken(line=number + 1, index=None, why=f"no signed head: the file ends after entry {index}")
+
+
+def differs(older: Iterable[bytes], newer: Iterable[bytes]) -> int | None:
+    """The first entry of an older export, which holds, that a newer one does not have in its place; None where it has all of them.
+
+    It names what one export alone cannot: an entry that was rewritten together with its leaf hash. Words erased since are no
+    difference.
+    """
+    others = iter(newer)
+    for index, line in enumerate(older):
+        if not line.startswith(b'{"header":'):
+            return None
+        try:
+            if checked(next(others, b""), index).leaf != checked(line, index).leaf:
+                return index
+        except Bad:
+            return index
+    return None
+
+
+class _Batches:
+    """Goes once through lines in batches: all but the last line, which is ``last`` when they are through."""
+
+    __slots__ = ("_lines", "last")
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = lines
+        self.last: bytes | None = None
+
+    def __iter__(self) -> Iterator[Batch]:
+        batch: Batch = []
+        size = 0
+        for line in self._lines:
+            if self.last is not None:
+                batch.append(self.last)
+                size += len(self.last)
+                if size >= BATCH_BYTES:
+                    yield batch
+                    batch, size = [], 0
+            self.last = line
+        if batch:
+            yield batch
 
 
 def lines_of(stream: BinaryIO) -> Iterator[bytes]:
@@ -304,28 +305,3 @@ def head_of(tenant: str, frontier: Frontier) -> Head:
 def _statement(head: Head, above: str) -> bytes:
     """What the signer says of an export. Its first line is no origin, so it never passes for a checkpoint."""
     return f"tregua trace export 1\n{head.origin}\n{head.size}\n{above}\n".encode()
-
-
-def _hex(text: str, what: str) -> bytes:
-    """Lower-case hexadecimal, which is how it is written."""
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if not raw or raw.hex() != text:
-        raise _Bad(f"the {what} is not written in hexadecimal")
-    return raw
-
-
-def _hash(text: str, what: str) -> bytes:
-    raw = _hex(text, what)
-    if len(raw) != HASH_BYTES:
-        raise _Bad(f"the {what} is {len(raw)} bytes, not {HASH_BYTES}")
-    return raw
-
-
-def _base64(text: str) -> bytes:
-    try:
-        return a2b_base64(text, strict_mode=True)
-    except ValueError:
-        raise _Bad("the payload is not base64") from None

@@ -47,6 +47,18 @@ class Frontier:
         hashes.append(leaf)
         self.size += 1
 
+    def graft(self, level: int, root: bytes) -> None:
+        """Add 2^level leaves at once by the root over them; a ValueError where such a subtree does not begin here."""
+        if self.size & ((1 << level) - 1):
+            raise ValueError(f"no subtree of level {level} begins at leaf {self.size}")
+        hashes = self.hashes
+        carry = self.size >> level
+        while carry & 1:
+            root = node_hash(hashes.pop(), root)
+            carry >>= 1
+        hashes.append(root)
+        self.size += 1 << level
+
     def extend(self, leaves: Iterable[bytes]) -> None:
         """Add leaf hashes in order."""
         for leaf in leaves:
@@ -60,6 +72,26 @@ class Frontier:
         for left in self.hashes[-2::-1]:
             root = node_hash(left, root)
         return root
+
+
+def perfect_subtrees(first: int, leaves: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    """Level and root of the fewest perfect subtrees that leaves from index ``first`` on fill, in their order.
+
+    What ``Frontier.graft`` takes: whoever holds a run of leaves reduces it to a logarithm without what stands before it.
+    """
+    before: list[tuple[int, bytes]] = []
+    after: list[tuple[int, bytes]] = []
+    row, level = list(leaves), 0
+    while row:
+        if first & 1:
+            before.append((level, row.pop(0)))
+            first += 1
+        if len(row) & 1:
+            after.append((level, row.pop()))
+        row = [node_hash(left, right) for left, right in zip(row[::2], row[1::2], strict=True)]
+        first >>= 1
+        level += 1
+    return before + after[::-1]
 
 
 def root_of(leaves: Iterable[bytes]) -> bytes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
-from tracelog.export import Broken, Holds, lines_of, verify
+from tracelog.export import Broken, Holds, differs, lines_of, verify
 from tracelog.head import pinned_key
 
 if TYPE_CHECKING:
@@ -39,23 +39,50 @@ def verify_command(
             metavar="PUB", help="The public key that must have signed: a verifier key, hex, base64 or a file."
         ),
     ] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OLDER.ndjson", help="An older export of the same trace: names entries rewritten since, exactly."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Check an export offline, byte by byte, and name the first bad entry.
 
     Exit 0: it holds. Exit 1: it does not. Exit 2: wrong use.
 
-    Example: tregua trace verify july.ndjson --key tregua/acme+5f1c0d2e+AQ...
+    Example: tregua trace verify july.ndjson --key tregua/acme+5f1c0d2e+AQ... --before june.ndjson
     """
+    if before is not None and "-" in (before, export):
+        raise typer.BadParameter("two exports are compared as files", param_hint="--before")
     public_key = None if key is None else _pinned(key)
-    with _opened(export) as stream:
-        result = verify(_shown(stream), public_key=public_key)
+    result = _verified(export, public_key)
+    if before is not None and (isinstance(result, Holds) or result.index is None):
+        result = _beside(before, export, public_key, result)
     match result:
         case Holds():
             typer.echo(json.dumps(_plain(result)) if as_json else _said(result))
         case Broken():
             typer.echo(json.dumps(_plain(result)) if as_json else _said(result))
             raise typer.Exit(1)
+
+
+def _verified(export: str, public_key: bytes | None) -> Holds | Broken:
+    from gateway.cli.verifying import pieces
+
+    with _opened(export) as stream:
+        return verify(_shown(stream), public_key=public_key, elsewhere=pieces)
+
+
+def _beside(before: str, export: str, public_key: bytes | None, result: Holds | Broken) -> Holds | Broken:
+    """The result, or what an older export that holds shows to be wrong."""
+    if isinstance(_verified(before, public_key), Broken):
+        raise typer.BadParameter(f"{before} does not hold itself", param_hint="--before")
+    with _opened(before) as older, _opened(export) as newer:
+        index = differs(lines_of(older), lines_of(newer))
+    if index is None:
+        return result
+    return Broken(line=index + 1, index=index, why=f"not the entry that stood there when {before} was exported")
 
 
 @app.command("witness")

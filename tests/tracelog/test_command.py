@@ -1,15 +1,21 @@
 """``tregua trace verify`` as it is typed: exit codes, words, JSON, and nothing loaded that it does not need."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from gateway.cli import verifying
 from gateway.cli.trace import app
 from tests.tracelog.test_export import FIVE, GOOD, SIGNER, THIEF, exported, head
+from tracelog import export
+from tracelog.entry import leaf_hash
 from tracelog.head import verifier_key
 
 PINNED = verifier_key("tregua/acme", SIGNER.public_key)
@@ -83,6 +89,44 @@ def test_json_says_the_same(good: Path) -> None:
     assert result.exit_code == 1
     said = json.loads(result.stdout)
     assert (said["holds"], said["line"], said["index"]) == (False, 5, None)
+
+
+def test_a_long_export_is_shared_out_and_a_process_that_is_killed_changes_nothing(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "BATCH_BYTES", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert run(str(good), "--key", PINNED).exit_code == 0
+    good.write_bytes(GOOD.replace(b'"n":3', b'"n":4'))
+    assert "entry 3 (line 4)" in run(str(good)).stdout
+    good.write_bytes(GOOD)
+    monkeypatch.setattr(verifying, "piece_of", _killed)
+    assert run(str(good), "--key", PINNED).exit_code == 0
+
+
+def _killed(_: bytes) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_an_older_export_names_an_entry_that_was_rewritten_with_its_leaf(good: Path, tmp_path: Path) -> None:
+    rewritten = FIVE[2].header.replace(b'"n":2', b'"n":9')
+    changed = [*FIVE]
+    changed[2] = replace(FIVE[2], header=rewritten, leaf=leaf_hash(rewritten, FIVE[2].payload_digest))
+    newer = tmp_path / "newer.ndjson"
+    newer.write_bytes(exported(changed, head(FIVE)))
+    alone = run(str(newer), "--key", PINNED)
+    assert alone.exit_code == 1
+    assert "head (line 6)" in alone.stdout
+    beside = run(str(newer), "--key", PINNED, "--before", str(good))
+    assert beside.exit_code == 1
+    assert "entry 2 (line 3)" in beside.stdout
+    # Signed anew by whoever holds the key, it is whole in itself, and an older export shows it all the same.
+    newer.write_bytes(exported(changed, head(changed)))
+    assert run(str(newer), "--key", PINNED).exit_code == 0
+    assert run(str(newer), "--key", PINNED, "--before", str(good)).exit_code == 1
+    assert run(str(good), "--key", PINNED, "--before", str(good)).exit_code == 0
+    newer.write_bytes(exported(changed, head(FIVE)))
+    assert run(str(good), "--key", PINNED, "--before", str(newer)).exit_code == 2
 
 
 def test_it_reads_a_pipe() -> None:

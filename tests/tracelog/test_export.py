@@ -3,7 +3,7 @@
 import random
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -14,10 +14,11 @@ from uuid import UUID
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from tracelog import export
+from tracelog import export, sealed
 from tracelog.entry import leaf_hash, written
-from tracelog.export import Broken, Holds, Writer, head_of, lines_of, verify
+from tracelog.export import Broken, Holds, Writer, differs, head_of, lines_of, verify
 from tracelog.head import Head, SeedSigner, sign
+from tracelog.line import piece_of
 from tracelog.sealed import seal
 from tracelog.tree import Frontier
 
@@ -327,7 +328,7 @@ def test_a_line_longer_than_any_is_found_without_being_read_whole(monkeypatch: p
 
 
 def test_the_longest_line_that_is_written_is_read() -> None:
-    largest = row(0, words=bytes(export.PAYLOAD_BYTES_MAX), note="x" * 60_000)
+    largest = row(0, words=bytes(sealed.PAYLOAD_BYTES_MAX), note="x" * 60_000)
     assert isinstance(checked(exported([largest], head([largest]))), Holds)
 
 
@@ -467,6 +468,67 @@ def test_a_thousand_attacks_on_rows_are_all_found_and_named_where_they_can_be() 
         assert result.index == index or index == len(good), f"seed {seed}: {attack.__name__}: {result}, not {index}"
         found += 1
     assert found == 1_000
+
+
+# Shared out, and beside an older export -----------------------------------------------------------------------------------
+
+
+def shared(data: bytes, public_key: bytes | None = SIGNER.public_key) -> Holds | Broken:
+    """As several processes check it: each batch on its own, and only what came of it handed back."""
+    return verify(
+        lines_of(BytesIO(data)),
+        public_key=public_key,
+        elsewhere=lambda batches: ((batch, piece_of(b"".join(batch))) for batch in batches),
+    )
+
+
+@pytest.mark.parametrize("batch_bytes", [1, 2_000, 5_000])
+def test_work_that_is_shared_out_gives_the_same_answer_to_the_letter(
+    batch_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "BATCH_BYTES", batch_bytes)
+    good = rows(17)
+    signed = head(good)
+    assert shared(exported(good, signed)) == checked(exported(good, signed)) != checked(GOOD)
+    for seed, attack in attacks():
+        if seed % 5 == 0:
+            altered = good[:]
+            attack(altered, random.Random(seed))
+            data = exported(altered, signed)
+            assert shared(data) == checked(data), f"seed {seed}: {attack.__name__}"
+    rng = random.Random(3)
+    for _ in range(300):
+        data = flipped(GOOD, rng)
+        assert shared(data) == checked(data)
+    other = exported([*FIVE[:3], row(3, tenant="other"), FIVE[4]], head(FIVE))
+    assert shared(other) == checked(other)
+
+
+def test_a_piece_that_was_not_checked_is_gone_through_line_by_line() -> None:
+    asked: list[int] = []
+
+    def silent(batches: Iterable[export.Batch]) -> Iterator[tuple[export.Batch, None]]:
+        for batch in batches:
+            asked.append(len(batch))
+            yield batch, None
+
+    assert verify(lines_of(BytesIO(GOOD)), public_key=SIGNER.public_key, elsewhere=silent) == checked(GOOD)
+    assert asked == [5]
+
+
+def test_an_older_export_names_what_the_root_alone_cannot() -> None:
+    good = rows(17)
+    older = exported(good[:12], head(good[:12]))
+    for seed, attack in attacks():
+        if attack in (delete_and_close_up, swap, insert, truncate, rewrite):
+            altered = good[:]
+            attack(altered, random.Random(seed))
+            leaves = [one.leaf for one in altered]
+            first = next((n for n, one in enumerate(good[:12]) if leaves[n : n + 1] != [one.leaf]), None)
+            found = differs(lines_of(BytesIO(older)), lines_of(BytesIO(exported(altered, head(good)))))
+            assert found == first, f"seed {seed}: {attack.__name__}"
+    erased = [replace(one, nonce=None, ciphertext=None) for one in good]
+    assert differs(lines_of(BytesIO(older)), lines_of(BytesIO(exported(erased, head(good))))) is None
 
 
 # The page that outsiders read ---------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The tree against the RFC's own recursive definition, and against the vectors that certificate transparency published."""
 
+import itertools
 from hashlib import sha256
 
 import pytest
@@ -11,6 +12,7 @@ from tracelog.tree import (
     grew,
     includes,
     inclusion_proof,
+    perfect_subtrees,
     root_of,
 )
 
@@ -238,3 +240,22 @@ def test_no_proof_is_made_of_a_leaf_that_is_not_there(index: int, size: int) -> 
 def test_no_proof_is_made_that_a_tree_grew_out_of_nothing_or_shrank(old_size: int, size: int) -> None:
     with pytest.raises(ValueError, match="no proof"):
         consistency_proof(MANY, old_size, size)
+
+
+def test_runs_of_leaves_reduced_apart_and_grafted_in_order_are_the_same_tree() -> None:
+    leaves = [sha256(b"%d" % index).digest() for index in range(70)]
+    for cuts in ([0, 70], [0, 1, 70], [0, 3, 5, 6, 38, 70], [0, 32, 64, 70], [0, 33, 34, 35, 69, 70], list(range(71))):
+        frontier = Frontier()
+        for low, high in itertools.pairwise(cuts):
+            subtrees = perfect_subtrees(low, leaves[low:high])
+            assert len(subtrees) <= 2 * (high - low).bit_length()
+            for level, root in subtrees:
+                frontier.graft(level, root)
+        assert (frontier.size, frontier.root()) == (70, root_of(leaves)), cuts
+
+
+def test_a_subtree_is_not_grafted_where_it_does_not_begin() -> None:
+    frontier = Frontier()
+    frontier.append(bytes(32))
+    with pytest.raises(ValueError, match="no subtree of level 1 begins at leaf 1"):
+        frontier.graft(1, bytes(32))
