@@ -26,7 +26,7 @@ from adapters.kit.twilio_client import (
     read_account,
 )
 from vocabulary.channel import Channel
-from vocabulary.outcome import CannotTell, Lost, Outcome, Parcel, Quote, Receipt, Rejected, Reply, Traced
+from vocabulary.outcome import Bill, CannotTell, Lost, Outcome, Parcel, Quote, Receipt, Rejected, Reply, Traced
 
 #: https://www.twilio.com/docs/api/errors/21610: the person told Twilio or the carrier to stop.
 OPTED_OUT: Final = frozenset({"21610"})
@@ -132,6 +132,10 @@ class TwilioSms:
     async def find(self, lost: Lost, /) -> Traced:
         """Look in Twilio's list for a message to that number, with that text, created in that span, that is nobody else's."""
         return await twilio_client.find(self._client, lost, lost.to, twilio_client.of_text(lost))
+
+    async def billed(self, asked: Mapping[str, datetime], /) -> Mapping[str, Bill] | CannotTell:
+        """What Twilio bills. Meets ``Bills``."""
+        return await twilio_client.bills(self._client, asked)
 
     def read(self, hook: Hook, /) -> tuple[Receipt | Reply, ...]:
         """Verify ``X-Twilio-Signature`` and read."""

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from multidict import MultiDict
@@ -23,7 +24,19 @@ from adapters.kit.twilio_client import (
     read_account,
 )
 from vocabulary.channel import Channel
-from vocabulary.outcome import Lost, Outcome, Parcel, Quote, Receipt, Registered, Rejected, Reply, Traced
+from vocabulary.outcome import (
+    Bill,
+    CannotTell,
+    Lost,
+    Outcome,
+    Parcel,
+    Quote,
+    Receipt,
+    Registered,
+    Rejected,
+    Reply,
+    Traced,
+)
 
 #: Before every address, ours and hers. https://www.twilio.com/docs/whatsapp/api#using-phone-numbers-with-whatsapp
 PREFIX: Final = "whatsapp:"
@@ -120,6 +133,10 @@ class TwilioWhatsApp:
     async def find(self, lost: Lost, /) -> Traced:
         """Look in Twilio's list for a message to her with that text; what a template says is written by Twilio there, not by us."""
         return await twilio_client.find(self._client, lost, PREFIX + lost.to, _same(lost), words_kept=False)
+
+    async def billed(self, asked: Mapping[str, datetime], /) -> Mapping[str, Bill] | CannotTell:
+        """What Twilio bills. Meets ``Bills``."""
+        return await twilio_client.bills(self._client, asked)
 
     def read(self, hook: Hook, /) -> tuple[Receipt | Reply, ...]:
         """Verify ``X-Twilio-Signature`` and read."""

@@ -17,6 +17,9 @@ from adapters.kit.port import Adapter
 from gateway.api.app import make_app
 from gateway.api.desk import Desk
 from gateway.auto import LEARN_SECONDS, Auto, Learner
+from gateway.bills import AGES as BILL_AGES
+from gateway.bills import PERIOD_SECONDS as BILL_SECONDS
+from gateway.bills import Biller
 from gateway.budgets import BudgetBook
 from gateway.circuits import Circuits
 from gateway.console.door import open_console, press_of, sessions_of
@@ -95,6 +98,7 @@ class Pace:
     lookups: tuple[timedelta, ...] = LOOKUPS
     absent_apart: timedelta = ABSENT_APART
     sweep_seconds: int = 5
+    bill_ages: tuple[timedelta, ...] = BILL_AGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -453,6 +457,11 @@ def packer(made: House) -> Packer:
     return Packer(public_url=made.settings.public_url, mark_secret=made.mark_secret, notes=made.notes, links=made.links)
 
 
+def biller(made: House) -> Biller:
+    """Whoever asks providers what they billed."""
+    return Biller(database=made.database, clock=made.clock, adapters=made.adapters, ages=made.pace.bill_ages)
+
+
 def sweeper(made: House) -> Sweeper:
     """Whoever ends what was left open."""
     return Sweeper(
@@ -490,6 +499,7 @@ def worker(made: House) -> Worker:
             Job("reap", made.pace.sweep_seconds, sweeps.reap),
             Job("look_up", made.pace.sweep_seconds, sweeps.look_up),
             Job("pull", PULL_SECONDS, pulls.pull),
+            Job("bill", BILL_SECONDS, biller(made).ask),
             Job("seal", 2, made.sealer.seal_all),
             Job("forget", 3600, sweeps.forget),
             Job("clear_registers", 3600, registers(made).clear),

@@ -110,9 +110,10 @@ class WebAccount:
 class Settings:
     """``carrier_port`` 0 lets the system choose. All ``seconds`` are real time.
 
-    ``answer_seconds``: think time of a create. ``queue_seconds``: from the answer to the carrier (past a message's
-    ValidityPeriod it is never sent). ``receipt_seconds``: between two receipts. ``late_seconds``: how late a late receipt
-    is, and how long after a lost answer its receipts come. ``hold_seconds``: how long a call is left unanswered at most.
+    ``answer_seconds``: think time of a create. ``price_seconds``: from leaving to being priced. ``queue_seconds``: from the
+    answer to the carrier (past a message's ValidityPeriod it is never sent). ``receipt_seconds``: between two receipts.
+    ``late_seconds``: how late a late receipt is, and how long after a lost answer its receipts come. ``hold_seconds``: how
+    long a call is left unanswered at most.
     """
 
     directory: Path
@@ -127,6 +128,7 @@ class Settings:
     host: str = "127.0.0.1"
     carrier_port: int = 0
     answer_seconds: float = 0.005
+    price_seconds: float = 2.0
     queue_seconds: float = 0.01
     receipt_seconds: float = 0.02
     late_seconds: float = 3.0

@@ -27,6 +27,7 @@ from sandbox.twilio_words import (
     check,
     matches,
     new_resource,
+    priced,
     rfc2822,
     turned,
 )
@@ -143,11 +144,14 @@ class TwilioCarrier(AtTwilio[TwilioAccount]):
         resource = self._resources.get(request.match_info["sid"])
         if resource is None:
             raise TwilioError(404, 20404, f"The requested resource {request.path} was not found")
-        return web.json_response(resource)
+        return web.json_response(self._told(resource))
 
     async def _list(self, request: web.Request) -> web.Response:
         chosen = [resource for resource in reversed(self._resources.values()) if matches(resource, request.query)]
-        return page(request, "messages", chosen)
+        return page(request, "messages", [self._told(resource) for resource in chosen])
+
+    def _told(self, resource: Mapping[str, Any]) -> dict[str, Any]:
+        return priced(resource, datetime.now(UTC), self._settings.price_seconds)
 
     # What Twilio tells the gateway
 

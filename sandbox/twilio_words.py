@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from adapters.kit.segments import segmented
 
 VERSION: Final = "2010-04-01"
 BODY_CHARACTERS_MAX: Final = 1_600
+#: What the simulated account pays for a segment, USD, wherever it goes to.
+SEGMENT_PRICE: Final = Decimal("0.0279")
 VALIDITY_SECONDS_MAX: Final = 36_000
 CALLBACK_CHARACTERS_MAX: Final = 4_000
 
@@ -132,6 +135,14 @@ def turned(resource: dict[str, Any], word: str, now: datetime, error: int | None
         resource["error_code"], resource["error_message"] = ERRORS[word]
         if error is not None and error in REASONS:
             resource["error_code"], resource["error_message"] = error, REASONS[error]
+
+
+def priced(resource: Mapping[str, Any], now: datetime, after_seconds: float) -> dict[str, Any]:
+    """The message as it is told: with its price, once it has left for long enough. What failed before it left costs nothing."""
+    sent = None if resource["date_sent"] is None else _instant(resource["date_sent"])
+    if sent is None or resource["direction"] == "inbound" or (now - sent).total_seconds() < after_seconds:
+        return dict(resource)
+    return {**resource, "price": f"-{SEGMENT_PRICE * int(resource['num_segments']):.5f}"}
 
 
 def matches(resource: Mapping[str, Any], query: Mapping[str, str]) -> bool:

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 from storage.database import Connection
 from storage.queries import queries
+from vocabulary.ids import first_uuid
 
 _SQL: Final = "auto"
 #: Adding up three days of a large house reads millions of rows: a background job's time, real seconds.
@@ -46,7 +46,7 @@ async def learn(connection: Connection, since: datetime, worth: Worth) -> None:
         await connection.execute(f"SET LOCAL enable_{setting} = on")
     await connection.execute(
         queries(_SQL)["learn"],
-        _first_id(since),
+        first_uuid(since),
         worth.delivered,
         worth.read,
         worth.answered,
@@ -66,8 +66,3 @@ async def evidence(connection: Connection, tenants: Iterable[str], since: date) 
 async def forget(connection: Connection, before: date) -> None:
     """Let go of days before this one."""
     await connection.execute(queries(_SQL)["forget"], before)
-
-
-def _first_id(since: datetime) -> UUID:
-    """The smallest time-ordered id of an instant: ids are real time (RFC 9562, version 7)."""
-    return UUID(int=max(0, int(since.timestamp() * 1000)) << 80)

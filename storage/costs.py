@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from storage import messages
 from storage.database import Connection
 from storage.queries import queries
 
@@ -63,6 +64,47 @@ async def settle(connection: Connection, told: Mapping[UUID, tuple[Decimal, str]
             await connection.fetch(queries(_SQL)["hold_booked"], list(told))
         amounts = [amount for amount, _ in told.values()]
         await connection.execute(queries(_SQL)["settle"], list(told), amounts, [unit for _, unit in told.values()])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unbilled:
+    """An attempt whose price its provider has not told yet. ``begun_at``: real time."""
+
+    id: UUID
+    provider_id: str
+    begun_at: datetime
+
+
+async def unbilled(connection: Connection, provider: str, after: UUID, before: UUID, limit: int) -> list[Unbilled]:
+    """What a provider took and has not billed, of the attempts made between two ids, oldest first."""
+    rows = await connection.fetch(queries(_SQL)["unbilled"], provider, after, before, limit)
+    return [Unbilled(**row) for row in rows]
+
+
+async def settle_bills(connection: Connection, told: Mapping[UUID, tuple[Decimal, str]], real: datetime) -> int:
+    """Store what a provider billed, once for each attempt, and tell its budgets; how many were news.
+
+    An amount in another currency than was expected stands in no sum: it counts as told, and is passed over.
+    """
+    rows = await connection.fetch(queries(_SQL)["messages_unbilled"], list(told))
+    await messages.lock(connection, {row["message"] for row in rows})
+    # Read again under the messages' locks: somebody else may have stored it meanwhile.
+    rows = await connection.fetch(queries(_SQL)["messages_unbilled"], list(told))
+    fresh = {row["id"]: told[row["id"]] for row in rows}
+    await settle(connection, fresh, booked=True)
+    await connection.execute(queries(_SQL)["billed"], list(fresh), real)
+    return len(fresh)
+
+
+async def asked_up_to(connection: Connection, provider: str, turn: int) -> UUID | None:
+    """How far a round of asking a provider for bills has come; None: it has not begun."""
+    after: UUID | None = await connection.fetchval(queries(_SQL)["asked_up_to"], provider, turn)
+    return after
+
+
+async def asked(connection: Connection, provider: str, turn: int, after: UUID) -> None:
+    """Note how far it has come."""
+    await connection.execute(queries(_SQL)["asked"], provider, turn, after)
 
 
 async def forget(connection: Connection, before: datetime) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from uuid import UUID
 
 
@@ -15,6 +16,11 @@ def new_uuid() -> UUID:
     value |= 0b10 << 62
     value |= random & ((1 << 62) - 1)
     return UUID(int=value)
+
+
+def first_uuid(since: datetime) -> UUID:
+    """The smallest UUIDv7 of an instant of real time: what was made before it sorts below."""
+    return UUID(int=max(0, int(since.timestamp() * 1000)) << 80)
 
 
 def shown(prefix: str, value: UUID) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
@@ -163,6 +164,14 @@ class Quote:
     encoding: str
     amount: str | None = None
     currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a provider bills for one send. ``currency``: ISO 4217."""
+
+    amount: Decimal
+    currency: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

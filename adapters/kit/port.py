@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from vocabulary.channel import Channel
-from vocabulary.outcome import CannotTell, Lost, Outcome, Parcel, Quote, Receipt, Reply, Traced
+from vocabulary.outcome import Bill, CannotTell, Lost, Outcome, Parcel, Quote, Receipt, Reply, Traced
 
 
 class Forged(Exception):
@@ -47,6 +47,15 @@ class Pulls(Protocol):
 
     async def pulled(self, since: datetime, until: datetime, /) -> tuple[Reply, ...] | CannotTell:
         """What came in that span of real time, each under the key that its hook would have had."""
+        ...
+
+
+@runtime_checkable
+class Bills(Protocol):
+    """A way whose provider tells some time afterwards what each send cost."""
+
+    async def billed(self, asked: Mapping[str, datetime], /) -> Mapping[str, Bill] | CannotTell:
+        """What is billed for sends, by the provider's ids; those without a price yet are left out. ``asked``: when each was made."""
         ...
 
 

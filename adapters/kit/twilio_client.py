@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -19,7 +20,20 @@ from adapters.kit.media import Store
 from adapters.kit.retry import retry_after
 from adapters.kit.settings import Table
 from adapters.kit.transport import Answered, MayHaveLeft, NothingLeft, Transport
-from vocabulary.outcome import About, Absent, CannotTell, Found, Lost, NotSent, Outcome, Rejected, Sent, Traced, Unknown
+from vocabulary.outcome import (
+    About,
+    Absent,
+    Bill,
+    CannotTell,
+    Found,
+    Lost,
+    NotSent,
+    Outcome,
+    Rejected,
+    Sent,
+    Traced,
+    Unknown,
+)
 
 BASE_URL: Final = "https://api.twilio.com"
 
@@ -36,6 +50,11 @@ _CREDENTIALS: Final = frozenset({401, 403})
 #: What people sent us, of one number in one look.
 PULL_MESSAGES_MAX: Final = 2_000
 
+#: From so many of one day on, the day's list is read: pages of a thousand, of which one call each would be dearer.
+LISTED_FROM: Final = 20
+BILLS_PAGE: Final = 1_000
+BILLS_LISTED_MAX: Final = 20_000
+
 FIND_MESSAGES_MAX: Final = 1_000
 FIND_PAGE: Final = 100
 REASON_CHARACTERS_MAX: Final = 200
@@ -48,6 +67,8 @@ MESSAGE_SID: Final = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
 STATUS_WORD: Final = re.compile(r"[a-z_-]{1,32}")
 # Twilio's error texts repeat the number; reasons are kept and shown where no number may stand.
 _NUMBER: Final = re.compile(r"\+?[0-9][0-9 ()\-]{4,}[0-9]")
+_PRICE: Final = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 
 # The package logs whole requests; this logger is never given to anyone, and nothing here calls it.
@@ -280,6 +301,58 @@ async def inbound(over: Client, to: str, since: datetime, until: datetime) -> li
     except (TwilioException, ValueError, TypeError, KeyError, AttributeError) as error:
         return CannotTell(reason=f"the list could not be read: {type(error).__name__}")
     return found
+
+
+async def bills(over: Client, asked: Mapping[str, datetime]) -> Mapping[str, Bill] | CannotTell:
+    """What messages cost, by sid; ``price`` is null until Twilio has reckoned it, and then below zero.
+
+    A day of which many are asked is read from its list, a thousand at a time; the others, and what the list of that day did not
+    show, one by one. https://www.twilio.com/docs/messaging/api/message-resource#message-properties.
+    """
+    days: dict[str, set[str]] = {}
+    for sid, at in asked.items():
+        days.setdefault(at.astimezone(UTC).date().isoformat(), set()).add(sid)
+    found: dict[str, Bill] = {}
+    try:
+        for day, left in days.items():
+            if len(left) >= LISTED_FROM:
+                await _listed_bills(over, day, left, found)
+            for sid in sorted(left):
+                _note_bill(await _fetched(over, sid), found)
+    except NotTakenError as ending:
+        return CannotTell(reason=ending.exchange.reason)
+    except NotCreatedError as ending:
+        return CannotTell(reason=f"a price was answered with {ending.answered.status}")
+    except (TwilioException, ValueError, TypeError, KeyError, AttributeError) as error:
+        return CannotTell(reason=f"a price could not be read: {type(error).__name__}")
+    return found
+
+
+async def _listed_bills(over: Client, day: str, left: set[str], found: dict[str, Bill]) -> None:
+    stream = await over.messages.stream_async(date_sent=day, limit=BILLS_LISTED_MAX, page_size=BILLS_PAGE)
+    async for message in stream:
+        if message.sid in left:
+            left.discard(message.sid)
+            _note_bill(message, found)
+            if not left:
+                return
+
+
+async def _fetched(over: Client, sid: str) -> Any:
+    try:
+        return await over.messages(sid).fetch_async()
+    except NotCreatedError as ending:
+        if ending.answered.status == 404:
+            return None  # deleted at Twilio: its price will not be told any more
+        raise
+
+
+def _note_bill(message: Any, found: dict[str, Bill]) -> None:
+    if message is None or message.price is None:
+        return
+    amount, unit = str(message.price), str(message.price_unit).upper()
+    if _PRICE.fullmatch(amount) and _CURRENCY.fullmatch(unit):
+        found[message.sid] = Bill(abs(Decimal(amount)), unit)
 
 
 def refused(answered: Answered, refusals: Refusals) -> Outcome:

@@ -30,6 +30,30 @@ WITH given AS (
 )
 UPDATE attempt a SET actual = w.actual, currency = w.currency FROM was w WHERE a.id = w.id
 
+-- name: unbilled
+-- Attempts by a way that its provider has not billed yet, of those made between two ids, in the order of their making.
+SELECT id, provider_id, begun_at FROM attempt
+WHERE id > $2 AND id < $3 AND provider = $1 AND provider_id IS NOT NULL AND billed_at IS NULL
+  AND state IN ('sent', 'delivered', 'read', 'undelivered')
+ORDER BY id LIMIT $4
+
+-- name: messages_unbilled
+-- The messages of attempts that are still not billed.
+SELECT id, message FROM attempt WHERE id = ANY($1::uuid[]) AND billed_at IS NULL
+
+-- name: billed
+-- What a provider billed is stored for these.
+UPDATE attempt SET billed_at = $2 WHERE id = ANY($1::uuid[])
+
+-- name: asked_up_to
+-- How far a round of asking for bills has come.
+SELECT after FROM bill WHERE provider = $1 AND round = $2
+
+-- name: asked
+-- It has come so far; never less far than before.
+INSERT INTO bill (provider, round, after) VALUES ($1, $2, $3)
+ON CONFLICT (provider, round) DO UPDATE SET after = greatest(bill.after, excluded.after)
+
 -- name: forget
 -- Budgets whose period was over long ago.
 DELETE FROM budget WHERE ends < $1

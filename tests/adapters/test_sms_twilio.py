@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from email.utils import format_datetime
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import UUID
@@ -40,6 +41,7 @@ from vocabulary.channel import Channel
 from vocabulary.outcome import (
     About,
     Absent,
+    Bill,
     CannotTell,
     Found,
     Lost,
@@ -492,6 +494,54 @@ def test_the_table_of_demands_speaks_as_twilio_describes_it():
     twilio_oai.check_answer("POST", path, 201, message())
     listed = json.loads(page(of(LOST)).body)
     twilio_oai.check_answer("GET", path, 200, {**listed, "uri": path})
+
+
+# What it bills
+
+SIDS = [f"SM{n:032x}" for n in range(30)]
+MADE = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+
+
+async def test_a_few_prices_are_asked_for_one_by_one_as_twilio_describes_it(bench: Bench, adapter: TwilioSms):
+    bench.script(
+        says(200, message(sid=SIDS[0], price="-0.00750", price_unit="USD")),
+        says(200, message(sid=SIDS[1], price=None)),
+        error(404, 20404, "was not found"),
+    )
+    found = await adapter.billed(dict.fromkeys(SIDS[:3], MADE))
+    assert found == {SIDS[0]: Bill(Decimal("0.00750"), "USD")}
+    for seen in bench.seen:
+        twilio_oai.check_request(seen.method, seen.target, None, b"")
+        twilio_oai.check_answer(seen.method, seen.target, 200, message(price="-0.00750"))
+    assert [urlsplit(seen.target).path.rpartition("/")[2] for seen in bench.seen] == [f"{sid}.json" for sid in SIDS[:3]]
+
+
+async def test_many_prices_of_a_day_are_read_from_its_list_and_what_it_does_not_show_one_by_one(
+    bench: Bench, adapter: TwilioSms
+):
+    listed = [message(sid=sid, price="-0.0279", price_unit="USD") for sid in SIDS[:29]]
+    stranger = message(sid="SM" + "f" * 32, price="-9.0")
+    bench.script(page(stranger, *listed), says(200, message(sid=SIDS[29], price="-0.05", price_unit="usd")))
+    found = await adapter.billed(dict.fromkeys(SIDS, MADE))
+    assert found == {sid: Bill(Decimal("0.0279"), "USD") for sid in SIDS[:29]} | {
+        SIDS[29]: Bill(Decimal("0.05"), "USD")
+    }
+    for seen in bench.seen:
+        twilio_oai.check_request(seen.method, seen.target, None, b"")
+    assert parse_qs(urlsplit(bench.seen[0].target).query) == {"DateSent": ["2026-11-23"], "PageSize": ["1000"]}
+    assert len(bench.seen) == 2
+
+
+@pytest.mark.parametrize("bent", ["", "free", "-1e9", "NaN", "-0.1 USD", [], {"a": 1}])
+async def test_a_price_that_is_none_is_not_believed(bench: Bench, adapter: TwilioSms, bent: object):
+    bench.script(says(200, message(sid=SIDS[0], price=bent)))
+    assert await adapter.billed({SIDS[0]: MADE}) in ({}, CannotTell(reason="a price could not be read: TypeError"))
+
+
+@pytest.mark.parametrize("status", [401, 429, 500])
+async def test_a_price_that_is_refused_is_asked_for_later(bench: Bench, adapter: TwilioSms, status: int):
+    bench.script(error(status, 20003, "no"))
+    assert isinstance(await adapter.billed({SIDS[0]: MADE}), CannotTell)
 
 
 # Marks
