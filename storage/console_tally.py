@@ -124,6 +124,13 @@ async def due_now(connection: Connection, tenant: str, contacts: Iterable[str]) 
         await connection.execute(queries(_SQL)["due_now"], tenant, wanted)
 
 
+async def due_first(connection: Connection, tenant: str, contacts: Iterable[str]) -> None:
+    """These people are in the book: who was never reckoned is, at once."""
+    wanted = sorted(set(contacts))
+    if wanted:
+        await connection.execute(queries(_SQL)["due_first"], tenant, wanted)
+
+
 async def all_due(connection: Connection, tenant: str) -> None:
     """Everybody is to be reckoned anew."""
     await connection.execute(queries(_SQL)["all_due"], tenant)

@@ -38,6 +38,8 @@ MILLION: Final = 1_000_000
 #: Where somebody's law or hour is not known.
 NOWHERE: Final = "-"
 
+#: What happens to a message before anything is sent: no limit of anybody's moves by it.
+_MOVES_NOTHING: Final = frozenset({"accepted", "decided", "expired", "cancelled"})
 _OUT_OF_SIGHT: Final = frozenset({"unknown", "absent"})
 _THERE: Final = frozenset({"delivered", "read"})
 
@@ -62,11 +64,15 @@ class Left:
 
 @dataclass(slots=True)
 class Figures:
-    """What a run of entries adds. ``people``: those with whom something happened. ``zone``: where the last of them was."""
+    """What a run of entries adds. ``people``: those whose margins may have moved. ``met``: all whom it is about.
+
+    ``zone``: where the last of them was.
+    """
 
     hours: Counter[Hour] = field(default_factory=Counter)
     rules: Counter[Rule] = field(default_factory=Counter)
     people: set[str] = field(default_factory=set)
+    met: set[str] = field(default_factory=set)
     zone: str | None = None
     policy: bool = False
 
@@ -98,7 +104,9 @@ def counted(entries: Sequence[Told], known: Known, laws: frozenset[str]) -> Figu
     seen = set(known.before)
     for entry in entries:
         if entry.contact is not None:
-            figures.people.add(entry.contact)
+            figures.met.add(entry.contact)
+            if entry.kind not in _MOVES_NOTHING:
+                figures.people.add(entry.contact)
             if entry.zones:
                 figures.zone = entry.zones[0]
         facts = _HEADER.decode(entry.header).facts
@@ -260,6 +268,7 @@ class Tally:
             return 0
         figures = counted(entries, await self._known(connection, tenant, entries), self._laws)
         await console_tally.add(connection, tenant, figures.hours, figures.rules)
+        await console_tally.due_first(connection, tenant, figures.met - figures.people)
         await console_tally.due_now(connection, tenant, figures.people)
         await console_tally.advance(connection, tenant, entries[-1].idx + 1, zone=figures.zone)
         return len(entries)

@@ -63,6 +63,13 @@ INSERT INTO console_due (tenant, contact, at)
 SELECT $1, id, '-infinity' FROM contact WHERE tenant = $1 AND id = ANY ($2::text[]) ORDER BY id
 ON CONFLICT (tenant, contact) DO UPDATE SET at = '-infinity'
 
+-- name: due_first
+-- People who are to be reckoned if they never were.
+INSERT INTO console_due (tenant, contact, at)
+SELECT $1, id, '-infinity' FROM contact c WHERE tenant = $1 AND id = ANY ($2::text[])
+  AND NOT EXISTS (SELECT FROM console_margin m WHERE m.tenant = $1 AND m.contact = c.id) ORDER BY id
+ON CONFLICT DO NOTHING
+
 -- name: all_due
 -- Everybody: the law or the policy is another one.
 INSERT INTO console_due (tenant, contact, at) SELECT $1, id, '-infinity' FROM contact WHERE tenant = $1

@@ -90,6 +90,22 @@ async def test_limits_are_those_of_the_audit_and_free_with_time(busy: Town) -> N
     await spread(busy)
 
 
+async def test_a_message_that_only_waits_asks_the_law_about_nobody_again(busy: Town) -> None:
+    figures = tally(busy.house)
+    sent = await busy.send(message(person("ana", number(1))))
+    await busy.until(sent["id"], "delivered")
+    await figures.catch_up()
+    (before,) = await busy.rows("SELECT max(reckoned_at) FROM console_margin")
+    waits = await busy.send(message("ana", debts=["d1"]))
+    assert waits["status"] == "deferred"
+    await figures.catch_up()
+    (after,) = await busy.rows("SELECT max(reckoned_at) FROM console_margin")
+    assert before[0] is not None and after[0] == before[0]
+    await busy.send(message(person("eva", number(5))))
+    await figures.catch_up()
+    assert "eva" in await margins(busy, "CO-FREQ-3d"), "who is new is reckoned whatever becomes of her message"
+
+
 async def test_another_policy_is_reckoned_for_everybody(busy: Town) -> None:
     figures = tally(busy.house)
     await busy.call("PUT", "/v1/contacts/bea", person("bea", number(2)))
