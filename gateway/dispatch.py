@@ -27,7 +27,7 @@ from gateway.costs import Costs
 from gateway.entries import Scribe
 from gateway.events import crm_event, undelivered
 from gateway.failpoints import reach
-from gateway.hops import answered_on, channels_left, may_hop
+from gateway.hops import may_hop, with_tried
 from gateway.judge import CALL, HOLD, Case, Choice, Judge, next_midnight, role_of, zones_of
 from gateway.parcels import Load, Packer, load_of
 from gateway.policies import Policies
@@ -45,8 +45,8 @@ from storage.people import AddressRow, Key
 from throttling.pacing import Lane
 from throttling.turns import Turns, in_turns, shares
 from tracelog.entry import instant
-from vocabulary.channel import AddressKind, Channel
-from vocabulary.event import Contacted, ContactOutcome, Event
+from vocabulary.channel import AddressKind
+from vocabulary.event import Contacted, ContactOutcome
 from vocabulary.ids import new_uuid
 from vocabulary.outcome import About, NotSent, Parcel, Rejected, Unknown
 from vocabulary.status import Status
@@ -226,19 +226,20 @@ class Dispatcher:
                 continue
             attempts = tried.get(row.id, [])
             ask = asks[row.id]
-            left = channels_left(ask.channels, attempts, contact, ask.address)
-            if not left or (row.hop and not may_hop(attempts)):
+            case = with_tried(
+                Case(
+                    contact=contact,
+                    ask=ask,
+                    debts={d: debts[row.tenant, d] for d in ask.debts},
+                    history=histories[key],
+                    policy=policies[row.tenant],
+                ),
+                attempts,
+                row.created_at,
+            )
+            if case is None or (row.hop and not may_hop(attempts)):
                 self._give_up(batch, row, contact.subject, "no channel is left", now)
                 continue
-            case = Case(
-                contact=contact,
-                ask=ask if left == ask.channels else msgspec.structs.replace(ask, channels=left),
-                debts={d: debts[row.tenant, d] for d in ask.debts},
-                history=histories[key],
-                policy=policies[row.tenant],
-                answered_on=_answered_on(row, ask, histories[key]),
-                tried=row.hop or any(attempt.state != "not_sent" for attempt in attempts),
-            )
             if case.ask.send_at is not None and case.ask.send_at > now:
                 choice = self._auto.accept(case, row.id, now)
             else:
@@ -497,14 +498,6 @@ class Dispatcher:
     @retry(retry=retry_if_exception_type(DatabaseAway), wait=wait_exponential_jitter(multiplier=0.05, max=5))
     async def _tell_again(self, ending: Ending) -> None:
         await self._settler.settle(ending)
-
-
-def _answered_on(row: MessageRow, ask: StoredAsk, told: Sequence[Event]) -> Channel | None:
-    """Where she answered since the message was accepted, as far as it matters to it."""
-    if len(row.channels) < 2:
-        return None
-    found = answered_on(told, row.contact, row.created_at)
-    return found if found is not None and (row.hop or found in ask.channels) else None
 
 
 def _reservation(case: Case, choice: Choice, address: AddressRow, now: datetime) -> Contacted:

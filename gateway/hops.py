@@ -4,11 +4,13 @@ The next channel follows ``failed`` and ``undelivered``, never ``unknown`` (docs
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
+from gateway.judge import Case
 from storage.messages import AttemptRow, MessageRow
 from storage.people import ContactRow
 from vocabulary.channel import Channel
@@ -41,6 +43,23 @@ def may_hop(tried: Sequence[AttemptRow]) -> bool:
     return all(attempt.state in _OVER for attempt in tried)
 
 
+def with_tried(case: Case, tried: Sequence[AttemptRow], accepted_at: datetime) -> Case | None:
+    """The case of a message once some was tried: the channels that are left, and where she answered; None where none is left."""
+    ask = case.ask
+    left = channels_left(ask.channels, tried, case.contact, ask.address)
+    if not left:
+        return None
+    answered = answered_on(case.history, case.contact.id, accepted_at) if len(ask.channels) > 1 else None
+    # Where she answered on a channel that was not asked for, only what was sent already, and did not reach her, minds.
+    hops = any(attempt.state == "undelivered" for attempt in tried)
+    return replace(
+        case,
+        ask=ask if left == ask.channels else msgspec.structs.replace(ask, channels=left),
+        answered_on=answered if hops or answered in ask.channels else None,
+        tried=any(attempt.state != "not_sent" for attempt in tried),
+    )
+
+
 def channels_left(
     channels: Sequence[str], tried: Sequence[AttemptRow], contact: ContactRow, address: str | None = None
 ) -> list[str]:
@@ -65,6 +84,20 @@ def _is_spent(tried: Sequence[AttemptRow], contact: ContactRow, address: str | N
         return True
     # What failed were addresses that are none: the channel is not spent while she has another there.
     return not any(row.invalid_at is None and address in (None, row.address) for row in rows)
+
+
+def known_at(tried: Sequence[AttemptRow], at: datetime, *, deciding: bool) -> list[AttemptRow]:
+    """The attempts that there were at an instant, as they stood then. ``deciding``: their message was decided again just then.
+
+    Nothing is decided again before what was tried is over: what is known to have reached her by now was undelivered at that time.
+    """
+    return [replace(each, state=_state_at(each, at, deciding)) for each in tried if each.reserved_at < at]
+
+
+def _state_at(attempt: AttemptRow, at: datetime, deciding: bool) -> str:
+    if deciding:
+        return attempt.state if attempt.state in _OVER else "undelivered"
+    return attempt.state if attempt.settled_at is not None and attempt.settled_at <= at else "dispatching"
 
 
 def answered_on(history: Iterable[Event], person: str, since: datetime) -> Channel | None:

@@ -5,7 +5,7 @@ decided then stands in the trace, and whoever asks again is told where it comes 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,9 @@ from uuid import UUID
 import msgspec
 
 from gateway.asks import StoredAsk
-from gateway.judge import Case, Choice, Judge
+from gateway.explain import Explanation, explain
+from gateway.hops import known_at, with_tried
+from gateway.judge import Case, Choice, Judge, address_for
 from gateway.policies import EMPTY
 from jurisdictions.house import Policy, Problem, policy_of
 from jurisdictions.library import Library
@@ -22,6 +24,7 @@ from storage import history, messages, people
 from storage.database import Connection
 from storage.messages import MessageRow
 from storage.past import DecisionRow, PolicyRow
+from storage.people import ContactRow
 from tracelog.entry import read_header
 from vocabulary.verdict import Answer
 
@@ -109,6 +112,19 @@ def choose(judge: Judge, facts: Facts, policies: Policies) -> Choice:
     return judge.dispatch(case, at)
 
 
+def explanations(
+    judge: Judge, facts: Facts, policies: Policies, choice: Choice, language: str
+) -> Iterator[Explanation]:
+    """Why ``choose`` came out as it did: one for each channel that was asked about, the one that stands first."""
+    case, at = facts.under(policies), facts.moment.at
+    if facts.moment.accepting and case.ask.send_at is not None:
+        at = max(at, case.ask.send_at)
+    for channel, verdict in sorted(choice.all, key=lambda each: each[0] is not choice.channel):
+        question = judge.question(case, channel, address_for(case, channel), at)
+        asked = replace(verdict, decided_at=choice.verdict.decided_at)
+        yield explain(question, judge.law, case.policy, language, asked)
+
+
 async def facts_of(connection: Connection, tenant: str, moments: Sequence[Moment]) -> list[Facts | None]:
     """What was known at each moment, in their order; None where the message is gone."""
     rows = await messages.get(connection, {moment.message for moment in moments})
@@ -134,25 +150,30 @@ async def facts_of(connection: Connection, tenant: str, moments: Sequence[Moment
             found.append(None)
             continue
         ask = asks[row.id]
-        # A channel on which a provider had refused by then was not asked about again.
-        spent = {
-            each.channel for each in tried.get(row.id, []) if each.state == "rejected" and each.reserved_at < moment.at
-        }
-        left = [channel for channel in ask.channels if channel not in spent]
-        found.append(
-            Facts(
-                moment=moment,
-                case=Case(
-                    contact=contact,
-                    ask=msgspec.structs.replace(ask, channels=left or ask.channels),
-                    debts={debt: debts[tenant, debt] for debt in ask.debts if (tenant, debt) in debts},
-                    history=tuple(
-                        event
-                        for event in events[tenant, row.contact]
-                        if event.at <= moment.at and (moment.own is None or event.id != moment.own)
-                    ),
-                    policy=Policy(),
-                ),
-            )
+        case = Case(
+            contact=_known_then(contact, moment.at),
+            ask=ask,
+            debts={debt: debts[tenant, debt] for debt in ask.debts if (tenant, debt) in debts},
+            history=tuple(
+                event
+                for event in events[tenant, row.contact]
+                if event.at <= moment.at and (moment.own is None or event.id != moment.own)
+            ),
+            policy=Policy(),
         )
+        then = known_at(tried.get(row.id, []), moment.at, deciding=moment.index is not None)
+        # Where no channel was left nothing was decided any more: what the law says of it is asked of all of them.
+        case = with_tried(case, then, row.created_at) or case
+        found.append(Facts(moment=moment, case=case))
     return found
+
+
+def _known_then(contact: ContactRow, at: datetime) -> ContactRow:
+    """Her addresses, without what was found out about them only later."""
+    return replace(
+        contact,
+        addresses=tuple(
+            replace(each, invalid_at=None) if each.invalid_at is not None and each.invalid_at > at else each
+            for each in contact.addresses
+        ),
+    )

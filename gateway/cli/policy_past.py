@@ -5,7 +5,7 @@ import contextlib
 import json
 import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
@@ -21,15 +21,13 @@ from gateway.backtest import Backtest, Difference, Report, under
 from gateway.cli.environment import settings
 from gateway.compose import House, house
 from gateway.evidence import when
-from gateway.explain import Explanation, explain, sentences
-from gateway.judge import Choice, address_for
-from gateway.past import Facts, Moment, Policies, Unfit, choose, facts_of, moment_of
+from gateway.explain import sentences
+from gateway.past import Moment, Policies, Unfit, choose, explanations, facts_of, moment_of
 from gateway.refusals import Refused
 from gateway.scenario import strict_yaml
 from jurisdictions.compile import PackError
 from storage import messages, past
 from storage.database import Connection, DatabaseAway
-from vocabulary.channel import Channel
 from vocabulary.ids import shown
 
 DOES_NOT_HOLD: Final = 1
@@ -189,8 +187,8 @@ async def _told(
         said = [head]
         if moment.outcome is not None and moment.outcome is not choice.verdict.answer:
             said.append(frame("unlike_trace", language, outcome=moment.outcome.value))
-        explanations = list(_explanations(made, facts, policies, choice, language))
-        for each in explanations:
+        found = list(explanations(made.judge, facts, policies, choice, language))
+        for each in found:
             said += sentences(each)
         told.append(
             {
@@ -199,24 +197,10 @@ async def _told(
                 "entry": moment.index,
                 "traced": moment.outcome,
                 "sentences": said,
-                "channels": [asdict(each) for each in explanations],
+                "channels": [asdict(each) for each in found],
             }
         )
     return told
-
-
-def _explanations(
-    made: House, facts: Facts, policies: Policies, choice: Choice, language: str
-) -> Iterator[Explanation]:
-    """One for each channel that was asked about, the one that stands first."""
-    case, at = facts.under(policies), facts.moment.at
-    wanted = case.ask.send_at
-    if facts.moment.accepting and wanted is not None and wanted > at:
-        at = wanted
-    for channel, verdict in sorted(choice.all, key=lambda each: each[0] is not choice.channel):
-        question = made.judge.question(case, Channel(channel), address_for(case, channel), at)
-        asked = replace(verdict, decided_at=choice.verdict.decided_at)
-        yield explain(question, made.law, case.policy, language, asked)
 
 
 # ---- policy backtest --------------------------------------------------------------------------------------------------

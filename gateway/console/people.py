@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -14,11 +14,10 @@ from gateway.addresses import Unusable, canonical
 from gateway.asks import ContentAsk, DecisionAsk
 from gateway.console.site import Page, Visit, zone_named
 from gateway.evidence import when as when_there
-from gateway.explain import Explanation, explain, sentences
-from gateway.judge import address_for
+from gateway.explain import Explanation, sentences
 from gateway.keys import Scope
 from gateway.margins import Scope as AuditScope
-from gateway.past import Facts, Policies, Unfit, choose, facts_of, moment_of
+from gateway.past import Facts, Policies, Unfit, choose, explanations, facts_of, moment_of
 from gateway.refusals import NotThere, Refused
 from gateway.wording import told
 from storage import audit, chain, console, messages, past, people, timeline
@@ -201,17 +200,9 @@ def _explained(visit: Visit, facts: Facts, rows: Any) -> tuple[list[Explanation]
     policies = Policies(rows, visit.rooms.law)
     try:
         choice = choose(judge, facts, policies)
-        case, at = facts.under(policies), facts.moment.at
+        found = list(explanations(judge, facts, policies, choice, visit.language))
     except Unfit:
         return [], "unfit"
-    wanted = case.ask.send_at
-    if facts.moment.accepting and wanted is not None and wanted > at:
-        at = wanted
-    found = []
-    for channel, verdict in sorted(choice.all, key=lambda each: each[0] is not choice.channel):
-        question = judge.question(case, Channel(channel), address_for(case, channel), at)
-        asked = replace(verdict, decided_at=choice.verdict.decided_at)
-        found.append(explain(question, visit.rooms.law, case.policy, visit.language, asked))
     traced = facts.moment.outcome
     return found, None if traced is None or traced is choice.verdict.answer else choice.verdict.answer.value
 
