@@ -118,15 +118,15 @@ class TwilioSms:
         sender = self.sender(parcel.to)
         service = self._settings.messaging_service_sid
         asked: dict[str, object] = {
-            "to": parcel.to,
-            "body": parcel.text,
-            "status_callback": parcel.status_url,
-            "validity_period": min(max(parcel.validity_seconds, VALIDITY_SECONDS_MIN), VALIDITY_SECONDS_MAX),
+            "To": parcel.to,
+            "Body": parcel.text,
+            "StatusCallback": parcel.status_url,
+            "ValidityPeriod": min(max(parcel.validity_seconds, VALIDITY_SECONDS_MIN), VALIDITY_SECONDS_MAX),
         }
         if sender is not None:
-            asked["from_"] = sender
+            asked["From"] = sender
         if service is not None:
-            asked["messaging_service_sid"] = service
+            asked["MessagingServiceSid"] = service
         return await twilio_client.create(self._client, asked, _REFUSALS)
 
     async def find(self, lost: Lost, /) -> Traced:

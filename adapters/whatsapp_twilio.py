@@ -117,14 +117,14 @@ class TwilioWhatsApp:
     async def send(self, parcel: Parcel, /) -> Outcome:
         """Create one message with one POST: a template, a voice note or a text."""
         asked: dict[str, object] = {
-            "to": PREFIX + parcel.to,
-            "status_callback": parcel.status_url,
-            "validity_period": min(max(parcel.validity_seconds, VALIDITY_SECONDS_MIN), VALIDITY_SECONDS_MAX),
+            "To": PREFIX + parcel.to,
+            "StatusCallback": parcel.status_url,
+            "ValidityPeriod": min(max(parcel.validity_seconds, VALIDITY_SECONDS_MIN), VALIDITY_SECONDS_MAX),
         }
         if self._settings.sender is not None:
-            asked["from_"] = PREFIX + self._settings.sender
+            asked["From"] = PREFIX + self._settings.sender
         if self._settings.messaging_service_sid is not None:
-            asked["messaging_service_sid"] = self._settings.messaging_service_sid
+            asked["MessagingServiceSid"] = self._settings.messaging_service_sid
         content = _content(parcel)
         if isinstance(content, Rejected):
             return content
@@ -162,14 +162,14 @@ def _content(parcel: Parcel) -> dict[str, object] | Rejected:
         return _template(parcel.template)
     if parcel.note is not None:
         # WhatsApp shows OGG/Opus as a voice note; a voice note has no words beside it.
-        return {"media_url": [parcel.note.url]}
+        return {"MediaUrl": [parcel.note.url]}
     if not parcel.text:
         return Rejected(code="empty", reason="neither a text nor a template nor a voice note")
     if not encodable(parcel.text):
         return Rejected(code="unencodable", reason="the text is not Unicode: it holds half of a surrogate pair")
     if len(parcel.text) > TEXT_CHARACTERS_MAX:
         return Rejected(code="too_long", reason=f"a WhatsApp text holds {TEXT_CHARACTERS_MAX} characters")
-    return {"body": parcel.text}
+    return {"Body": parcel.text}
 
 
 def _template(template: Registered) -> dict[str, object] | Rejected:
@@ -180,10 +180,10 @@ def _template(template: Registered) -> dict[str, object] | Rejected:
         return Rejected(code="unencodable", reason="a value is not Unicode: it holds half of a surrogate pair")
     if not all(value.strip() for value in template.values):
         return Rejected(code="template", reason="a value of the template is empty")
-    asked: dict[str, object] = {"content_sid": template.reference}
+    asked: dict[str, object] = {"ContentSid": template.reference}
     if template.values:
         numbered = {str(number): value for number, value in enumerate(template.values, 1)}
-        asked["content_variables"] = json.dumps(numbered, ensure_ascii=False, separators=(",", ":"))
+        asked["ContentVariables"] = json.dumps(numbered, ensure_ascii=False, separators=(",", ":"))
     return asked
 
 

@@ -6,9 +6,10 @@ keeps nothing outside it. Nobody holds a connection across a call to the world.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
-from typing import Any, Final, Protocol, Self, TypeVar
+from types import SimpleNamespace
+from typing import Any, ClassVar, Final, Protocol, Self, TypeVar
 
 import asyncpg
 
@@ -89,6 +90,12 @@ def of_tenant(tenant: str) -> Iterator[None]:
         _TENANT.reset(token)
 
 
+#: Below it stand the types that PostgreSQL itself is made with (FirstGenbkiObjectId of its access/transam.h).
+_OWN_OIDS: Final = 10_000
+#: Stands where the driver looks whether its question has taken the place of a statement without a name.
+_NOT_ASKED: Final = SimpleNamespace(name="not asked")
+
+
 class _Session(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
     """A session that goes back to the pool as it came.
 
@@ -97,6 +104,19 @@ class _Session(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
     """
 
     _bound = False
+    #: What PostgreSQL's own types look like, by what was asked: their numbers are the same in every database and release, and the
+    #: question costs a session more than all of its statements' plans.
+    _types: ClassVar[dict[frozenset[int], Any]] = {}
+
+    async def _introspect_types(self, typeoids: Iterable[int], timeout: float | None) -> Any:  # noqa: ASYNC109 - asyncpg's
+        """The driver's question about types that it meets for the first time in a session, asked once in a process."""
+        asked = frozenset(typeoids)
+        if asked in self._types:
+            return self._types[asked], _NOT_ASKED
+        types, statement = await super()._introspect_types(asked, timeout)
+        if all(oid < _OWN_OIDS for oid in asked):
+            self._types[asked] = types
+        return types, statement
 
     async def bind(self, role: str, tenant: str) -> None:
         """From here on it sees what ``role`` may see of ``tenant``, until the pool has it back."""

@@ -19,7 +19,7 @@ from twilio.rest import Client
 from adapters.kit.media import Store
 from adapters.kit.retry import retry_after
 from adapters.kit.settings import Table
-from adapters.kit.transport import Answered, MayHaveLeft, NothingLeft, Transport
+from adapters.kit.transport import Answered, Exchange, MayHaveLeft, NothingLeft, Transport
 from vocabulary.outcome import (
     About,
     Absent,
@@ -36,6 +36,7 @@ from vocabulary.outcome import (
 )
 
 BASE_URL: Final = "https://api.twilio.com"
+_FORM: Final = "application/x-www-form-urlencoded"
 
 #: https://www.twilio.com/docs/api/errors/20429
 THROTTLED: Final = "20429"
@@ -141,10 +142,21 @@ class NotCreatedError(Exception):
 class _OverTransport(AsyncHttpClient):  # type: ignore[misc] # the package is published without types
     """The package's own port for HTTP, met by our one transport. It never retries and never logs."""
 
-    def __init__(self, transport: Transport, base_url: str) -> None:
+    def __init__(self, transport: Transport, account: Account) -> None:
         super().__init__(_SILENT, True, None)
         self._transport = transport
-        self._base = urlsplit(base_url)
+        self._base = urlsplit(account.base_url)
+        self._messages = f"{account.base_url}/2010-04-01/Accounts/{account.account_sid}/Messages.json"
+        self._headers: Mapping[str, str] = {}
+
+    def prepared(self, headers: Mapping[str, str], auth: tuple[str, str]) -> None:
+        """What goes with every message that is created: the package's own headers, and who we are."""
+        self._headers = {**headers, "Authorization": aiohttp.encode_basic_auth(*auth)}
+
+    async def create(self, form: Mapping[str, object]) -> Exchange:
+        """One POST of a form to the account's messages, with one try."""
+        body = urlencode(form, doseq=True).encode("ascii")
+        return await self._transport.exchange("POST", self._messages, headers=self._headers, body=body)
 
     async def request(
         self,
@@ -177,12 +189,10 @@ class _OverTransport(AsyncHttpClient):  # type: ignore[misc] # the package is pu
 
 def client(account: Account, transport: Transport) -> Client:
     """The package's client for one account; opens nothing."""
-    made = Client(
-        account.api_key or account.account_sid,
-        account.api_secret or account.auth_token,
-        account.account_sid,
-        http_client=_OverTransport(transport, account.base_url),
-    )
+    user, password = account.api_key or account.account_sid, account.api_secret or account.auth_token
+    over = _OverTransport(transport, account)
+    made = Client(user, password, account.account_sid, http_client=over)
+    over.prepared(made.get_headers("POST", {"Content-Type": _FORM, "Accept": "application/json"}), (user, password))
     # Imports the package's resources now, half a second of them, and not while the first message waits.
     _ = made.messages
     return made
@@ -199,22 +209,23 @@ def media_store(account: Account) -> Store:
 
 
 async def create(over: Client, asked: Mapping[str, object], refusals: Refusals) -> Outcome:
-    """Create one message with one POST. https://www.twilio.com/docs/messaging/api/message-resource#create-a-message."""
-    try:
-        created = await over.messages.create_async(**asked)
-    except NotTakenError as ending:
-        if isinstance(ending.exchange, NothingLeft):
-            return NotSent(reason=ending.exchange.reason)
-        return Unknown(reason=ending.exchange.reason)
-    except NotCreatedError as ending:
-        return refused(ending.answered, refusals)
-    except Exception as error:
-        # The package choked on a 2xx, or we on our own bug: looking it up tells the two apart, sending again would not.
-        return Unknown(reason=f"answer not understood: {type(error).__name__}")
+    """Create one message with one POST, ``asked`` in the names of Twilio's form.
+
+    https://www.twilio.com/docs/messaging/api/message-resource#create-a-message. The form goes straight to the transport: every
+    message comes this way, and the package's own path from its arguments to the same form costs half as much as the call.
+    """
+    exchange = await over.http_client.create(asked)
+    if isinstance(exchange, NothingLeft):
+        return NotSent(reason=exchange.reason)
+    if isinstance(exchange, MayHaveLeft):
+        return Unknown(reason=exchange.reason)
+    created = _object(exchange) if 200 <= exchange.status < 300 else None
+    if created is None:
+        return refused(exchange, refusals)
     return Sent(
-        provider_id=matched(MESSAGE_SID, created.sid),
-        provider_status=matched(STATUS_WORD, created.status),
-        segments=_count(created.num_segments),
+        provider_id=matched(MESSAGE_SID, created.get("sid")),
+        provider_status=matched(STATUS_WORD, created.get("status")),
+        segments=_count(created.get("num_segments")),
     )
 
 
