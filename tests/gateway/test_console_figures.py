@@ -100,7 +100,8 @@ async def test_a_message_that_only_waits_asks_the_law_about_nobody_again(busy: T
     assert waits["status"] == "deferred"
     await figures.catch_up()
     (after,) = await busy.rows("SELECT max(reckoned_at) FROM console_margin")
-    assert before[0] is not None and after[0] == before[0]
+    assert before[0] is not None
+    assert after[0] == before[0]
     await busy.send(message(person("eva", number(5))))
     await figures.catch_up()
     assert "eva" in await margins(busy, "CO-FREQ-3d"), "who is new is reckoned whatever becomes of her message"
