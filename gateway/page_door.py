@@ -13,6 +13,7 @@ from gateway.person_page import PersonPage
 from gateway.person_page_shown import Gatherer
 from gateway.person_says import Hearer
 from gateway.receive import Receiver
+from gateway.rejudged import Rejudger
 from gateway.settings import Settings
 from jurisdictions.library import Library
 from pages.debtor.render import Press
@@ -34,6 +35,7 @@ def open_page(
     scribe: Scribe,
     links: Links,
     receiver: Receiver,
+    rejudger: Rejudger,
     notes: NoteRoom,
     secret: bytes,
     endpoint_secret: bytes,
@@ -49,7 +51,7 @@ def open_page(
         gatherer=Gatherer(
             law=law, names=settings.page.names, help_text=settings.page.help, live=bool(ways), notes=notes
         ),
-        hearer=Hearer(database=database, clock=clock, scribe=scribe, links=links),
+        hearer=Hearer(database=database, clock=clock, scribe=scribe, links=links, rejudger=rejudger),
         receiver=receiver,
         press=Press(root=root, help_text=settings.page.help),
         bell=bell,

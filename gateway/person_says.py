@@ -18,6 +18,7 @@ from gateway.events import event
 from gateway.links import Links, Opened
 from gateway.person_page_shown import zones_of
 from gateway.profiles import statement_entry
+from gateway.rejudged import Rejudger
 from gateway.settle import Round
 from pages.debtor.forms import (
     Answers,
@@ -75,11 +76,14 @@ class NotOffered(Exception):
 class Hearer:
     """Hears wishes."""
 
-    def __init__(self, *, database: Database, clock: LegalClock, scribe: Scribe, links: Links) -> None:
+    def __init__(
+        self, *, database: Database, clock: LegalClock, scribe: Scribe, links: Links, rejudger: Rejudger
+    ) -> None:
         self._database = database
         self._clock = clock
         self._scribe = scribe
         self._links = links
+        self._rejudger = rejudger
 
     async def hear(self, token: str, wish: Wish, *, nonce: str, version: str) -> bool:
         """Keep what she says behind a link; False when the link opens nothing any more.
@@ -125,9 +129,12 @@ class Hearer:
         )
         if isinstance(wish, NotMe):
             await links.close(connection, contact.tenant, contact.id, opened.endpoint, real, "wrong_person")
-        # What she said may change what waits for her: it is decided again now, and before what others wait for.
+        blocked = await self._rejudger.block(connection, todo, rows, {key: contact}, now)
+        # What else she said may change what waits for her: it is decided again now, and before what others wait for.
         todo.moves.extend(
-            (i, row.status, None, min(row.due_at, now)) for i, row in rows.items() if row.status in WAITING
+            (i, row.status, None, min(row.due_at, now))
+            for i, row in rows.items()
+            if row.status in WAITING and i not in blocked
         )
         await todo.write(connection, now, real)
         return True

@@ -25,6 +25,7 @@ from gateway.events import crm_event, event
 from gateway.heard import STOPS, Follows, Said, doubted, follows, granted, state, withdrawn
 from gateway.media import MEDIA_MAX, name_of
 from gateway.profiles import statement_entry
+from gateway.rejudged import Rejudger
 from gateway.settle import Round, follow, invalidate, revive, withdraw
 from gateway.starts import SAID, Sorry, Starter, commanded, payload, without_payload
 from storage import erasures, hooks, messages, people
@@ -94,13 +95,21 @@ class Receiver:
     """Keeps what hooks say. Meets ``webhooks.port.Inbox``."""
 
     def __init__(
-        self, *, database: Database, clock: LegalClock, scribe: Scribe, starter: Starter, courtesy: Courtesy
+        self,
+        *,
+        database: Database,
+        clock: LegalClock,
+        scribe: Scribe,
+        starter: Starter,
+        courtesy: Courtesy,
+        rejudger: Rejudger,
     ) -> None:
         self._database = database
         self._clock = clock
         self._scribe = scribe
         self._starter = starter
         self._courtesy = courtesy
+        self._rejudger = rejudger
         self._committer: Committer[_Heard, None] = Committer(self._flush)
 
     async def put(self, provider: str, received: Sequence[Receipt | Reply], raw: bytes, /) -> None:
@@ -178,9 +187,11 @@ class Receiver:
         owed: list[Owed] = []
         for h in replies:
             owed += await self._reply(connection, todo, h, parties[h.item.key], contacts, now, real)
-        await self._courtesy.answer(connection, todo, owed, [rows[i] for i in waiting if i in rows], now)
-        # What she said may change what waits for her: it is decided again now.
-        todo.moves.extend((i, rows[i].status, None, now) for i in waiting if i in rows and _waits(rows[i]))
+        waits = {i: rows[i] for i in waiting if i in rows}
+        await self._courtesy.answer(connection, todo, owed, waits.values(), now)
+        blocked = await self._rejudger.block(connection, todo, waits, contacts, now)
+        # What else she said may change what waits for her: it is decided again now.
+        todo.moves.extend((i, row.status, None, now) for i, row in waits.items() if row.waits and i not in blocked)
         await todo.write(connection, now, real)
         return sorry
 
@@ -493,10 +504,6 @@ class Receiver:
             data = {**data, "reason": str(brings.flag), **brings.more}
             todo.events.append(event("contact.flagged", contact.tenant, contact.id, now, data))
         return shown("evt", happened.id)
-
-
-def _waits(row: MessageRow) -> bool:
-    return row.waits
 
 
 def _debts(ask: str | None) -> tuple[str, ...]:

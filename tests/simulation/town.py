@@ -210,7 +210,7 @@ class Town:
             desk=desk_of(made) if process.name.startswith("api") else None,
             receiver=receiver,
             canceller=Canceller(**common, shelf=shelf),
-            hearer=Hearer(**common, links=made.links),
+            hearer=Hearer(**common, links=made.links, rejudger=compose.rejudger(made)),
             links=made.links,
             sweeper=compose.sweeper(made),
             puller=Puller(database=made.database, clock=made.clock, inbox=receiver, adapters=made.adapters),
