@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -26,6 +27,12 @@ PROGRAMS = {
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"needs(*things): not run where the machine lacks them ({', '.join(PROGRAMS)})")
     config.addinivalue_line("markers", "campaign: many trials of one claim; CAMPAIGN=long makes them more")
+    if "CAMPAIGN_MUTANT" in os.environ:
+        from tests.campaigns.mutants import armed
+
+        flawed = ExitStack()
+        flawed.enter_context(armed())
+        config.add_cleanup(flawed.close)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

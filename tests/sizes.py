@@ -65,3 +65,8 @@ SLOW_CALLERS = _size(2_000, 150)
 WRONG_CLOCKS = _size(200, 2)
 #: How long everything goes on at once.
 SOAK_SECONDS = _size(1_800, 5)
+#: Releases that take over from older ones, and messages in each of their four stages.
+UPGRADES = _size(20, 1)
+UPGRADE_MESSAGES = _size(200, 16)
+#: Flaws of the house that campaigns must find; the campaign goes through all of them.
+CAMPAIGN_MUTANTS = 100 if LONG else 1

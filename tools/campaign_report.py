@@ -12,6 +12,8 @@ RESULTS: Final = Path(os.environ.get("CAMPAIGN_RESULTS", CHECKOUT / "build" / "c
 PAGE: Final = CHECKOUT / "docs" / "reliability.md"
 BEGINS: Final = "<!-- campaigns: written by make campaign -->"
 ENDS: Final = "<!-- end of campaigns -->"
+FLAWS_BEGIN: Final = "<!-- flaws: written by make campaign -->"
+FLAWS_END: Final = "<!-- end of flaws -->"
 
 
 def rows(folder: Path = RESULTS) -> list[dict[str, Any]]:
@@ -77,17 +79,36 @@ def _commits(row: dict[str, Any]) -> str:
     return ", ".join(f"`{commit}`" for commit in row["commit"])
 
 
+def flaws(folder: Path = RESULTS) -> str:
+    """Which campaign found which safeguard missing, as Markdown; empty when none was tried."""
+    found = [json.loads(path.read_text()) for path in (folder / "mutants").glob("*.json")]
+    found.sort(key=lambda row: (int(row["campaign"].lstrip("C")), row["flaw"]))
+    lines = ["| campaign | safeguard taken out | what it said |", "|---|---|---|"]
+    lines += [f"| {row['campaign']} | {row['flaw']} | {_cell(row['found'])} |" for row in found]
+    return "\n".join(lines) if found else ""
+
+
+def _cell(said: str) -> str:
+    return "`" + said.replace("`", "'").replace("|", "/").replace("{", "(").replace("}", ")") + "`"
+
+
 def write(page: Path = PAGE, folder: Path = RESULTS) -> bool:
-    """Put the table between its marks; False when nothing was counted yet."""
+    """Put the tables between their marks; False when nothing was counted yet."""
     found = rows(folder)
-    if not found:
-        return False
+    if found:
+        _put(page, BEGINS, ENDS, table(found))
+    caught = flaws(folder)
+    if caught:
+        _put(page, FLAWS_BEGIN, FLAWS_END, caught)
+    return bool(found or caught)
+
+
+def _put(page: Path, begins: str, ends: str, what: str) -> None:
     text = page.read_text()
-    assert BEGINS in text, f"{page} lost its mark"
-    assert ENDS in text, f"{page} lost its mark"
-    between = f"{BEGINS}\n\n{table(found)}\n\n{ENDS}"
-    page.write_text(re.sub(f"{re.escape(BEGINS)}.*?{re.escape(ENDS)}", lambda _: between, text, flags=re.DOTALL))
-    return True
+    assert begins in text, f"{page} lost its mark"
+    assert ends in text, f"{page} lost its mark"
+    between = f"{begins}\n\n{what}\n\n{ends}"
+    page.write_text(re.sub(f"{re.escape(begins)}.*?{re.escape(ends)}", lambda _: between, text, flags=re.DOTALL))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ app = typer.Typer()
 
 @app.command()
 def migrate(
+    finish: Annotated[
+        bool, typer.Option("--finish", help="No old process is left: apply what would not have suited it.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was applied as JSON.")] = False,
 ) -> None:
     """Apply the migrations that are missing. The role of TREGUA_DATABASE_URL must own the schema.
@@ -24,7 +27,7 @@ def migrate(
 
     # A migration needs nothing but the database: the other settings may not be there yet.
     url = os.environ.get("TREGUA_DATABASE_URL") or settings().database_url
-    applied = asyncio.run(apply(url))
+    applied = asyncio.run(apply(url, finish=finish))
     if as_json:
         typer.echo(json.dumps({"applied": applied}))
     else:

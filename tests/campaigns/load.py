@@ -9,7 +9,7 @@ import aiohttp
 from tests.gateway.town import Town, message, number, person
 
 AGAIN_SECONDS = 0.05
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 async def send(found: Town, trial: int, part: int = 0, *, area: int = 300) -> tuple[str, str]:
@@ -49,4 +49,5 @@ async def calm(found: Town, seconds: float = 60.0) -> None:
         if not row["open"] and not row["unknown"]:
             return
         assert asyncio.get_running_loop().time() < deadline, f"never calm: {dict(row)}"
+        assert not any(task.done() for _, task in found.workers), "a worker ended"
         await asyncio.sleep(0.1)

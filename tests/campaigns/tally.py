@@ -78,6 +78,15 @@ def _write(tally: Tally, seconds: float) -> None:
     (folder / f"{name}.json").write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
 
 
+def note_mutant(campaign: str, name: str, found: str) -> None:
+    """What a campaign said of a house with one flaw."""
+    folder = RESULTS / ("long" if LONG else "short") / "mutants"
+    folder.mkdir(parents=True, exist_ok=True)
+    row = {"campaign": campaign, "flaw": name, "found": found[:120]}
+    file = "".join(c if c.isalnum() else "-" for c in f"{campaign} {name}".lower())
+    (folder / f"{file}.json").write_text(json.dumps(row, ensure_ascii=False, indent=1) + "\n")
+
+
 def _commit() -> str:
     told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=CHECKOUT, capture_output=True, text=True)
     return told.stdout.strip() or "unknown"

@@ -20,6 +20,7 @@ from gateway.compose import Pace
 from gateway.logs import configure
 from gateway.processes import work
 from jurisdictions.library import load
+from tests.campaigns.mutants import armed
 from tests.gateway.town import settings_for
 
 PACE = Pace(
@@ -76,4 +77,5 @@ def _child(order: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with armed():
+        main()
