@@ -154,6 +154,8 @@ class Database:
                     "search_path": "tregua",
                     "role": HOUSE_ROLE,
                     "timezone": "UTC",
+                    # A ceiling, reached by nothing but the recheck, which lays a whole trace out in tables of its own.
+                    "temp_buffers": "128MB",
                     # Every statement of a session is kept prepared, and its plan is settled while tables may be nearly empty:
                     # a join by hashing or a whole scan that was cheap then would stay when they hold millions of rows.
                     # Each statement here asks by keys; what reads whole tables switches these on for its own transaction.

@@ -14,8 +14,15 @@ _SQL: Final = "recheck"
 #: The whole trace of a tenant is read: a night's work, not a request's. Real seconds.
 STATEMENT_SECONDS_MAX: Final = 3_600
 
+_SETTINGS: Final = (
+    "enable_seqscan = on",
+    "enable_hashjoin = on",
+    "enable_mergejoin = on",
+    "jit = off",
+    "work_mem = '128MB'",
+)
 _BEFORE_LAW: Final = (
-    "entries", "entries_by_attempt", "contacts", "contacts_by_person", "contacts_by_debt", "said", "said_by_person",
+    "entries", "endings", "endings_by_attempt", "contacts", "contacts_by_person", "contacts_by_debt", "said", "said_by_person",
 )  # fmt: skip
 _FUNCTIONS: Final = (
     "alike", "about", "counting_on", "counting", "last_word", "lifted", "asked", "same_by_what_was_said", "same",
@@ -47,15 +54,16 @@ async def policies(connection: Connection, tenant: str) -> list[tuple[datetime, 
 
 async def lay_out(connection: Connection, tenant: str, since: datetime) -> list[str]:
     """Read the trace of a tenant into tables of this transaction; names the texts of packs that bound its contacts since."""
-    # Whole tables are read here, unlike anywhere else: a scan and a join by hashing are right.
-    for setting in ("seqscan", "hashjoin", "mergejoin"):
-        await connection.execute(f"SET LOCAL enable_{setting} = on")
+    # Whole tables are read here, unlike anywhere else: a scan and a join by hashing are right, in more memory than a request has;
+    # and compiling these statements takes longer than running them.
+    for setting in _SETTINGS:
+        await connection.execute(f"SET LOCAL {setting}")
     await connection.execute("SELECT set_config('recheck.since', $1, true)", since.isoformat())
     for name in _BEFORE_LAW:
         statement = queries(_SQL)[name]
         given = (tenant,) if "$1" in statement else ()
         await connection.execute(statement, *given, timeout=STATEMENT_SECONDS_MAX)
-    for table in ("recheck_entry", "recheck_contact", "recheck_said"):
+    for table in ("recheck_ending", "recheck_contact", "recheck_said"):
         await connection.execute(f"ANALYZE {table}")
     return [row["label"] for row in await connection.fetch(queries(_SQL)["labels"])]
 
@@ -68,6 +76,8 @@ async def ask(
     days = list(holidays)
     await connection.execute(queries(_SQL)["holidays"], *(list(column) for column in zip(*days, strict=True) if days))
     await connection.execute(queries(_SQL)["holidays_by_day"])
+    for table in ("recheck_clause", "recheck_holiday"):
+        await connection.execute(f"ANALYZE {table}")
     for name in _FUNCTIONS:
         await connection.execute(queries(_SQL)[name])
     found = [

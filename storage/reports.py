@@ -118,7 +118,6 @@ async def people_count(connection: Connection, tenant: str, contact: str | None,
 
 async def recount(connection: Connection, tenant: str, since: datetime, until: datetime) -> list[Recounted]:
     """Count anew by SQL, in the transaction in which ``storage.recheck`` laid the trace out and was asked."""
-    await connection.execute(queries(_SQL)["anchor"])
     rows = await connection.fetch(queries(_SQL)["recount"], tenant, since, until, timeout=RECOUNT_SECONDS_MAX)
     return [Recounted(**row) for row in rows]
 

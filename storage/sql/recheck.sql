@@ -1,51 +1,62 @@
 -- name: entries
--- Everything the trace of a tenant says that limits depend on, read from the headers that were hashed, not from the columns beside them.
+-- What people said and what became known of them, read from the headers that were hashed, not from the columns beside them.
 CREATE TEMP TABLE recheck_entry ON COMMIT DROP AS
-SELECT idx, h ->> 'kind' AS kind, (h ->> 'at')::timestamptz AS at, h ->> 'subject' AS subject, h ->> 'message' AS message,
-       h -> 'facts' AS f
-FROM (
-  SELECT idx, convert_from(header, 'UTF8')::jsonb AS h FROM trace
-  WHERE tenant = $1 AND kind IN ('reserved', 'settled', 'receipt', 'event', 'reply')
-) read
+SELECT t.idx, h.kind, h.at, h.subject, h.facts AS f
+FROM trace t, jsonb_to_record(convert_from(t.header, 'UTF8')::jsonb) AS h (kind text, at timestamptz, subject text, facts jsonb)
+WHERE t.tenant = $1 AND t.kind IN ('event', 'reply')
 
--- name: entries_by_attempt
+-- name: endings
+-- What became of attempts, word by word as it was told.
+CREATE TEMP TABLE recheck_ending ON COMMIT DROP AS
+SELECT t.idx, h.kind, h.at, h.message, x.attempt, x.outcome, x.kind AS told, x.was, x.result
+FROM trace t, json_to_record(convert_from(t.header, 'UTF8')::json) AS h (kind text, at timestamptz, message text, facts json),
+  json_to_record(h.facts) AS x (attempt text, outcome text, kind text, was text, result text)
+WHERE t.tenant = $1 AND t.kind IN ('settled', 'receipt')
+
+-- name: endings_by_attempt
 -- What became of an attempt is looked up once for each.
-CREATE INDEX ON recheck_entry ((f ->> 'attempt')) WHERE kind IN ('settled', 'receipt')
+CREATE INDEX ON recheck_ending (attempt)
 
 -- name: contacts
 -- Every contact: those that we made, with what became of them, and those that happened elsewhere. ``gone``: provably never left us.
+-- ``liftable``: the exemptions that may lift a clause for it; those that are for messages of one kind are left out of all others.
+-- A header is taken apart once, in one pass: a document that is kept, and asked again for each field, costs four times as much.
 CREATE TEMP TABLE recheck_contact ON COMMIT DROP AS
 WITH ended AS (
-  SELECT f ->> 'attempt' AS attempt,
-    bool_or(kind = 'settled' AND f ->> 'outcome' IN ('not_sent', 'rejected')
-            OR kind = 'receipt' AND f ->> 'kind' = 'failed' AND f ->> 'was' = 'unknown') AS refused,
+  SELECT attempt,
+    bool_or(kind = 'settled' AND outcome IN ('not_sent', 'rejected')
+            OR kind = 'receipt' AND told = 'failed' AND was = 'unknown') AS refused,
     -- The provider's own later word that it arrived after all.
-    bool_or(kind = 'receipt' AND f ->> 'was' IN ('not_sent', 'rejected')
-            AND f ->> 'kind' IN ('accepted', 'sent', 'undelivered', 'delivered', 'read')) AS came_after_all,
-    bool_or(kind = 'receipt' AND f ->> 'kind' = 'read') AS was_read,
-    bool_or(kind = 'receipt' AND f ->> 'kind' = 'delivered') AS was_delivered,
-    (array_agg(f ->> 'result' ORDER BY idx DESC) FILTER (WHERE kind = 'receipt' AND f ->> 'result' IS NOT NULL))[1] AS result
-  FROM recheck_entry WHERE kind IN ('settled', 'receipt') GROUP BY 1
+    bool_or(kind = 'receipt' AND was IN ('not_sent', 'rejected')
+            AND told IN ('accepted', 'sent', 'undelivered', 'delivered', 'read')) AS came_after_all,
+    bool_or(kind = 'receipt' AND told = 'read') AS was_read,
+    bool_or(kind = 'receipt' AND told = 'delivered') AS was_delivered,
+    (array_agg(result ORDER BY idx DESC) FILTER (WHERE kind = 'receipt' AND result IS NOT NULL))[1] AS result
+  FROM recheck_ending GROUP BY 1
 ), corrected AS (
   SELECT f ->> 'corrects' AS event FROM recheck_entry WHERE kind = 'event' AND f ? 'corrects'
 )
-SELECT r.idx, r.at, r.subject, r.message, true AS ours, f ->> 'attempt' AS attempt,
-  f ->> 'channel' AS channel, f ->> 'form' AS form, f ->> 'purpose' AS purpose, f ->> 'creditor' AS creditor,
-  f ->> 'collector' AS collector, ARRAY(SELECT jsonb_array_elements_text(f -> 'debts')) AS debts, f ->> 'endpoint' AS endpoint,
-  f ->> 'address_kind' AS address_kind, f ->> 'address_source' AS address_source, f ->> 'role' AS role,
-  f ->> 'sender_role' AS sender_role, f ->> 'sector' AS sector, coalesce((f ->> 'answers')::boolean, false) AS answers,
-  ARRAY(SELECT jsonb_array_elements_text(f -> 'zones')) AS zones, ARRAY(SELECT jsonb_array_elements_text(f -> 'packs')) AS packs,
-  ARRAY(SELECT each ->> 'rule' FROM jsonb_array_elements(coalesce(f -> 'overridden', '[]')) each) AS overridden,
+SELECT t.idx, h.at, h.subject, h.message, true AS ours, x.attempt, x.channel, x.form, x.purpose, x.creditor, x.collector,
+  coalesce(x.debts, '{}') AS debts, x.endpoint, x.address_kind, x.address_source, x.role, x.sender_role, x.sector,
+  coalesce(x.answers, false) AS answers, coalesce(x.zones, '{}') AS zones, coalesce(x.packs, '{}') AS packs,
+  ARRAY(SELECT each ->> 'rule' FROM json_array_elements(coalesce(x.overridden, '[]')) each) AS overridden,
   coalesce(e.refused AND NOT e.came_after_all, false) AS gone,
-  coalesce(e.result, CASE WHEN e.was_read THEN 'read' WHEN e.was_delivered THEN 'delivered' ELSE 'attempted' END) AS outcome
-FROM recheck_entry r LEFT JOIN ended e ON e.attempt = f ->> 'attempt'
-WHERE r.kind = 'reserved'
+  coalesce(e.result, CASE WHEN e.was_read THEN 'read' WHEN e.was_delivered THEN 'delivered' ELSE 'attempted' END) AS outcome,
+  CASE WHEN x.answers THEN ARRAY['answer'] ELSE '{}' END || ARRAY['consent', 'used_address', 'registered_template', x.purpose] AS liftable
+FROM trace t CROSS JOIN LATERAL json_to_record(convert_from(t.header, 'UTF8')::json)
+    AS h (at timestamptz, subject text, message text, facts json)
+  CROSS JOIN LATERAL json_to_record(h.facts) AS x (
+    attempt text, channel text, form text, purpose text, creditor text, collector text, debts text[], endpoint text,
+    address_kind text, address_source text, role text, sender_role text, sector text, answers boolean, zones text[],
+    packs text[], overridden json)
+  LEFT JOIN ended e ON e.attempt = x.attempt
+WHERE t.tenant = $1 AND t.kind = 'reserved'
 UNION ALL
 SELECT idx, (f ->> 'on')::timestamptz, subject, NULL, false, NULL,
   f ->> 'channel', f ->> 'form', f ->> 'purpose', f ->> 'creditor', f ->> 'collector',
   ARRAY(SELECT jsonb_array_elements_text(coalesce(f -> 'debts', '[]'))), f ->> 'address', f ->> 'address_kind', NULL,
   f ->> 'role', NULL, NULL, coalesce((f ->> 'reply_to_inbound')::boolean, false), '{}', '{}', '{}',
-  f ->> 'outcome' = 'failed', f ->> 'outcome'
+  f ->> 'outcome' = 'failed', f ->> 'outcome', '{}'
 FROM recheck_entry WHERE kind = 'event' AND f ->> 'type' = 'contact' AND f ->> 'event' NOT IN (SELECT event FROM corrected)
 
 -- name: contacts_by_person
@@ -72,9 +83,28 @@ SELECT idx, at, subject, 'reply', f ->> 'channel', f ->> 'endpoint', NULL, f FRO
 CREATE INDEX ON recheck_said (subject, type, at)
 
 -- name: law
--- The packs' clauses as rows.
+-- The packs' clauses as rows. ``reach``: how far back a clause that counts can look at the most, on whatever clock; ``opens``:
+-- the seconds of an ordinary week that its hours allow; ``lifted_by``: the kinds of exemption that it has; ``while_asked``: when a contact was made that is asked about.
 CREATE TEMP TABLE recheck_clause ON COMMIT DROP AS
-SELECT row_number() OVER () AS no, x.* FROM jsonb_to_recordset($1::jsonb) AS x (
+SELECT row_number() OVER () AS no, x.*, ARRAY(SELECT each ->> 'lift' FROM jsonb_array_elements(x.lifts) each) AS lifted_by,
+  CASE x.params ->> 'unit'
+    WHEN 'elapsed' THEN make_interval(secs => (x.params ->> 'seconds')::float)
+    WHEN 'iso week' THEN interval '9 days'
+    WHEN 'calendar month' THEN interval '33 days'
+    ELSE make_interval(days => (x.params ->> 'number')::int + 2)
+  END AS reach,
+  (SELECT range_agg(int4range((day.n - 1)::int * 86400 + span.begins, (day.n - 1)::int * 86400 + span.ends))
+   FROM jsonb_array_elements(x.params -> 'days') WITH ORDINALITY AS day (spans, n),
+     LATERAL (
+       SELECT 0 AS begins, 86400 AS ends WHERE jsonb_typeof(day.spans) = 'null'
+       UNION ALL
+       SELECT (each ->> 0)::int, (each ->> 1)::int
+       FROM jsonb_array_elements(CASE WHEN jsonb_typeof(day.spans) = 'null' THEN '[]' ELSE day.spans END) each
+     ) span
+   WHERE x.kind = 'hours') AS opens,
+  tstzrange(greatest(x.since, asked.since), CASE WHEN x.until IS NOT NULL THEN greatest(x.since, asked.since, x.until) END) AS while_asked
+FROM (SELECT current_setting('recheck.since')::timestamptz AS since) asked,
+  jsonb_to_recordset($1::jsonb) AS x (
   label text, rule text, kind text, channels text[], forms text[], purposes text[], purposes_except text[], sender_roles text[],
   sectors text[], roles text[], roles_except text[], address_kinds text[], begins date, ends date, lifts jsonb, params jsonb,
   since timestamptz, until timestamptz
@@ -125,9 +155,13 @@ $$
 
 -- name: last_word
 -- Her last word on a channel, address and purpose before an entry: granted, withdrawn or null. Of two at one instant the refusal stands.
-CREATE OR REPLACE FUNCTION pg_temp.last_word(c recheck_contact, purpose text, p jsonb) RETURNS text STABLE LANGUAGE sql AS
+-- A set, so that it becomes part of the query that asks from it.
+CREATE OR REPLACE FUNCTION pg_temp.last_word(c recheck_contact, purpose text, p jsonb) RETURNS SETOF text STABLE LANGUAGE sql AS
 $$
-  SELECT s.f ->> 'state' FROM recheck_said s
+  SELECT CASE WHEN max(s.at) FILTER (WHERE s.f ->> 'state' = 'granted')
+      > coalesce(max(s.at) FILTER (WHERE s.f ->> 'state' <> 'granted'), '-infinity') THEN 'granted'
+    WHEN count(*) > 0 THEN 'withdrawn' END
+  FROM recheck_said s
   WHERE s.subject = c.subject AND s.type = 'consent' AND s.idx < c.idx AND s.at <= c.at AND s.f ->> 'grants' IS NULL
     AND pg_temp.about(s.f ->> 'purpose', purpose)
     AND (coalesce((s.f ->> 'all')::boolean, false) OR s.channel IS NULL OR pg_temp.way(s.channel) = pg_temp.way(c.channel))
@@ -141,7 +175,6 @@ $$
         AND (p ->> 'purpose' IS DISTINCT FROM 'marketing' OR s.f ->> 'purpose' = 'marketing')
       ELSE s.debts IS NULL OR c.debts = '{}' OR s.debts && c.debts
     END
-  ORDER BY s.at DESC, (s.f ->> 'state' = 'withdrawn') DESC LIMIT 1
 $$
 
 -- name: lifted
@@ -166,8 +199,8 @@ $$
           AND (l ->> 'seconds' IS NULL OR c.at < s.at + make_interval(secs => (l ->> 'seconds')::float))
           AND NOT EXISTS (SELECT FROM recheck_contact a WHERE a.subject = c.subject AND a.idx BETWEEN s.idx AND c.idx - 1
             AND a.purpose = 'optout_confirmation' AND NOT a.gone AND pg_temp.way(a.channel) = pg_temp.way(c.channel)))
-      WHEN 'consent' THEN pg_temp.last_word(c, coalesce(l ->> 'purpose', c.purpose), l) = 'granted'
-      WHEN 'used_address' THEN pg_temp.last_word(c, c.purpose, '{"given_to": "sender"}') = 'granted' OR EXISTS (
+      WHEN 'consent' THEN 'granted' IN (SELECT pg_temp.last_word(c, coalesce(l ->> 'purpose', c.purpose), l))
+      WHEN 'used_address' THEN 'granted' IN (SELECT pg_temp.last_word(c, c.purpose, '{"given_to": "sender"}')) OR EXISTS (
         SELECT FROM recheck_said s WHERE s.subject = c.subject AND s.type = 'reply' AND s.idx < c.idx AND s.endpoint = c.endpoint)
       -- Whether the words were approved stands in the sealed part.
       WHEN 'registered_template' THEN true
@@ -178,9 +211,9 @@ $$
 -- name: asked
 -- Each contact of ours that left us, with every clause that spoke to it: bound by its pack on its day, not set aside, not lifted.
 CREATE TEMP VIEW recheck_asked AS
-SELECT c AS contact, c.idx, c.at, c.subject, c.message, c.attempt, c.zones, k.no, k.label, k.rule, k.kind, k.params
-FROM recheck_contact c JOIN recheck_clause k ON k.label = ANY (c.packs)
-WHERE c.ours AND NOT c.gone AND c.at >= k.since AND (k.until IS NULL OR c.at < k.until) AND c.at >= current_setting('recheck.since')::timestamptz
+SELECT c AS contact, c.idx, c.at, c.subject, c.message, c.attempt, c.zones, k.no, k.label, k.rule, k.kind, k.params, k.reach, k.opens
+FROM recheck_contact c CROSS JOIN LATERAL unnest(c.packs) AS pack (label) JOIN recheck_clause k ON k.label = pack.label
+WHERE c.ours AND NOT c.gone AND k.while_asked @> c.at
   AND (k.channels IS NULL OR c.channel = ANY (k.channels))
   AND (k.forms IS NULL OR c.form = ANY (k.forms))
   AND (k.purposes IS NULL OR c.purpose = ANY (k.purposes))
@@ -192,14 +225,8 @@ WHERE c.ours AND NOT c.gone AND c.at >= k.since AND (k.until IS NULL OR c.at < k
   AND (k.address_kinds IS NULL OR c.address_kind = ANY (k.address_kinds))
   AND (c.at AT TIME ZONE coalesce(c.zones[1], 'UTC'))::date BETWEEN k.begins AND coalesce(k.ends, 'infinity')
   AND k.rule <> ALL (c.overridden)
-  -- An exemption for messages of one purpose, or for answers, lifts no other: nothing is called then.
-  AND (NOT EXISTS (SELECT FROM jsonb_array_elements(k.lifts) l WHERE CASE l ->> 'lift'
-         WHEN 'answer' THEN c.answers
-         WHEN 'requested_info' THEN c.purpose = 'requested_info'
-         WHEN 'fraud_alert' THEN c.purpose = 'fraud_alert'
-         WHEN 'optout_confirmation' THEN c.purpose = 'optout_confirmation'
-         ELSE true END)
-       OR NOT pg_temp.lifted(c, k.lifts))
+  -- Where none of its exemptions can lift it for such a message, nothing is called.
+  AND (NOT k.lifted_by && c.liftable OR NOT pg_temp.lifted(c, k.lifts))
 
 -- name: same_by_what_was_said
 -- The part of the next that looks at what she said, which few clauses do.
@@ -225,11 +252,11 @@ $$
 $$
 
 -- name: same
--- Whether a past contact is one that a counting clause looks at for a contact: same person or pool, keys, channels, outcome.
+-- Whether a contact is one that a counting clause looks at for another: same person or pool, keys, channels, outcome. Which of them
+-- came first, and how long before, is for the query to say.
 CREATE OR REPLACE FUNCTION pg_temp.same(c recheck_contact, e recheck_contact, debt text, p jsonb) RETURNS boolean STABLE LANGUAGE sql AS
 $$
-  SELECT NOT e.gone AND e.idx < c.idx AND e.at <= c.at
-    AND p -> 'outcomes' ? coalesce(e.outcome, 'attempted')
+  SELECT NOT e.gone AND p -> 'outcomes' ? coalesce(e.outcome, 'attempted')
     AND (e.subject = c.subject OR (p -> 'pool' ? coalesce(e.role, 'unknown') AND p -> 'pool' ? c.role))
     AND (p ->> 'of' IS NULL OR p -> 'of' ? e.channel)
     AND NOT coalesce(p -> 'purposes_except' ? e.purpose, false)
@@ -250,45 +277,60 @@ $$
 
 -- name: counts
 -- Contacts made although the count was full, for any one debt where a clause counts by debt.
-SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
-  format('%s earlier contacts still counted, at most %s', max(n.n), a.params ->> 'limit') AS observed
-FROM recheck_asked a,
-  LATERAL (SELECT unnest(CASE WHEN a.params -> 'by' ? 'debt' AND (a.contact).debts <> '{}' THEN (a.contact).debts ELSE ARRAY[NULL] END) AS debt) d,
-  LATERAL (
-    SELECT count(*) AS n FROM recheck_contact e
-    WHERE (e.subject = a.subject OR (a.params ? 'pool' AND e.debts && (a.contact).debts))
-      AND pg_temp.same(a.contact, e, d.debt, a.params) AND CASE WHEN a.params ->> 'unit' = 'elapsed' THEN a.at < e.at + make_interval(secs => (a.params ->> 'seconds')::float)
+WITH full_ones AS (
+  SELECT a.idx, a.no, d.debt, count(*) AS n
+  FROM (SELECT * FROM recheck_asked WHERE kind = 'count' AND (params ->> 'limit')::int > 0 OFFSET 0) a,
+    LATERAL (SELECT unnest(CASE WHEN a.params -> 'by' ? 'debt' AND (a.contact).debts <> '{}' THEN (a.contact).debts ELSE ARRAY[NULL] END) AS debt) d,
+    LATERAL (
+      SELECT e AS earlier, e.at FROM recheck_contact e WHERE e.subject = a.subject AND e.at > a.at - a.reach AND e.at <= a.at AND e.idx < a.idx
+      UNION ALL
+      SELECT e, e.at FROM recheck_contact e WHERE a.params ? 'pool' AND e.subject <> a.subject AND e.debts && (a.contact).debts
+        AND e.at > a.at - a.reach AND e.at <= a.at AND e.idx < a.idx
+    ) e
+  WHERE pg_temp.same(a.contact, e.earlier, d.debt, a.params) AND (a.params ->> 'unit' = 'elapsed' OR EXISTS (
         -- In any of the zones where she may be.
-        ELSE EXISTS (SELECT FROM unnest(a.zones) zone
-          WHERE pg_temp.counting_on((e.at AT TIME ZONE zone)::date, (a.at AT TIME ZONE zone)::date, a.params)) END
-  ) n
-WHERE a.kind = 'count' AND n.n >= (a.params ->> 'limit')::int
-  AND (NOT (a.params ->> 'excludes')::boolean OR NOT EXISTS (
+        SELECT FROM unnest(a.zones) zone
+        WHERE pg_temp.counting_on((e.at AT TIME ZONE zone)::date, (a.at AT TIME ZONE zone)::date, a.params)))
+  GROUP BY 1, 2, 3, a.params HAVING count(*) >= (a.params ->> 'limit')::int
+  UNION ALL
+  SELECT a.idx, a.no, NULL, 0 FROM recheck_asked a WHERE a.kind = 'count' AND (a.params ->> 'limit')::int = 0
+)
+SELECT a.idx, a.at, a.message, a.attempt, k.label, k.rule,
+  format('%s earlier contacts still counted, at most %s', max(n.n), k.params ->> 'limit') AS observed
+FROM full_ones n JOIN recheck_contact a ON a.idx = n.idx AND a.ours JOIN recheck_clause k ON k.no = n.no
+WHERE (NOT (k.params ->> 'excludes')::boolean OR NOT EXISTS (
        SELECT FROM recheck_said s WHERE s.subject = a.subject AND s.type = 'consent' AND s.f ->> 'grants' = 'extra_calls'
          AND s.idx < a.idx AND a.at < s.at + interval '8 days'))
-GROUP BY 1, 2, 3, 4, 5, 6, a.params
+GROUP BY 1, 2, 3, 4, 5, 6, k.params
 
 -- name: gaps
 -- Contacts made too soon after the last, or on another channel than the one in use.
 SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
   format('another contact %s before', to_char(a.at - max(e.at), 'FMDDD "days" HH24:MI:SS')) AS observed
-FROM recheck_asked a,
+FROM (SELECT * FROM recheck_asked WHERE kind IN ('gap', 'sticky') OFFSET 0) a,
   LATERAL (SELECT unnest(CASE WHEN a.params -> 'by' ? 'debt' AND (a.contact).debts <> '{}' THEN (a.contact).debts ELSE ARRAY[NULL] END) AS debt) d,
   recheck_contact e
-WHERE a.kind IN ('gap', 'sticky') AND e.subject = a.subject
+WHERE e.subject = a.subject
   AND (a.kind = 'gap' OR pg_temp.way(e.channel) <> pg_temp.way((a.contact).channel))
-  AND pg_temp.same(a.contact, e, d.debt, a.params) AND CASE WHEN a.params ->> 'unit' = 'elapsed' THEN a.at < e.at + make_interval(secs => (a.params ->> 'seconds')::float)
-        -- In any of the zones where she may be.
-        ELSE EXISTS (SELECT FROM unnest(a.zones) zone
-          WHERE pg_temp.counting_on((e.at AT TIME ZONE zone)::date, (a.at AT TIME ZONE zone)::date, a.params)) END
+  AND e.at > a.at - a.reach AND e.at <= a.at AND e.idx < a.idx
+  AND pg_temp.same(a.contact, e, d.debt, a.params) AND (a.params ->> 'unit' = 'elapsed' OR EXISTS (
+      -- In any of the zones where she may be.
+      SELECT FROM unnest(a.zones) zone
+      WHERE pg_temp.counting_on((e.at AT TIME ZONE zone)::date, (a.at AT TIME ZONE zone)::date, a.params)))
 GROUP BY 1, 2, 3, 4, 5, 6
 
 -- name: hours
 -- Contacts outside the open hours of any zone where the person may be.
-WITH clocks AS (
-  SELECT a.*, zone, a.at AT TIME ZONE zone AS wall FROM recheck_asked a,
-    LATERAL unnest(CASE WHEN a.params ->> 'clock' IS NOT NULL THEN ARRAY[a.params ->> 'clock'] ELSE a.zones END) zone
-  WHERE a.kind = 'hours'
+WITH clocks AS MATERIALIZED (
+  -- All but those that are plainly inside: on an ordinary day, within its hours, of somebody who asked for no others.
+  SELECT a.idx, a.at, a.subject, a.message, a.attempt, a.label, a.rule, a.params, zone, wall
+  FROM (SELECT * FROM recheck_asked WHERE kind = 'hours' OFFSET 0) a,
+    LATERAL unnest(CASE WHEN a.params ->> 'clock' IS NOT NULL THEN ARRAY[a.params ->> 'clock'] ELSE a.zones END) zone,
+    LATERAL (SELECT a.at AT TIME ZONE zone AS wall OFFSET 0) there
+  -- The first of January 1970 was a Thursday.
+  WHERE NOT coalesce(a.opens @> ((floor(extract(epoch FROM wall))::bigint + 3 * 86400) % (7 * 86400))::int, false)
+    OR (a.label, a.params ->> 'calendar', wall::date) IN (SELECT label, calendar, day FROM recheck_holiday)
+    OR a.subject IN (SELECT subject FROM recheck_said WHERE type = 'hours_requested')
 ), looked AS (
   SELECT c.*, extract(epoch FROM wall - date_trunc('day', wall)) AS second, extract(isodow FROM wall)::int - 1 AS weekday,
     c.params ->> 'holidays' <> 'ignored' AND EXISTS (
@@ -304,7 +346,7 @@ WITH clocks AS (
         AND (params -> 'asked' ->> 'instruments' IS NULL OR params -> 'asked' -> 'instruments' ? (s.f ->> 'instrument'))) AS wishes
   FROM looked l
 )
-SELECT idx, at, message, attempt, label, rule, format('%s %s', to_char(wall, 'Dy HH24:MI:SS'), zone)
+SELECT DISTINCT idx, at, message, attempt, label, rule, format('%s %s', to_char(wall, 'Dy HH24:MI:SS'), zone)
   || CASE WHEN holiday THEN ', a holiday' ELSE '' END AS observed
 FROM wished w
 WHERE NOT (
@@ -330,13 +372,14 @@ WHERE (a.kind = 'place' AND s.f ->> 'place' = (a.contact).address_kind)
        AND (s.f ->> 'to' IS NULL OR (a.at AT TIME ZONE zone)::time < (s.f ->> 'to')::time))
 
 -- name: words
--- Contacts without the consent that was needed, or against her last word.
+-- Contacts without the consent that was needed, or against her last word. Who never took anything back has no such word.
 SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
-  CASE WHEN word = 'withdrawn' THEN 'her last word was no' ELSE 'she had not allowed it' END AS observed
-FROM recheck_asked a,
-  LATERAL pg_temp.last_word(a.contact, coalesce(a.params ->> 'purpose', (a.contact).purpose), a.params) word
-WHERE a.kind IN ('withdrawn', 'consent')
-  AND ((a.kind = 'withdrawn' AND word = 'withdrawn') OR (a.kind = 'consent' AND word IS DISTINCT FROM 'granted'))
+  CASE WHEN w.word = 'withdrawn' THEN 'her last word was no' ELSE 'she had not allowed it' END AS observed
+FROM (
+  SELECT * FROM recheck_asked WHERE kind = 'consent' OR kind = 'withdrawn'
+    AND subject IN (SELECT subject FROM recheck_said WHERE type = 'consent' AND f ->> 'state' = 'withdrawn') OFFSET 0
+) a, LATERAL pg_temp.last_word(a.contact, coalesce(a.params ->> 'purpose', (a.contact).purpose), a.params) w (word)
+WHERE CASE a.kind WHEN 'consent' THEN w.word IS DISTINCT FROM 'granted' ELSE w.word = 'withdrawn' END
 
 -- name: bars
 -- Contacts that a rule forbids whatever happened: to a role, a kind of address, by a channel.
@@ -438,17 +481,17 @@ FROM recheck_contact c
 WHERE c.ours AND NOT c.gone AND c.at >= current_setting('recheck.since')::timestamptz AND EXISTS (
   SELECT FROM recheck_contact e WHERE e.message = c.message AND e.ours AND e.idx < c.idx AND NOT e.gone
     -- The next channel may follow what provably did not arrive.
-    AND NOT EXISTS (SELECT FROM recheck_entry r WHERE r.kind = 'receipt' AND r.f ->> 'attempt' = e.attempt AND r.idx < c.idx
-      AND r.f ->> 'kind' IN ('undelivered', 'failed')))
+    AND NOT EXISTS (SELECT FROM recheck_ending r WHERE r.kind = 'receipt' AND r.attempt = e.attempt AND r.idx < c.idx
+      AND r.told IN ('undelivered', 'failed')))
 
 -- name: orphans
 -- An attempt that a provider answered for although nothing was reserved before.
-SELECT DISTINCT ON (f ->> 'attempt') s.idx, s.at, s.message, f ->> 'attempt' AS attempt, '' AS label, 'NOT-RESERVED' AS rule,
+SELECT DISTINCT ON (s.attempt) s.idx, s.at, s.message, s.attempt, '' AS label, 'NOT-RESERVED' AS rule,
   'no reservation stands before it' AS observed
-FROM recheck_entry s
+FROM recheck_ending s
 WHERE s.kind = 'settled' AND s.at >= current_setting('recheck.since')::timestamptz
-  AND NOT EXISTS (SELECT FROM recheck_contact c WHERE c.attempt = s.f ->> 'attempt' AND c.idx < s.idx)
-ORDER BY f ->> 'attempt', s.idx
+  AND NOT EXISTS (SELECT FROM recheck_contact c WHERE c.attempt = s.attempt AND c.idx < s.idx)
+ORDER BY s.attempt, s.idx
 
 -- name: nowhere
 -- Contacts made although no zone or no law was known.

@@ -52,11 +52,6 @@ DELETE FROM report WHERE expires_at <= clock_timestamp() RETURNING id
 SELECT count(*) FROM contact c
 WHERE c.tenant = $1 AND ($2::text IS NULL OR c.id = $2) AND ($3::text IS NULL OR $3 = ANY (c.jurisdictions))
 
--- name: anchor
--- A contact as if it stood after everything else in the trace: what counts then counts the contact itself too.
-CREATE OR REPLACE FUNCTION pg_temp.anchor(c recheck_contact) RETURNS recheck_contact STABLE LANGUAGE sql AS
-$$ SELECT jsonb_populate_record(c, '{"idx": 9223372036854775807}') $$
-
 -- name: recount
 -- Counted anew from the trace alone: per person and counting rule the contacts of the period, and the most that counted at once when
 -- one of them was made. Uses the tables of ``recheck``, laid out in the same transaction.
@@ -76,7 +71,7 @@ WITH bound AS (
   LATERAL unnest(CASE WHEN k.params -> 'by' ? 'debt' AND c.debts <> '{}' THEN c.debts ELSE ARRAY[NULL] END) AS debt,
   LATERAL (
     SELECT count(*) AS n, bool_or(e.idx = c.idx) AS itself FROM recheck_contact e
-    WHERE e.subject = c.subject AND pg_temp.same(pg_temp.anchor(c), e, debt, k.params)
+    WHERE e.subject = c.subject AND e.at > c.at - k.reach AND e.at <= c.at AND pg_temp.same(c, e, debt, k.params)
       AND pg_temp.counting(e.at, c.at, w.zones, k.params)
   ) n
   WHERE NOT c.gone AND c.at >= $2 AND c.at < $3
