@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +29,7 @@ SECONDS_MAX: Final = 10.0
 SKEW_WARN: Final = timedelta(seconds=1)
 #: What dispatch reckons with between two clocks.
 SKEW_MAX: Final = timedelta(seconds=2)
-POSTGRESQL_MIN: Final = 140_000
+POSTGRESQL_MIN: Final = 150_000
 DISK_FREE_MIN: Final = 1024**3
 DISK_SHARE_WARN: Final = 0.10
 OVERDUE_WARN: Final = timedelta(minutes=5)
@@ -63,6 +64,7 @@ async def look(settings: Settings, now: Callable[[], datetime], folder: Path) ->
         found += await asyncio.gather(
             _redis(settings),
             _api(settings, session),
+            *([_traces(settings.traces_url, session)] if settings.traces_url is not None else []),
             *(_provider(name, table, session) for name, table in settings.providers.items()),
         )
     return found
@@ -277,6 +279,21 @@ async def _api(settings: Settings, session: aiohttp.ClientSession) -> Found:
     if not ours:
         return Found("API", State.FAIL, f"{settings.public_url} answers {status}, and it is not this gateway")
     return Found("API", State.OK, f"answers at {settings.public_url}")
+
+
+async def _traces(url: str, session: aiohttp.ClientSession) -> Found:
+    host = urlsplit(url).netloc
+    if find_spec("opentelemetry") is None:
+        return Found("traces", State.FAIL, "a collector is named, and the packages of the extra otel are not installed")
+    try:
+        # An export of nothing: every collector takes it.
+        async with session.post(url, data=b"", headers={"Content-Type": "application/x-protobuf"}) as answer:
+            status = answer.status
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return Found("traces", State.WARN, f"{host} cannot be reached ({type(error).__name__}): spans are lost")
+    if status != 200:
+        return Found("traces", State.WARN, f"{host} answers {status} to OTLP over HTTP: spans are lost")
+    return Found("traces", State.OK, f"{host} takes them")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ async def account() -> AsyncIterator[tuple[str, dict[str, int]]]:
 
     app = web.Application()
     app.router.add_get("/{rest:.*}", answer)
+    app.router.add_post("/{rest:.*}", answer)
     runner = web.AppRunner(app)
     await runner.setup()
     port = free_port()
@@ -160,3 +161,14 @@ def test_the_command_ends_with_one_and_names_a_wrong_setting(tmp_path: Path) -> 
     assert (done.returncode, told["holds"]) == (1, False)
     assert told["parts"][0]["part"] == "settings"
     assert "TREGUA_DATABASE_ULR" in told["parts"][0]["said"]
+
+
+async def test_a_collector_of_traces_is_asked_to_take_nothing(quiet: Town, account: tuple[str, dict[str, int]]) -> None:
+    url, says = account
+    assert "traces" not in await seen(quiet)
+    for status, state, word in ((200, State.OK, "takes them"), (404, State.WARN, "answers 404")):
+        says["status"] = status
+        found = (await seen(quiet, replace(quiet.house.settings, traces_url=f"{url}/v1/traces")))["traces"]
+        assert (found.state, word in found.said) == (state, True)
+    found = (await seen(quiet, replace(quiet.house.settings, traces_url="http://127.0.0.1:1/v1/traces")))["traces"]
+    assert (found.state, "cannot be reached" in found.said) == (State.WARN, True)
