@@ -75,17 +75,32 @@ def _decided(question: Question, plan: Plan, policy: Policy | None) -> Verdict:
 
 def open_until(question: Question, law: Library, horizon: timedelta, policy: Policy | None = None) -> datetime | None:
     """The first instant after now at which hours or inconvenient times would begin to block; None when none within ``horizon``."""
+    return open_around(question, law, timedelta(), horizon, policy)[1]
+
+
+def open_around(
+    question: Question, law: Library, before: timedelta, horizon: timedelta, policy: Policy | None = None
+) -> tuple[datetime | None, datetime | None]:
+    """When hours or inconvenient times ceased to block, and when they begin to.
+
+    The first is None when all were open ``before`` now already, the second when none shuts within ``horizon``.
+    """
     question = _under(question, policy)
     plan = _plan(question, law, policy)
     facts = facts_of(question, plan.opt_out_words)
-    last = facts.now + horizon
+    first, last = facts.now - before, facts.now + horizon
+    opened: list[datetime] = []
     shuts: list[datetime] = []
     for each in asked_all(plan, facts, policy):
         if each.clock is not None and each.begins <= last:
+            since = max(first, each.begins)
+            opens = each.clock.next_open(since)
+            if since < opens <= facts.now:
+                opened.append(opens)
             shut = each.clock.next_shut(max(facts.now, each.begins), min(last, each.ends))
             if shut is not None and shut < each.ends:
                 shuts.append(shut)
-    return min(shuts, default=None)
+    return max(opened, default=None), min(shuts, default=None)
 
 
 def taken_late(question: Question) -> Question:

@@ -28,7 +28,7 @@ from gateway.entries import Scribe
 from gateway.events import crm_event, undelivered
 from gateway.failpoints import reach
 from gateway.hops import may_hop, with_tried
-from gateway.judge import CALL, HOLD, Case, Choice, Judge, next_midnight, role_of, zones_of
+from gateway.judge import CALL, HOLD, SKEW, Case, Choice, Judge, next_midnight, role_of, zones_of
 from gateway.parcels import Load, Packer, load_of
 from gateway.policies import Policies
 from gateway.settle import Ending, Settler
@@ -97,6 +97,8 @@ class _Batch:
     entries: dict[str, list[Written]] = field(default_factory=dict)
     events: list[EventOut] = field(default_factory=list)
     flights: list[Flight] = field(default_factory=list)
+    #: Of attempts that are held back at an opening, this process's monotonic clock at which they may leave.
+    held: dict[UUID, float] = field(default_factory=dict)
     purse: Purse = field(default_factory=Purse)
 
 
@@ -161,7 +163,8 @@ class Dispatcher:
         await reach("dispatch.after_commit")
         # No transaction is open from here on: what follows speaks with the world.
         for flight in batch.flights:
-            self._start(self._fly(flight))
+            until = batch.held.get(flight.attempt.id)
+            self._start(self._fly(flight) if until is None else self._fly_after(flight, until))
         return claimed
 
     @property
@@ -338,6 +341,9 @@ class Dispatcher:
             batch.hops.append((row.id, False, None))
         batch.entries[row.tenant].append(self._reserved_entry(row, case, choice, attempt, reserved, now))
         load = load_of(case.ask, choice.channel, case.contact.locale, way.name)
+        if choice.opened is not None and not self._clock.may_go_back:
+            # Our clock may be ahead of hers: what it calls open may not be for a moment. A clock set by hand is right.
+            batch.held[attempt.id] = mono + (choice.opened + SKEW - now).total_seconds()
         batch.flights.append(Flight(attempt=attempt, way=way, load=load, lanes=tuple(lanes), reserved_at=mono))
         return event
 
@@ -443,6 +449,10 @@ class Dispatcher:
                 **choice_facts(choice),
             },
         )
+
+    async def _fly_after(self, flight: Flight, until: float) -> None:
+        await asyncio.sleep(max(0.0, until - time.monotonic()))
+        await self._fly(flight)
 
     async def _fly(self, flight: Flight) -> None:
         attempt = flight.attempt

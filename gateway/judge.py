@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from consent.standing import stated_zones
 from gateway.addresses import PHONE_CHANNELS, country_of
 from gateway.asks import StoredAsk, content_for, registered_for
-from gateway.decide import decide, open_until, taken_late
+from gateway.decide import decide, open_around, taken_late
 from jurisdictions.built_in import HOUSE
 from jurisdictions.house import Policy
 from jurisdictions.library import Library
@@ -68,6 +68,8 @@ class Asked:
     verdict: Verdict
     validity: timedelta = VALID_MAX
     ways: tuple[str, ...] = ()
+    #: When hours opened, where that was so lately that by another clock it may not have been yet.
+    opened: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,8 @@ class Choice:
     all: tuple[tuple[Channel, Verdict], ...]
     validity: timedelta = VALID_MAX
     by_ways: tuple[Asked, ...] = ()
+    #: When hours opened, where that was less than ``SKEW`` ago: by another clock they may not have opened yet.
+    opened: datetime | None = None
     #: How the order of the channels came about, where it was left to the gateway.
     auto: Mapping[str, Any] | None = None
 
@@ -95,7 +99,7 @@ class Choice:
         for asked in self.by_ways:
             if way in asked.ways and asked.verdict is not self.verdict:
                 decided = tuple((c, asked.verdict if c is self.channel else v) for c, v in self.all)
-                return replace(self, verdict=asked.verdict, validity=asked.validity, all=decided)
+                return replace(self, verdict=asked.verdict, validity=asked.validity, all=decided, opened=asked.opened)
         return self
 
     @property
@@ -167,6 +171,7 @@ class Judge:
             all=tuple((asked.channel, asked.verdict) for asked in best),
             validity=stands.validity,
             by_ways=by_ways if len(by_ways) > 1 else (),
+            opened=stands.opened,
         )
 
     def _ask(self, case: Case, channel: Channel, now: datetime, *, dispatching: bool) -> tuple[Asked, ...]:
@@ -179,9 +184,9 @@ class Judge:
         for ways in alike.values() or [[None]]:
             question = self.question(case, channel, address, now, ways[0])
             verdict = decide(question, self._law, case.policy)
-            validity = VALID_MAX
+            validity, opened = VALID_MAX, None
             if dispatching and verdict.answer is Answer.ALLOW:
-                verdict, validity = self._with_margins(question, verdict, case.policy)
+                verdict, validity, opened = self._with_margins(question, verdict, case.policy)
             if address is not None and address.invalid_at is not None:
                 verdict = _forbidden(verdict, "HOUSE-ADDRESS", _NO_ADDRESS)
             asked.append(
@@ -191,6 +196,7 @@ class Judge:
                     verdict=verdict,
                     validity=validity,
                     ways=tuple(way.name for way in ways if way is not None),
+                    opened=opened,
                 )
             )
         return tuple(asked)
@@ -257,19 +263,21 @@ class Judge:
             readings={},
         )
 
-    def _with_margins(self, question: Question, verdict: Verdict, policy: Policy) -> tuple[Verdict, timedelta]:
+    def _with_margins(
+        self, question: Question, verdict: Verdict, policy: Policy
+    ) -> tuple[Verdict, timedelta, datetime | None]:
         now = question.now
         if any(isinstance(e, Contacted) and e.latest is not None and e.latest > e.at for e in question.history):
             later = decide(taken_late(question), self._law, policy)
             if later.answer is not Answer.ALLOW:
-                return _house(verdict, "HOUSE-LAG", later.until, _LAG), VALID_MAX
-        closes = open_until(question, self._law, EDGE + VALID_MAX, policy)
+                return _house(verdict, "HOUSE-LAG", later.until, _LAG), VALID_MAX, None
+        opened, closes = open_around(question, self._law, SKEW, EDGE + VALID_MAX, policy)
         if closes is None:
-            return verdict, VALID_MAX
+            return verdict, VALID_MAX, opened
         if closes - now < EDGE:
             reopening = decide(replace(question, now=closes), self._law, policy)
-            return _house(verdict, "HOUSE-EDGE", reopening.until, _EDGE), VALID_MAX
-        return verdict, min(VALID_MAX, max(VALID_MIN, closes - now - HOLD - CALL - SKEW))
+            return _house(verdict, "HOUSE-EDGE", reopening.until, _EDGE), VALID_MAX, None
+        return verdict, min(VALID_MAX, max(VALID_MIN, closes - now - HOLD - CALL - SKEW)), opened
 
 
 def address_for(case: Case, channel: Channel) -> AddressRow | None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.decide import decide, open_until, shadow, taken_late
+from gateway.decide import decide, open_around, open_until, shadow, taken_late
 from jurisdictions.house import Policy, policy_of
 from jurisdictions.library import Library, load, read
 from vocabulary.channel import AddressKind, Channel, Purpose, Role
@@ -240,6 +240,16 @@ def test_open_until_is_the_end_of_the_hours():
     assert open_until(question, LAW, timedelta(days=1)) == at("2026-03-10T19:00:00-05:00")
     assert open_until(question, LAW, timedelta(hours=8)) is None
     assert open_until(ask("2026-03-10T20:00:00-05:00"), LAW, timedelta(hours=1)) == at("2026-03-10T20:00:00-05:00")
+
+
+def test_open_around_says_how_lately_the_hours_opened():
+    """Of all her zones: a clock that is ahead of the true one would open them too early."""
+    there = ("America/Bogota", "America/Mexico_City")
+    spans = timedelta(seconds=2), timedelta(hours=1)
+    lately = ask("2026-03-10T08:00:01-05:00", zones=there)
+    assert open_around(lately, LAW, *spans) == (at("2026-03-10T08:00:00-05:00"), None)
+    assert open_around(replace(lately, now=at("2026-03-10T08:00:02-05:00")), LAW, *spans) == (None, None)
+    assert open_around(replace(lately, now=at("2026-03-10T17:30:00-05:00")), LAW, *spans) == (None, None)
 
 
 def test_open_until_where_the_closing_instant_is_inside():
