@@ -19,7 +19,7 @@ def seed(of: int) -> int:
 
 
 #: kill -9 of the worker, over every failpoint.
-KILLS = _size(2_000, 60)
+KILLS = _size(2_000, 24)
 #: Rounds of 64 tasks that want the same person at once.
 RACES = _size(10_000, 30)
 #: Events for a CRM that is away for a simulated day, and about how many people.

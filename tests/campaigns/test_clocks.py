@@ -20,6 +20,7 @@ from tests.sizes import WRONG_CLOCKS, seed
 
 SEED = seed(20261107)
 WORK_SECONDS = 4
+TURNS_MAX = 10
 
 
 @pytest.mark.campaign
@@ -55,9 +56,15 @@ async def test_processes_with_wrong_clocks_send_in_lawful_hours_only(
                 body = message(
                     person(f"k{trial}", number(trial, 322)), content={"text": text}, debts=[{"id": f"d{trial}"}]
                 )
-                accepted[text] = await load.persist(found, body)
+                identity = accepted[text] = await load.persist(found, body)
                 before = await truth.arrivals(found)
-                await _work(checkout, order, hours)
+                # On a slow machine a process may end before it has decided anything: only one that has shows something.
+                for _ in range(TURNS_MAX):
+                    await _work(checkout, order, hours)
+                    if (await found.get(identity))["status"] != "queued":
+                        break
+                else:
+                    raise AssertionError("no process came to decide")
                 after = await truth.arrivals(found)
                 tally.faults["a clock ahead" if hours > 0 else "a clock behind"] += 1
                 tally.trials += 1
@@ -88,7 +95,7 @@ async def _work(checkout: Path, order: dict[str, object], hours: int) -> None:
         env={**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1"},
     )
     assert process.stdin is not None
-    said, _ = await asyncio.wait_for(process.communicate(json.dumps(order).encode() + b"\n"), 120)
+    said, _ = await asyncio.wait_for(process.communicate(json.dumps(order).encode() + b"\n"), 240)
     ended = json.loads(said)
     assert not ended["killed"], ended
     assert ended["status"] == 0, Path(str(order["log"])).read_text()[-2000:]
