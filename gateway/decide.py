@@ -16,7 +16,7 @@ from jurisdictions.facts import Facts, facts_of
 from jurisdictions.house import Policy
 from jurisdictions.library import Library, Pack, Plan
 from jurisdictions.localtime import HORIZON, NEVER, PAST, in_utc, local_date, shown, where_she_is, zone
-from jurisdictions.rule import Hours
+from jurisdictions.rule import Clause, Hours
 from vocabulary.event import Contacted
 from vocabulary.message import Question
 from vocabulary.verdict import Answer, Force, Obligation, Reason, SetAside, Verdict
@@ -137,6 +137,13 @@ def asked_of(question: Question, law: Library, policy: Policy | None = None) -> 
         or Asked(clause, None, (), begins, ends)
         for clause, (begins, ends) in zip(plan.clauses, plan.spans(facts.zones), strict=True)
     ]
+
+
+def spoken_to(question: Question, law: Library, policy: Policy | None = None) -> tuple[Facts, tuple[Clause, ...]]:
+    """Every clause that speaks to a question, none of them asked: for whoever looks at what they count, and not whether they hold."""
+    question = _under(question, policy)
+    plan = _plan(question, law, policy)
+    return facts_of(question, plan.opt_out_words), plan.clauses
 
 
 # ---- asking -----------------------------------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from consent import standing
 from gateway.asks import ContentAsk, StoredAsk
-from gateway.decide import asked_of
+from gateway.decide import spoken_to
 from gateway.evidence import edges
 from gateway.judge import Case, Judge, address_for
 from gateway.policies import Policies
@@ -195,9 +196,9 @@ class Auditor:
                 if case is None:
                     continue
                 question = self._judge.question(case, channel, address_for(case, channel), now)
-                facts, asked = asked_of(question, self._judge.law, case.policy)
-                for each in asked:
-                    for margin in _counted(each.clause, facts, channel):
+                facts, clauses = spoken_to(question, self._judge.law, case.policy)
+                for clause in clauses:
+                    for margin in _counted(clause, facts, channel):
                         key = (margin.rule, margin.pack, margin.debt, margin.counted, margin.limit, margin.events)
                         other = merged.get(key)
                         both = margin.channels if other is None else (*other.channels, *margin.channels)
@@ -253,7 +254,7 @@ def _counted(clause: Clause, facts: Facts, channel: Channel) -> Iterator[Margin]
     calls = what.extra_calls
     allowed = standing.extra_calls(calls, facts) if calls is not None and facts.consents else {}
     debts = (facts.question.message.debts or (None,)) if Key.DEBT in what.keys else (None,)
-    begins, ends = _window(period, facts)
+    begins, ends = _window(period, facts.now, facts.zones)
     for debt in debts:
         found = frequency.counted(what, facts, debt, longest=period.longest, allowed=allowed)
         still = [(at, event) for at, event in found if frequency.lets_go(at, period, facts.zones) > facts.now]
@@ -281,11 +282,12 @@ def _by_debt(what: Counted) -> bool:
     return Key.DEBT in what.keys
 
 
-def _window(period: Period, facts: Facts) -> tuple[datetime | None, datetime | None]:
+@lru_cache(maxsize=1024)  # people who are reckoned together share their instant, and nearly all their zones and periods
+def _window(period: Period, now: datetime, zones: tuple[str, ...]) -> tuple[datetime | None, datetime | None]:
     """The widest of her zones' windows: what counts in one of them counts."""
-    if not facts.zones:
+    if not zones:
         return None, None
-    spans = [edges(period, facts.now, there) for there in facts.zones]
+    spans = [edges(period, now, there) for there in zones]
     return min(begins for begins, _ in spans), max(ends for _, ends in spans)
 
 
