@@ -154,7 +154,7 @@ class Registers:
         """One transaction: compared with the version in force, and in its place if it may be."""
         copied = await self._copy(tenant, what, version) if what.add else None
 
-        async def job(connection: Connection) -> tuple[dict[str, Any], list[UUID]]:
+        async def job(connection: Connection) -> dict[str, Any]:
             standing = await registers.current(connection, tenant, what.name)
             if what.add and standing is not None and standing != copied:
                 raise Refused([Flaw("", "another version came into force meanwhile: read the file again")])
@@ -179,11 +179,13 @@ class Registers:
                 at=now,
                 facts={"register": what.name, "version": number, "as_of": instant(as_of), **told},
             )
-            struck = await registers.struck(connection, tenant, version) if compared.added else []
             await chain.append(connection, {tenant: [entry]})
-            return {"register": what.name, "version": number, "as_of": _utc(as_of), **report}, struck
+            return {"register": what.name, "version": number, "as_of": _utc(as_of), **report}
 
-        report, struck = await self._database.run(job)
+        report = await self._database.run(job)
+        # Looked for when the version is in force: what was accepted by the one before it until then is among them.
+        found = partial(registers.struck, tenant=tenant, version=version)
+        struck = await self._database.run(found) if report["new"] else []
         await self._decide_again(struck)
         return {**report, "asked_by": self.asked_by(what.name), "decided_again": len(struck)}
 

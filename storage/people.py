@@ -117,10 +117,11 @@ async def contacts(connection: Connection, keys: Iterable[Key], *, lock: bool = 
 
 
 async def lock_endpoints(connection: Connection, keys: Iterable[Key]) -> None:
-    """Hold the rows of these (tenant, endpoint) pairs, in order. After the contacts, always."""
+    """Hold the rows of these (tenant, endpoint) pairs, in order, and the registers that hold them. After the contacts, always."""
     wanted = sorted(set(keys))
     if wanted:
         await connection.execute(queries(_SQL)["lock_endpoints"], [k[0] for k in wanted], [k[1] for k in wanted])
+        await connection.execute(queries(_SQL)["hold_registers"], [k[0] for k in wanted])
 
 
 async def using(connection: Connection, channel: str, address: str) -> list[Key]:

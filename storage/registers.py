@@ -112,6 +112,7 @@ async def swap(
 ) -> None:
     """Bring a version into force with the end of this transaction; the one before it is past."""
     key = name.casefold()
+    await connection.execute(queries(_SQL)["take"], tenant)
     await connection.execute(queries(_SQL)["swap"], tenant, key, version, as_of)
     await connection.execute(queries(_SQL)["past"], tenant, key, version)
     await connection.execute(queries(_SQL)["end"], version, "in_force", json.dumps(report), as_of, real)

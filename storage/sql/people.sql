@@ -66,6 +66,11 @@ SELECT 1 FROM endpoint
 WHERE (tenant, digest) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY tenant, digest FOR NO KEY UPDATE
 
+-- name: hold_registers
+-- Whoever decides about people of these tenants holds their registers as they stand; others who decide do so too, an import waits.
+SELECT count(pg_advisory_xact_lock_shared(hashtextextended('registers/' || tenant, 0)))
+FROM (SELECT DISTINCT tenant FROM unnest($1::text[]) AS t(tenant) ORDER BY tenant) named
+
 -- name: using
 -- Everybody who uses an address on a channel.
 SELECT tenant, contact FROM address WHERE channel = $1 AND address = $2 ORDER BY tenant, contact

@@ -38,6 +38,10 @@ SELECT count(*) FILTER (WHERE mine.version IS NOT NULL) AS entries,
 FROM (SELECT * FROM register_entry WHERE version = $1) mine
 FULL JOIN (SELECT * FROM register_entry WHERE version = $2) theirs USING (endpoint, channel)
 
+-- name: take
+-- Nobody decides by this tenant's registers while one changes: who has decided by them commits first, who begins waits and sees the change.
+SELECT pg_advisory_xact_lock(hashtextextended('registers/' || $1::text, 0))
+
 -- name: swap
 -- The version in force from the end of this transaction on.
 UPDATE register SET version = $3, as_of = $4 WHERE tenant = $1 AND key = $2

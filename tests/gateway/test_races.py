@@ -2,18 +2,16 @@
 
 import asyncio
 import contextlib
-import random
 from uuid import uuid4
 
 import pytest
 import redis.asyncio
 
 from gateway.compose import dispatcher
-from tests.campaigns.tally import Tally, counted
+from tests.campaigns.tally import counted
 from tests.gateway.town import Town, message, number, person
-from tests.sizes import RACES, STOPS, seed
+from tests.sizes import RACES
 
-STOP_SEED = seed(20261121)
 #: As many as eight workers with eight tasks each.
 TASKS = 64
 
@@ -75,54 +73,6 @@ async def test_the_same_while_redis_is_flushed(quiet: Town) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await flushing
         await cache.aclose()
-
-
-@pytest.mark.campaign
-@pytest.mark.timeout(14_400)
-async def test_a_stop_and_a_dispatch_have_an_order_and_the_trace_shows_it(quiet: Town) -> None:
-    with counted(
-        "C9", "a reply that stops races the dispatch", seed=STOP_SEED, planned=("the stop came first",)
-    ) as tally:
-        await _stops(quiet, tally)
-
-
-async def _stops(quiet: Town, tally: Tally) -> None:
-    chance = random.Random(STOP_SEED)
-    stopped = left = 0
-    for trial in range(STOPS):
-        address = number(trial, 304)
-        answered = await quiet.send(message(person(f"s{trial}", address)))
-        sender = dispatcher(quiet.house)
-
-        async def late(seconds: float, work: object) -> None:
-            await asyncio.sleep(seconds)
-            await work  # type: ignore[misc]
-
-        await asyncio.gather(
-            late(chance.uniform(0, 0.01), quiet.reply("BAJA", address)),
-            late(chance.uniform(0, 0.01), sender.round()),
-        )
-        await sender.drain()
-        found = await quiet.until(answered["id"], "blocked", "sent", "delivered", "queued")
-        if found["status"] == "queued":  # claimed while the stop held the person: asked again
-            await sender.round()
-            found = await quiet.until(answered["id"], "blocked")
-        subject = (await quiet.rows("SELECT subject FROM contact WHERE id = $1", f"s{trial}"))[0]["subject"]
-        entries = await quiet.rows("SELECT idx, kind FROM trace WHERE subject = $1 ORDER BY idx", subject)
-        stops = [row["idx"] for row in entries if row["kind"] == "event"][1:]  # the first is the consent itself
-        reserved = [row["idx"] for row in entries if row["kind"] == "reserved"]
-        assert len(stops) == 1
-        if found["status"] == "blocked":
-            stopped += 1
-            assert not reserved
-            assert await quiet.arrived(address) == []
-        else:
-            left += 1
-            assert reserved[0] < stops[0], "a reservation after the stop"
-    assert stopped + left == STOPS
-    assert stopped > 0, "the race was never won by the stop: the trial shows nothing"
-    tally.trials = STOPS
-    tally.faults |= {"the stop came first": stopped, "the message came first": left}
 
 
 async def test_a_cancel_and_a_dispatch_never_both_win(quiet: Town) -> None:
