@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,13 +33,18 @@ from storage.database import Connection, Database
 from storage.messages import MessageRow
 from storage.outbox import EventOut
 from storage.people import Key
-from tracelog.entry import instant
+from tracelog.entry import Canonical, canonical, instant
+from vocabulary.channel import Channel
 from vocabulary.ids import new_uuid
 from vocabulary.status import Status
-from vocabulary.verdict import Answer
+from vocabulary.verdict import Answer, Verdict
 
 EXPIRY_DEFAULT: Final = timedelta(days=30)
 LANES: Final = 1
+#: Messages of batches that share a commit: what every commit costs is spread, and nobody waits for a long one.
+BULK_MAX: Final = 500
+#: Messages decided without letting anybody else have the loop.
+TURN: Final = 25
 
 FIRST_STATUS: Final = {Answer.ALLOW: Status.QUEUED, Answer.DEFER: Status.DEFERRED, Answer.DENY: Status.BLOCKED}
 
@@ -52,7 +57,7 @@ class Accepted:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)  # known by itself, which is quicker than by its id
 class _Item:
     tenant: str
     key: str
@@ -88,20 +93,24 @@ class Acceptor:
         self._templates = templates
         self._drafter = Drafter(secret=secret, ways=costs.names)
         self._committer: Committer[_Item, Accepted] = Committer(self._flush, lanes=LANES)
+        # A lane of their own: a message that comes alone does not wait behind a thousand that came together.
+        self._bulk: Committer[_Item, Accepted] = Committer(self._flush, lanes=LANES, batch_max=BULK_MAX)
 
     async def submit(self, tenant: str, key: str, digest: bytes, ask: MessageAsk) -> Accepted:
         """Accept one message. Raises Refused, KeyReused, Gone or DatabaseAway; then nothing was stored."""
         return await self.put(tenant, key, digest, ask)
 
-    def put(self, tenant: str, key: str, digest: bytes, ask: MessageAsk) -> asyncio.Future[Accepted]:
-        """The same for one of many: it stands in line at once, in the order of the calls, and its future is the answer."""
-        return self._committer.put(
-            _Item(tenant=tenant, key=key, digest=digest, ask=ask, id=new_uuid(), trace=CARRIED.get())
-        )
+    def put(
+        self, tenant: str, key: str, digest: bytes, ask: MessageAsk, *, bulk: bool = False
+    ) -> asyncio.Future[Accepted]:
+        """The same: it stands in line at once, in the order of the calls, and its future is the answer. ``bulk``: one of many."""
+        line = self._bulk if bulk else self._committer
+        return line.put(_Item(tenant=tenant, key=key, digest=digest, ask=ask, id=new_uuid(), trace=CARRIED.get()))
 
     async def close(self) -> None:
         """Answer whoever waits, then stop."""
         await self._committer.close()
+        await self._bulk.close()
 
     async def _flush(self, items: Sequence[_Item]) -> Sequence[Accepted | Exception]:
         async def job(connection: Connection) -> list[Accepted | Exception]:
@@ -111,16 +120,16 @@ class Acceptor:
 
     async def _accept(self, connection: Connection, items: Sequence[_Item]) -> list[Accepted | Exception]:
         now, real = await self._clock.now(connection)
-        results: dict[UUID, Accepted | Exception] = {}
+        results: dict[_Item, Accepted | Exception] = {}
         left = list(items)
         while left:
             results |= await self._first_of_each_key(connection, left, now, real)
-            left = [item for item in left if item.id not in results]
-        return [results[item.id] for item in items]
+            left = [item for item in left if item not in results]
+        return [results[item] for item in items]
 
     async def _first_of_each_key(
         self, connection: Connection, items: Sequence[_Item], now: datetime, real: datetime
-    ) -> dict[UUID, Accepted | Exception]:
+    ) -> dict[_Item, Accepted | Exception]:
         """Accept the first under each key and answer those behind it; who stands behind a refused one with another body is left."""
         first: dict[Key, _Item] = {}
         for item in items:
@@ -128,55 +137,56 @@ class Acceptor:
         taken = await messages.take_keys(connection, [(i.tenant, i.key, i.digest, i.id) for i in first.values()], real)
         fresh = [item for name, item in first.items() if name in taken]
         accepted = await self._accept_fresh(connection, fresh, now, real) if fresh else {}
-        refused = {(i.tenant, i.key): i for i in fresh if isinstance(accepted[i.id], Exception)}
+        refused = {(i.tenant, i.key): i for i in fresh if isinstance(accepted[i], Exception)}
         await messages.drop_keys(connection, refused)
         repeats: list[_Item] = []
         for item in items:
-            if item.id in accepted:
+            if item in accepted:
                 continue
             before = refused.get((item.tenant, item.key))
             if before is None:
                 repeats.append(item)
             elif before.digest == item.digest:
-                accepted[item.id] = accepted[before.id]
+                accepted[item] = accepted[before]
         replays = await self._replays(connection, repeats) if repeats else {}
         return accepted | replays
 
     async def _accept_fresh(
         self, connection: Connection, items: Sequence[_Item], now: datetime, real: datetime
-    ) -> dict[UUID, Accepted | Exception]:
+    ) -> dict[_Item, Accepted | Exception]:
         known = await references(connection, [(item.tenant, item.ask) for item in items], self._templates)
         policies = await self._policies.current(connection, {item.tenant for item in items})
-        results: dict[UUID, Accepted | Exception] = {}
-        drafts: dict[UUID, Draft] = {}
-        for item in items:
+        results: dict[_Item, Accepted | Exception] = {}
+        drafts: dict[_Item, Draft] = {}
+        for number, item in enumerate(items):
+            if number % TURN == 0:
+                await asyncio.sleep(0)
             try:
-                drafts[item.id] = self._drafter.draft(
-                    known, policies[item.tenant], item.tenant, item.ask, now, item.trace
-                )
+                drafts[item] = self._drafter.draft(known, policies[item.tenant], item.tenant, item.ask, now, item.trace)
             except Refused as error:
-                results[item.id] = error
-        standing = [item for item in items if item.id in drafts]
-        entries: dict[str, list[Written]] = {item.tenant: [] for item in standing}
-        profiles: list[Profile] = [p for i in standing if (p := drafts[i.id].profile) is not None]
+                results[item] = error
+        entries: dict[str, list[Written]] = {item.tenant: [] for item in drafts}
+        profiles: list[Profile] = [draft.profile for draft in drafts.values() if draft.profile is not None]
         for tenant, written in (await put_profiles(connection, self._scribe, profiles, now)).items():
             entries[tenant].extend(written)
-        await people.put_debts(connection, [row for i in standing for row in drafts[i.id].debts], now)
-        cases = await self._cases(connection, standing, drafts, known, policies, now)
-        await self._auto.learn_of(connection, [(i.tenant, drafts[i.id].ask.auto) for i in standing], now)
+        await people.put_debts(connection, [row for draft in drafts.values() for row in draft.debts], now)
+        cases = await self._cases(connection, drafts, known, policies, now)
+        await self._auto.learn_of(connection, [(item.tenant, draft.ask.auto) for item, draft in drafts.items()], now)
 
+        wording = Wording()
         rows: list[MessageRow] = []
         events: list[EventOut] = []
-        for item in standing:
-            case = cases[item.id]
+        for number, (item, case) in enumerate(cases.items()):
+            if number % TURN == 0:
+                await asyncio.sleep(0)
             choice = self._auto.accept(case, item.id, now)
-            row = self._row(item, case, choice, now)
+            row = self._row(item, case, choice, now, wording)
             rows.append(row)
-            entries[item.tenant].extend(self._entries(item, case, choice, row))
+            entries[item.tenant].extend(self._entries(item, case, choice, row, wording))
             if row.status != Status.QUEUED:
                 events.append(crm_event(f"message.{row.status}", row, now, decision=msgspec.Raw(row.decision.encode())))
             cost = self._costs.expected(choice.channel, choice.address, case.ask)
-            results[item.id] = Accepted(answers.message(row, (), cost))
+            results[item] = Accepted(answers.message(row, (), cost))
         await messages.add(connection, rows)
         await outbox.add(connection, events, real)
         if any(row.status in ("queued", "deferred") for row in rows):
@@ -187,41 +197,38 @@ class Acceptor:
     async def _cases(
         self,
         connection: Connection,
-        items: Sequence[_Item],
-        drafts: Mapping[UUID, Draft],
+        drafts: Mapping[_Item, Draft],
         known: Known,
         policies: Mapping[str, Policy],
         now: datetime,
-    ) -> dict[UUID, Case]:
-        keys = {item.id: (item.tenant, drafts[item.id].contact) for item in items}
+    ) -> dict[_Item, Case]:
         # What came along whole was just written, and is read again with everything that stands beside it.
-        written = [keys[item.id] for item in items if drafts[item.id].profile is not None]
+        written = [(item.tenant, draft.contact) for item, draft in drafts.items() if draft.profile is not None]
         contacts = {**known.contacts, **await people.contacts(connection, written)}
-        contacts = {key: contacts[key] for key in keys.values()}
-        put = [(item.tenant, row.id) for item in items for row in drafts[item.id].debts]
+        put = [(item.tenant, row.id) for item, draft in drafts.items() for row in draft.debts]
         debts = {**known.debts, **await people.debts(connection, put)}
+        keys = {(item.tenant, draft.contact) for item, draft in drafts.items()}
         histories = await history.histories(
             connection,
-            {key: [a.endpoint for a in row.addresses] for key, row in contacts.items()},
+            {key: [a.endpoint for a in contacts[key].addresses] for key in keys},
             now,
             known_until=now if self._clock.may_go_back else None,
         )
         return {
-            item.id: Case(
-                contact=contacts[keys[item.id]],
-                ask=drafts[item.id].ask,
-                debts={debt: debts[item.tenant, debt] for debt in drafts[item.id].ask.debts},
-                history=histories[keys[item.id]],
+            item: Case(
+                contact=contacts[item.tenant, draft.contact],
+                ask=draft.ask,
+                debts={debt: debts[item.tenant, debt] for debt in draft.ask.debts},
+                history=histories[item.tenant, draft.contact],
                 policy=policies[item.tenant],
             )
-            for item in items
+            for item, draft in drafts.items()
         }
 
-    def _row(self, item: _Item, case: Case, choice: Choice, now: datetime) -> MessageRow:
+    def _row(self, item: _Item, case: Case, choice: Choice, now: datetime, wording: "Wording") -> MessageRow:
         verdict = choice.verdict
         zones = zones_of(case, choice.address)
-        zone = answers.zone_of(zones)
-        decision, decisions = answers.decided(verdict, choice.all, zone, choice.passed_over, choice.auto)
+        decision, decisions = wording.decided(choice, answers.zone_of(zones))
         expires = item.ask.expires_at or now + EXPIRY_DEFAULT
         due = now
         if verdict.answer is Answer.DEFER:
@@ -242,7 +249,7 @@ class Acceptor:
             updated_at=now,
         )
 
-    def _entries(self, item: _Item, case: Case, choice: Choice, row: MessageRow) -> list[Written]:
+    def _entries(self, item: _Item, case: Case, choice: Choice, row: MessageRow, wording: "Wording") -> list[Written]:
         token = self._scribe.token
         ask = case.ask
         subject = case.contact.subject
@@ -275,26 +282,26 @@ class Acceptor:
             at=row.created_at,
             subject=subject,
             message=row.id,
-            facts=choice_facts(choice),
+            facts=wording.facts(choice),
         )
         return [accepted, decided]
 
-    async def _replays(self, connection: Connection, items: Sequence[_Item]) -> dict[UUID, Accepted | Exception]:
+    async def _replays(self, connection: Connection, items: Sequence[_Item]) -> dict[_Item, Accepted | Exception]:
         known = await messages.keys(connection, {(i.tenant, i.key) for i in items})
         documents = await self._documents(connection, {message for _, message in known.values()})
-        found: dict[UUID, Accepted | Exception] = {}
+        found: dict[_Item, Accepted | Exception] = {}
         for item in items:
             standing = known.get((item.tenant, item.key))
             if standing is None:
-                found[item.id] = KeyInWork()  # forgotten between the claim and now: asked again, it is a new one
+                found[item] = KeyInWork()  # forgotten between the claim and now: asked again, it is a new one
                 continue
             digest, message = standing
             if digest != item.digest:
-                found[item.id] = KeyReused()
+                found[item] = KeyReused()
             elif message not in documents:
-                found[item.id] = Gone()
+                found[item] = Gone()
             else:
-                found[item.id] = Accepted(documents[message], replayed=True)
+                found[item] = Accepted(documents[message], replayed=True)
         return found
 
     async def _documents(self, connection: Connection, ids: set[UUID]) -> dict[UUID, dict[str, Any]]:
@@ -305,6 +312,39 @@ class Acceptor:
             identity: answers.message(row, (), self._costs.of(row, contacts[row.tenant, row.contact]))
             for identity, row in rows.items()
         }
+
+
+class Wording:
+    """Puts decisions into words, once for all of a commit that were decided alike: a campaign knows few reasons."""
+
+    def __init__(self) -> None:
+        self._decided: dict[tuple[Verdict, tzinfo], tuple[str, str]] = {}
+        self._facts: dict[tuple[Channel, Verdict], Canonical] = {}
+
+    def decided(self, choice: Choice, zone: tzinfo) -> tuple[str, str]:
+        """As ``answers.decided`` keeps it."""
+        if _says_more(choice):
+            return answers.decided(choice.verdict, choice.all, zone, choice.passed_over, choice.auto)
+        key = choice.verdict, zone
+        said = self._decided.get(key)
+        if said is None:
+            said = self._decided[key] = answers.decided(choice.verdict, choice.all, zone)
+        return said
+
+    def facts(self, choice: Choice) -> Canonical:
+        """As ``choice_facts`` writes it down."""
+        if _says_more(choice):
+            return canonical(choice_facts(choice))
+        key = choice.channel, choice.verdict
+        facts = self._facts.get(key)
+        if facts is None:
+            facts = self._facts[key] = canonical(choice_facts(choice))
+        return facts
+
+
+def _says_more(choice: Choice) -> bool:
+    """Whether more is told of a choice than its verdict."""
+    return len(choice.all) > 1 or bool(choice.by_ways) or choice.auto is not None
 
 
 def choice_facts(choice: Choice) -> dict[str, Any]:

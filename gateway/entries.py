@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from storage.chain import Written
-from tracelog.entry import instant, written
+from tracelog.entry import Canonical, instant, written
 from tracelog.sealed import seal
 from vocabulary.ids import new_uuid
 from vocabulary.verdict import Verdict
@@ -29,7 +29,7 @@ class Scribe:
         *,
         tenant: str,
         at: datetime,
-        facts: dict[str, Any],
+        facts: dict[str, Any] | Canonical,
         subject: UUID | None = None,
         message: UUID | None = None,
         words: bytes | None = None,

@@ -8,6 +8,7 @@ from typing import Final
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberType
 from phonenumbers import timezone as phone_zones
+from phonenumbers.tzdata import TIMEZONE_DATA
 
 from vocabulary.channel import Channel
 
@@ -116,7 +117,30 @@ def zones_for(*, given: Sequence[str], number: str | None = None, stated: Sequen
     """
     if stated:
         return tuple(dict.fromkeys(stated))
-    return tuple(dict.fromkeys([*given, *(_zones_of(number) if number is not None else ())]))
+    zones = dict.fromkeys(given)
+    if number is not None and not _within(number, zones):
+        zones |= dict.fromkeys(_zones_of(number))
+    return tuple(zones)
+
+
+def _within(number: str, zones: Mapping[str, None]) -> bool:
+    """Whether a number can add nothing, wherever in its country it is: most countries have one zone, which is given."""
+    try:
+        return zones.keys() >= _zones_of_country(number_of(number).country_code)
+    except phonenumbers.NumberParseException:
+        return True
+
+
+@cache
+def _zones_of_country(code: int) -> frozenset[str]:
+    """Every zone that some number under a country's code is in."""
+    digits = str(code)
+    return frozenset(
+        name
+        for prefix, names in TIMEZONE_DATA.items()
+        if prefix.startswith(digits) or digits.startswith(prefix)
+        for name in names
+    )
 
 
 _COUNTRY_CODES: Final = frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)

@@ -317,6 +317,15 @@ def _instant(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
+# Looked up in histories, which are long, where calling the type costs several times as much.
+_CHANNELS: Final = {each.value: each for each in Channel}
+_OUTCOMES: Final = {each.value: each for each in ContactOutcome}
+_FORMS: Final = {each.value: each for each in Form}
+_PURPOSES: Final = {each.value: each for each in Purpose}
+_KINDS: Final = {each.value: each for each in AddressKind}
+_ROLES: Final = {each.value: each for each in Role}
+
+
 def event_of(row: Any, person: str) -> Event:
     """The event behind a row, as something that happened to ``person``."""
     at: datetime = row["at"]
@@ -324,24 +333,24 @@ def event_of(row: Any, person: str) -> Event:
     debts = row["debts"]
     listed = None if debts is None else tuple(debts)
     detail: dict[str, Any] = json.loads(row["detail"]) if row["detail"] else {}
-    channel = Channel(row["channel"]) if row["channel"] else None
+    channel = _CHANNELS[row["channel"]] if row["channel"] else None
     match row["type"]:
         case "contact":
             assert channel is not None
             return Contacted(
                 at=at,
                 channel=channel,
-                outcome=ContactOutcome(row["outcome"]),
-                form=Form(row["form"] or Form.TEXT),
-                purpose=Purpose(row["purpose"] or Purpose.COLLECTION),
+                outcome=_OUTCOMES[row["outcome"]],
+                form=_FORMS[row["form"] or Form.TEXT],
+                purpose=_PURPOSES[row["purpose"] or Purpose.COLLECTION],
                 debts=listed or (),
                 address=row["endpoint"],
-                address_kind=AddressKind(row["address_kind"] or AddressKind.UNKNOWN),
+                address_kind=_KINDS[row["address_kind"] or AddressKind.UNKNOWN],
                 creditor=row["creditor"],
                 collector=row["collector"],
                 reply_to_inbound=row["reply_to_inbound"],
                 person=person,
-                role=Role(row["role"] or Role.UNKNOWN),
+                role=_ROLES[row["role"] or Role.UNKNOWN],
                 latest=row["latest"],
                 id=identity,
             )

@@ -48,6 +48,12 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     sealed: Sealed | None = None
 
 
+class Canonical(msgspec.Struct, frozen=True, gc=False):
+    """Facts in their canonical form, checked: what several entries say alike is written once."""
+
+    json: msgspec.Raw
+
+
 class _Tail(msgspec.Struct, frozen=True, gc=False):
     """The end of a header, after the facts."""
 
@@ -74,13 +80,27 @@ class Header(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     v: int
 
 
+def canonical(facts: dict[str, Fact]) -> Canonical:
+    """Facts as they stand in a header. Raises UnwritableError for a float, what is too deep or no text."""
+    _check(facts.values(), FACTS_DEPTH_MAX)
+    try:
+        json = _ENCODER.encode(facts)
+    except UnicodeEncodeError as error:
+        raise UnwritableError("a lone surrogate is no text") from error
+    except TypeError as error:
+        raise UnwritableError("the name of a fact is text") from error
+    if not json.isascii():
+        _check_names(facts)
+    return Canonical(msgspec.Raw(json))
+
+
 def written(
     *,
     tenant: str,
     entry: UUID,
     kind: str,
     at: datetime,
-    facts: dict[str, Fact],
+    facts: dict[str, Fact] | Canonical,
     subject: UUID | None = None,
     message: UUID | None = None,
     sealed: Sealed | None = None,
@@ -90,26 +110,19 @@ def written(
     ``entry`` is fresh for every entry (and the one under which ``sealed`` was sealed). The index is not part of it: the
     statement that appends gives it. Raises UnwritableError when a fact is a float, too deep, too large or no text.
     """
-    _check(facts.values(), FACTS_DEPTH_MAX)
-    try:
-        header = _ENCODER.encode(
-            Header(
-                instant(at),
-                entry.hex,
-                facts,
-                kind,
-                None if message is None else message.hex,
-                None if subject is None else subject.hex,
-                tenant,
-                VERSION,
-            )
+    said = facts if isinstance(facts, Canonical) else canonical(facts)
+    header = _ENCODER.encode(
+        Header(
+            instant(at),
+            entry.hex,
+            said.json,  # type: ignore[arg-type] # what has its form already goes in as it stands
+            kind,
+            None if message is None else message.hex,
+            None if subject is None else subject.hex,
+            tenant,
+            VERSION,
         )
-    except UnicodeEncodeError as error:
-        raise UnwritableError("a lone surrogate is no text") from error
-    except TypeError as error:
-        raise UnwritableError("the name of a fact is text") from error
-    if not header.isascii():
-        _check_names(facts)
+    )
     if len(header) > HEADER_BYTES_MAX:
         raise UnwritableError(f"a header is at most {HEADER_BYTES_MAX} bytes, this one has {len(header)}")
     digest = None if sealed is None else sealed.digest()

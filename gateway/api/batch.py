@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -36,6 +36,8 @@ _SPACE: Final = re.compile(r"[ \t\n\r]*")
 log = structlog.get_logger()
 
 Line = tuple[Any, bool] | Problem
+#: A message's key, the digest of its body, and the body.
+Ask = tuple[str, bytes, MessageAsk]
 
 
 class BatchMessageAsk(MessageAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,16 +57,17 @@ async def accept(call: Call) -> web.StreamResponse:
         found.append(line)
         if len(found) % TURN == 0:
             await asyncio.sleep(0)
-    waiting: list[Awaitable[Any] | Problem] = []
+    asks: list[Ask | Problem] = []
     standing = None if call.allowance is None else await call.allowance.take(len(found))
     for number, line in enumerate(found, 1):
         if standing is not None and number > standing.granted:
-            waiting.append(Problem(Slug.TOO_MANY_REQUESTS, said(standing)))
+            asks.append(Problem(Slug.TOO_MANY_REQUESTS, said(standing)))
             continue
-        waiting.append(_put(call, line))
+        asks.append(_read(line))
         if number % TURN == 0:
             await asyncio.sleep(0)
-    results = await asyncio.gather(*(_ended(one) for one in waiting), return_exceptions=True)
+    # All at once: those that stand in line together share their commits.
+    results = await _ended([_put(call, ask) for ask in asks])
     if call.allowance is not None and standing is not None:
         had = results[: standing.granted]
         await call.allowance.give_back(sum(isinstance(one, BaseException) or one.replayed for one in had))
@@ -171,8 +174,8 @@ def _unreadable(why: str, line: int, column: int) -> Problem:
     return Problem(Slug.JSON, f"The body is not JSON: {why} (line {line}, column {column}).")
 
 
-def _put(call: Call, line: Line) -> Awaitable[Any] | Problem:
-    """Put one message in line, or say why not."""
+def _read(line: Line) -> Ask | Problem:
+    """What one message asks for, or what is wrong with it."""
     if isinstance(line, Problem):
         return line
     value, closely = line
@@ -184,18 +187,25 @@ def _put(call: Call, line: Line) -> Awaitable[Any] | Problem:
     # Without its key it is the body of a single message: the same key there stands for the same.
     body = {name: member for name, member in value.items() if name != "idempotency_key"}
     try:
-        ask = convert(body, MessageAsk, closely)
-        return call.desk.acceptor.put(call.tenant, key, digest_of(body), ask)
+        return key, digest_of(body), convert(body, MessageAsk, closely)
     except Refused as error:
         return Problem(Slug.INVALID, flaws=error.flaws)
+
+
+def _put(call: Call, ask: Ask | Problem) -> asyncio.Future[Any] | Problem:
+    """Put one message in line, or say why not."""
+    if isinstance(ask, Problem):
+        return ask
+    try:
+        return call.desk.acceptor.put(call.tenant, *ask, bulk=True)
     except DatabaseAway:
         return Problem(Slug.DATABASE_AWAY)
 
 
-async def _ended(one: Awaitable[Any] | Problem) -> Any:
-    if isinstance(one, Problem):
-        raise one
-    return await one
+async def _ended(waiting: list[asyncio.Future[Any] | Problem]) -> list[Any]:
+    """What became of each."""
+    answers = iter(await asyncio.gather(*(o for o in waiting if not isinstance(o, Problem)), return_exceptions=True))
+    return [one if isinstance(one, Problem) else next(answers) for one in waiting]
 
 
 def _said(call: Call, result: Any, line: Line) -> bytes:

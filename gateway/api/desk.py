@@ -1,5 +1,6 @@
 """What the surface needs of the rest of the house, declared here and handed over by ``gateway.compose``."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,8 +48,10 @@ class Acceptor(Protocol):
         """Raises Refused, KeyReused, KeyInWork, Gone or DatabaseAway."""
         ...
 
-    def put(self, tenant: str, key: str, digest: bytes, ask: MessageAsk, /) -> Awaitable[Accepted]:
-        """The same for one of many: it stands in line at once."""
+    def put(
+        self, tenant: str, key: str, digest: bytes, ask: MessageAsk, /, *, bulk: bool = False
+    ) -> asyncio.Future[Accepted]:
+        """The same: it stands in line at once. ``bulk``: one of many."""
         ...
 
 

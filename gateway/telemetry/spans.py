@@ -91,15 +91,17 @@ def failed(span: Span, error: BaseException) -> None:
 class _TracedAcceptor(Acceptor):
     spans: Spans
 
-    def put(self, tenant: str, key: str, digest: bytes, ask: MessageAsk) -> asyncio.Future[Accepted]:
+    def put(
+        self, tenant: str, key: str, digest: bytes, ask: MessageAsk, *, bulk: bool = False
+    ) -> asyncio.Future[Accepted]:
         """From standing in line to the commit that holds it."""
         carried = CARRIED.get()
         if carried is UNSET:
-            return super().put(tenant, key, digest, ask)
+            return super().put(tenant, key, digest, ask, bulk=bulk)
         span = self.spans.begin("message.accept", carried, tregua__tenant=tenant)
         token = CARRIED.set(carrier(span) or UNSET)
         try:
-            future = super().put(tenant, key, digest, ask)
+            future = super().put(tenant, key, digest, ask, bulk=bulk)
         finally:
             CARRIED.reset(token)
         future.add_done_callback(lambda done: _accepted(span, done))

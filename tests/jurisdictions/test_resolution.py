@@ -4,6 +4,7 @@ import random
 
 import phonenumbers
 import pytest
+from phonenumbers import timezone as phone_zones
 
 from jurisdictions.resolution import GIVEN, number_of, packs_for, zones_for
 
@@ -91,3 +92,18 @@ def test_numbers_are_read_by_hand_as_the_reader_reads_them() -> None:
                 number_of(number)
             continue
         assert number_of(number) == expected, number
+
+
+def test_a_number_is_left_aside_only_where_its_country_can_add_no_zone() -> None:
+    """Examples of every country beside all zones of the country, one of them, and a foreign one."""
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        for kind in (0, 1, 3, 6):  # fixed, mobile, toll-free, voice over the net
+            example = phonenumbers.example_number_for_type(region, kind)
+            if example is None:
+                continue
+            number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+            own = zones_for(given=[], number=number)
+            whole = phonenumbers.PhoneNumber(country_code=example.country_code, national_number=0)
+            everywhere = phone_zones.time_zones_for_geographical_number(whole)
+            for given in (everywhere, everywhere[:1], ["Africa/Lagos"]):
+                assert zones_for(given=given, number=number) == tuple(dict.fromkeys([*given, *own])), number
