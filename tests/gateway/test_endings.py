@@ -58,8 +58,14 @@ async def test_what_nobody_can_tell_stays_unknown_and_counts(quick: Town) -> Non
 
 
 async def test_a_refused_connection_is_tried_again_and_counts_once(quick: Town) -> None:
-    await quick.fault("refuse_connection", seconds=1)
+    await quick.fault("refuse_connection", seconds=60)
     answered = await quick.send(message())
+    async with asyncio.timeout(30):
+        while not (await quick.get(answered["id"]))["attempts"]:
+            await asyncio.sleep(0.02)
+        while (await quick.get(answered["id"]))["attempts"][0]["outcome"] != "not_sent":
+            await asyncio.sleep(0.02)
+    await quick.no_faults()
     found = await quick.until(answered["id"], "delivered", seconds=20)
     assert [attempt["outcome"] for attempt in found["attempts"]][-1] == "delivered"
     assert {attempt["outcome"] for attempt in found["attempts"][:-1]} <= {"not_sent"}

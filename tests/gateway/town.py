@@ -161,6 +161,11 @@ class Town:
         async with self.session.post(f"{self.carrier_url}/sandbox/faults", json=body) as answer:
             assert answer.status == 200, await answer.text()
 
+    async def no_faults(self) -> None:
+        """Disarm what is armed at every carrier."""
+        async with self.session.delete(f"{self.carrier_url}/sandbox/faults") as answer:
+            assert answer.status in (200, 204), await answer.text()
+
     async def rows(self, sql: str, *arguments: Any) -> list[Any]:
         """Look at the database as its owner."""
         connection = await asyncpg.connect(self.database_url, server_settings={"search_path": "tregua"})
