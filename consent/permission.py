@@ -1,12 +1,13 @@
 """What must be allowed, given or absent before a contact: consent, notices, statuses, registers, places."""
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from consent.standing import Word, in_status, last_word
 from jurisdictions.facts import Facts
 from jurisdictions.hold import Hold, denied
-from jurisdictions.localtime import NEVER, PAST, dated, in_utc, local_date, starts_at
+from jurisdictions.localtime import NEVER, PAST, dated, in_utc, local_date, starts_at, up_to_second
 from jurisdictions.rule import (
     ALIKE,
     SAME_WAY,
@@ -15,6 +16,7 @@ from jurisdictions.rule import (
     NeedsInbound,
     NeedsNotice,
     OnRegister,
+    PortfolioFull,
     Withdrawn,
 )
 from vocabulary.event import Instrument
@@ -71,24 +73,51 @@ def needs_notice(rule: NeedsNotice, facts: Facts) -> list[Hold]:
 
 def needs_inbound(rule: NeedsInbound, facts: Facts) -> list[Hold]:
     """Blocked once it is too long, or never, that she wrote on this channel."""
-    question = facts.question
-    wrote = max(
-        (
-            at
-            for at, reply in facts.replies
-            if reply.person == question.person.person
-            and reply.channel in ALIKE[question.message.channel]
-            # From another number of hers than the one that is written to: there she has not.
-            and question.message.address in (None, reply.address or question.message.address)
-        ),
-        default=None,
-    )
-    channel = SAME_WAY[question.message.channel]
+    wrote = _wrote(facts)
+    channel = SAME_WAY[facts.question.message.channel]
     if wrote is None:
         return [denied(f"she has not written on {channel}")]
     if rule.within is None:
         return []
     return [denied(f"she last wrote on {channel} {dated(wrote, _home(facts))}", wrote + rule.within)]
+
+
+def _wrote(facts: Facts) -> datetime | None:
+    """When she last wrote on the question's channel, and not from another number of hers than the one that is written to."""
+    message, person = facts.question.message, facts.question.person.person
+    return max(
+        (
+            at
+            for at, reply in facts.replies
+            if reply.person == person
+            and reply.channel in ALIKE[message.channel]
+            and message.address in (None, reply.address or message.address)
+        ),
+        default=None,
+    )
+
+
+def wrote_within(time: timedelta, facts: Facts) -> bool:
+    """Whether she wrote there so lately that a message is an answer."""
+    wrote = _wrote(facts)
+    return wrote is not None and facts.now < wrote + time
+
+
+#: What a full portfolio is told as: its name, and to how many people it wrote first.
+FULL: Final = re.compile(r"portfolio (\S+) wrote to (\d+) people first")
+
+
+def portfolio_full(rule: PortfolioFull, facts: Facts) -> list[Hold]:
+    """Blocked while the portfolio of the way has no room for her, but where she is answered."""
+    portfolio = facts.question.portfolio
+    if portfolio is None or portfolio.room_from is None:
+        return []
+    wrote = _wrote(facts)
+    begins = PAST if wrote is None else wrote + rule.wrote_within
+    ends = up_to_second(in_utc(portfolio.room_from))
+    if begins >= ends:
+        return []
+    return [Hold(ends, f"portfolio {portfolio.name} wrote to {portfolio.people_max} people first", begins)]
 
 
 def status(rule: InStatus, facts: Facts) -> list[Hold]:

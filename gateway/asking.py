@@ -30,6 +30,7 @@ from jurisdictions.rule import (
     NeedsNotice,
     OnRegister,
     PlaceRefused,
+    PortfolioFull,
     Predicate,
     Says,
     Since,
@@ -293,6 +294,7 @@ _HOLDS: Final[Mapping[type, Callable[..., Sequence[Hold]]]] = {
     Withdrawn: permission.withdrawn,
     PlaceRefused: lambda _, facts: permission.place_refused(facts),
     Stranger: lambda _, facts: permission.stranger(facts),
+    PortfolioFull: permission.portfolio_full,
     Says: content.says,
     Barred: _barred,
 }

@@ -46,6 +46,7 @@ from gateway.notes import NoteRoom
 from gateway.page_door import open_page
 from gateway.parcels import Packer
 from gateway.policies import Policies
+from gateway.portfolios import PortfolioBook, Portfolios
 from gateway.profiles import Registrar
 from gateway.proofs import Prover
 from gateway.pulls import PERIOD_SECONDS as PULL_SECONDS
@@ -115,6 +116,7 @@ class House:
     policies: Policies
     templates: Templates
     costs: Costs
+    portfolios: Portfolios
     links: Links
     ways: Mapping[Channel, tuple[Adapter, ...]]
     adapters: Mapping[str, Adapter]
@@ -193,6 +195,7 @@ async def house(
             policies=Policies(database=database, clock=clock, law=law, scribe=scribe),
             templates=Templates(database=database, clock=clock, scribe=scribe),
             costs=costs,
+            portfolios=Portfolios(tiers=settings.portfolios, channels=settings.channels, law=law, scribe=scribe),
             links=links,
             ways=ways,
             adapters=adapters,
@@ -287,6 +290,7 @@ def api(made: House) -> web.Application:
             policies=made.policies,
             templates=made.templates,
             costs=made.costs,
+            portfolios=made.portfolios,
             secret=made.endpoint_secret,
         ),
         registrar=Registrar(
@@ -440,6 +444,7 @@ def dispatcher(made: House) -> Dispatcher:
         scribe=made.scribe,
         policies=made.policies,
         costs=made.costs,
+        portfolios=made.portfolios,
         settler=made.settler,
         ways=Ways(
             ways=made.ways,
@@ -515,6 +520,7 @@ def worker(made: House) -> Worker:
             Job("report", 2, reports(made).round, seconds_max=STATEMENT_SECONDS_MAX),
             Job("speak_ahead", 30, made.notes.ahead),
             Job("forget_budgets", 3600, BudgetBook(database=made.database, clock=made.clock).forget),
+            Job("forget_openings", 3600, PortfolioBook(database=made.database, clock=made.clock).forget),
             Job("forget_media", 3600, made.notes.forget),
             Job("fetch_media", made.pace.sweep_seconds, brought.fetch_due),
             Job("tally", TALLY_SECONDS, tally(made).round),

@@ -31,6 +31,7 @@ from gateway.hops import may_hop, with_tried
 from gateway.judge import CALL, HOLD, SKEW, Case, Choice, Judge, next_midnight, role_of, zones_of
 from gateway.parcels import Load, Packer, load_of
 from gateway.policies import Policies
+from gateway.portfolios import Openings, Portfolios
 from gateway.settle import Ending, Settler
 from gateway.spread import due_at
 from gateway.ways import Ways
@@ -100,6 +101,7 @@ class _Batch:
     #: Of attempts that are held back at an opening, this process's monotonic clock at which they may leave.
     held: dict[UUID, float] = field(default_factory=dict)
     purse: Purse = field(default_factory=Purse)
+    openings: Openings = field(default_factory=Openings)
 
 
 class Dispatcher:
@@ -115,6 +117,7 @@ class Dispatcher:
         scribe: Scribe,
         policies: Policies,
         costs: Costs,
+        portfolios: Portfolios,
         settler: Settler,
         ways: Ways,
         packer: Packer,
@@ -128,6 +131,7 @@ class Dispatcher:
         self._policies = policies
         self._costs = costs
         self._budgets = Budgets(scribe=scribe, judge=judge)
+        self._portfolios = portfolios
         self._settler = settler
         self._ways = ways
         self._turns = Turns()
@@ -203,6 +207,7 @@ class Dispatcher:
         asks = {row.id: msgspec.json.decode(row.ask, type=StoredAsk) for row in rows}
         policies = await self._policies.current(connection, {row.tenant for row in rows})
         batch.purse = await self._budgets.open(connection, rows, asks, policies, before)
+        batch.openings = await self._portfolios.open(connection, rows, contacts, before)
         # Now nothing about these people can change until the commit: this instant is the one that decides.
         now, real = await self._clock.now(connection)
         debts = await people.debts(connection, [(row.tenant, d) for row in rows for d in asks[row.id].debts])
@@ -236,6 +241,7 @@ class Dispatcher:
                     debts={d: debts[row.tenant, d] for d in ask.debts},
                     history=histories[key],
                     policy=policies[row.tenant],
+                    openings=batch.openings,
                 ),
                 attempts,
                 row.created_at,
@@ -259,6 +265,7 @@ class Dispatcher:
         await messages.hop(connection, batch.hops)
         await messages.add_attempts(connection, batch.attempts)
         await batch.purse.write(connection)
+        await batch.openings.write(connection)
         await history.add(connection, batch.reservations)
         await outbox.add(connection, batch.events, real)
         await chain.append(connection, batch.entries)
@@ -328,6 +335,9 @@ class Dispatcher:
             currency=None if price is None else price.currency,
             booked=batch.purse.book(row.id, price),
         )
+        if way.name in batch.openings.tiers:
+            question = self._judge.question(case, choice.channel, address, now)
+            batch.openings.take(way.name, address.address, attempt.id, question)
         event = _reservation(case, choice, address, now)
         reserved = EventRow(id=new_uuid(), tenant=row.tenant, contact=row.contact, event=event, attempt=attempt.id)
         batch.grants[way.name] -= 1

@@ -7,7 +7,7 @@ house rules that only the moment of sending knows, HOUSE-EDGE and HOUSE-LAG.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 from zoneinfo import ZoneInfo
 
 from consent.standing import stated_zones
@@ -21,7 +21,7 @@ from jurisdictions.resolution import packs_for, platforms_for, zones_for
 from storage.people import AddressRow, ContactRow, DebtRow
 from vocabulary.channel import AddressKind, AddressSource, Channel, Role
 from vocabulary.event import Contacted, History
-from vocabulary.message import Content, Debt, Message, Person, Question, Sender
+from vocabulary.message import Content, Debt, Message, Person, Portfolio, Question, Sender
 from vocabulary.verdict import Answer, Force, Reason, Verdict
 
 #: From the decision to the first byte on the wire, at the most.
@@ -49,6 +49,16 @@ class Case:
     #: She answered there since the message was accepted. ``tried``: something was sent already, and did not reach her.
     answered_on: Channel | None = None
     tried: bool = False
+    #: What the portfolios of ways have room for; None: nobody looked.
+    openings: "Rooms | None" = None
+
+
+class Rooms(Protocol):
+    """Asks what the portfolio of a way has room for."""
+
+    def portfolio(self, way: str, address: str, now: datetime, /) -> Portfolio | None:
+        """Of whoever has this address; None where the way has no portfolio."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +189,7 @@ class Judge:
         address = address_for(case, channel)
         alike: dict[object, list[WayOut | None]] = {}
         for way in self._ways.get(channel, ()):
-            alike.setdefault(self._told_apart(case, channel, address, way), []).append(way)
+            alike.setdefault(self._told_apart(case, channel, address, way, now), []).append(way)
         asked: list[Asked] = []
         for ways in alike.values() or [[None]]:
             question = self.question(case, channel, address, now, ways[0])
@@ -201,10 +211,13 @@ class Judge:
             )
         return tuple(asked)
 
-    def _told_apart(self, case: Case, channel: Channel, address: AddressRow | None, way: WayOut) -> object:
-        """What of a way the law asks about: the rules of its platform, and whether a template was approved there."""
+    def _told_apart(
+        self, case: Case, channel: Channel, address: AddressRow | None, way: WayOut, now: datetime
+    ) -> object:
+        """What of a way the law asks about: its platform's rules, whether a template was approved there, and its portfolio."""
         packs = platforms_for(channel=channel, way=way.kind, countries=_countries(channel, address))
-        return tuple(sorted(packs)), registered_for(case.ask, channel, way.name) is not None
+        approved = registered_for(case.ask, channel, way.name) is not None
+        return tuple(sorted(packs)), approved, _portfolio(case, address, way, now)
 
     def question(
         self, case: Case, channel: Channel, address: AddressRow | None, now: datetime, way: WayOut | None = None
@@ -261,6 +274,7 @@ class Judge:
                 **platforms_for(channel=channel, way=None if way is None else way.kind, countries=countries),
             },
             readings={},
+            portfolio=_portfolio(case, address, way, now),
         )
 
     def _with_margins(
@@ -284,6 +298,12 @@ def address_for(case: Case, channel: Channel) -> AddressRow | None:
     """Where a message goes on a channel: the address asked for, or her first one there that is not known to be none."""
     rows = [row for row in case.contact.on(channel) if case.ask.address in (None, row.address)]
     return next((row for row in rows if row.invalid_at is None), rows[0] if rows else None)
+
+
+def _portfolio(case: Case, address: AddressRow | None, way: WayOut | None, now: datetime) -> Portfolio | None:
+    if case.openings is None or address is None or way is None:
+        return None
+    return case.openings.portfolio(way.name, address.address, now)
 
 
 def _countries(channel: Channel, address: AddressRow | None) -> list[str]:

@@ -18,6 +18,7 @@ from gateway.explain import Explanation, explain
 from gateway.hops import known_at, with_tried
 from gateway.judge import Case, Choice, Judge, address_for
 from gateway.policies import EMPTY
+from gateway.portfolios import AsTraced, as_traced
 from jurisdictions.house import Policy, Problem, policy_of
 from jurisdictions.library import Library
 from storage import history, messages, people
@@ -51,6 +52,7 @@ class Moment:
     accepting: bool = False
     outcome: Answer | None = None
     rules: tuple[str, ...] = ()
+    openings: AsTraced | None = None
 
 
 def moment_of(row: DecisionRow, message: MessageRow | None) -> Moment:
@@ -64,6 +66,7 @@ def moment_of(row: DecisionRow, message: MessageRow | None) -> Moment:
         accepting=row.kind == "decided" and message is not None and message.created_at == row.at,
         outcome=Answer(facts["outcome"]),
         rules=tuple(reason["rule"] for reason in facts["reasons"]),
+        openings=as_traced(reason for decision in (facts, *facts.get("asked", ())) for reason in decision["reasons"]),
     )
 
 
@@ -160,6 +163,7 @@ async def facts_of(connection: Connection, tenant: str, moments: Sequence[Moment
                 if event.at <= moment.at and (moment.own is None or event.id != moment.own)
             ),
             policy=Policy(),
+            openings=moment.openings,
         )
         then = known_at(tried.get(row.id, []), moment.at, deciding=moment.index is not None)
         # Where no channel was left nothing was decided any more: what the law says of it is asked of all of them.

@@ -14,6 +14,7 @@ from gateway.entries import Scribe
 from gateway.explain import explain, sentences
 from gateway.judge import Case, Choice, Judge, address_for, zones_of
 from gateway.policies import Policies
+from gateway.portfolios import Portfolios
 from gateway.templates import Templates
 from storage import chain, history, people
 from storage.clock import LegalClock
@@ -38,6 +39,7 @@ class Adviser:
         policies: Policies,
         templates: Templates,
         costs: Costs,
+        portfolios: Portfolios,
         secret: bytes,
     ) -> None:
         self._database = database
@@ -47,6 +49,7 @@ class Adviser:
         self._scribe = scribe
         self._policies = policies
         self._templates = templates
+        self._portfolios = portfolios
         self._drafter = Drafter(secret=secret, ways=costs.names, advising=True)
 
     async def decide(self, tenant: str, ask: DecisionAsk) -> dict[str, Any]:
@@ -64,6 +67,8 @@ class Adviser:
                 debts=await self._debts(connection, tenant, draft),
                 history=events,
                 policy=policy,
+                # What a portfolio had room for at an instant that has passed is not kept.
+                openings=await self._portfolios.look(connection, contact, now) if (ask.at or now) >= now else None,
             )
             await self._auto.learn_of(connection, [(tenant, draft.ask.auto)], now)
             choice = self._auto.advise(case, ask.at) if ask.at is not None else self._auto.asked(case, now)

@@ -232,6 +232,8 @@ def _forbidden(table: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | str:
         return "place", {}
     if table.get("inconvenient_time"):
         return "inconvenient", {}
+    if "portfolio" in table:
+        return "forbids.portfolio: which way belongs to which portfolio is a setting, and not in the trace"
     return "stranger", {}
 
 

@@ -35,7 +35,7 @@ from vocabulary.event import (
     StatusSet,
     Weekday,
 )
-from vocabulary.message import Content, Debt, Message, Person, Question, Sender
+from vocabulary.message import Content, Debt, Message, Person, Portfolio, Question, Sender
 from vocabulary.verdict import Answer, Verdict
 
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -260,6 +260,7 @@ def case_of(raw: object, where: str) -> Case:
         now=case.need("now", _instant),
         packs=dict.fromkeys(packs, "named by the case"),
         readings=readings,
+        portfolio=case.take("portfolio", lambda raw: _portfolio(_Table(raw, f"{case.where}.portfolio")), None),
     )
     read = Case(
         id=id_,
@@ -283,6 +284,16 @@ def _expectation(table: _Table) -> Expectation:
     if expects.until is not None and expects.answer is not Answer.DEFER:
         raise ScenarioError(f"{table.where}.until: only a defer names an instant")
     return expects
+
+
+def _portfolio(table: _Table) -> Portfolio:
+    portfolio = Portfolio(
+        name=table.need("name", _text),
+        people_max=table.need("people_max", _number),
+        room_from=table.take("room_from", _instant, None),
+    )
+    table.end()
+    return portfolio
 
 
 def _sender(table: _Table) -> Sender:

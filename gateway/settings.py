@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.page_settings import PageSettings, Unfit, page_settings
+from gateway.portfolio_settings import Tier, portfolio_settings
 from throttling.pacing import Pace
 from vocabulary.channel import SENDABLE, Channel
 
@@ -29,7 +30,7 @@ NAMES: Final = (
 )
 #: Of those who call the API from this machine (``tregua send``): no business of a server, and no mistake beside one.
 CLIENT_NAMES: Final = ("TREGUA_API_URL", "TREGUA_API_KEY")
-TABLES: Final = ("providers", "channels", "weights", "pace", "webhooks", "sandbox", "page", "metrics")
+TABLES: Final = ("providers", "channels", "weights", "pace", "portfolios", "webhooks", "sandbox", "page", "metrics")
 
 
 class Wrong(ValueError):
@@ -51,6 +52,8 @@ class Settings:
     channels: Mapping[Channel, tuple[str, ...]] = field(default_factory=dict)
     weights: Mapping[str, int] = field(default_factory=dict)
     paces: Mapping[str, Pace] = field(default_factory=dict)
+    #: By way.
+    portfolios: Mapping[str, Tier] = field(default_factory=dict)
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     sandbox_url: str | None = None
     page: PageSettings = field(default_factory=PageSettings)
@@ -97,6 +100,7 @@ def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
         channels=_channels(table.get("channels", {}), table.get("providers", {})),
         weights=_weights(table.get("weights", {}), table.get("channels", {})),
         paces=_paces(table.get("pace", {}), table.get("providers", {})),
+        portfolios=_portfolios(table.get("portfolios", {}), table.get("providers", {})),
         allow_networks=_networks(table.get("webhooks", {})),
         sandbox_url=_sandbox(table.get("sandbox", {})),
         page=_page(table.get("page", {})),
@@ -208,6 +212,13 @@ def _lane(name: str, lane: str, rate: object) -> float | None:
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0.001 <= rate <= 100_000:
         raise Wrong(f"[pace] {name}: {lane} must be a number from 0.001 to 100000")
     return float(rate)
+
+
+def _portfolios(table: object, providers: Mapping[str, Any]) -> dict[str, Tier]:
+    try:
+        return portfolio_settings(table, providers)
+    except Unfit as error:
+        raise Wrong(str(error)) from None
 
 
 def _networks(table: object) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -17,7 +17,7 @@ from gateway.events import crm_event, event, undelivered
 from gateway.failpoints import reach
 from gateway.hops import address_of, channels_left, may_hop
 from gateway.profiles import statement_entry
-from storage import chain, costs, history, media, messages, outbox, people
+from storage import chain, costs, history, media, messages, outbox, people, portfolios
 from storage.chain import Written
 from storage.clock import LegalClock
 from storage.database import Connection, Database
@@ -109,6 +109,9 @@ class Round:
         await history.add(connection, self.statements)
         await media.want(connection, self.wanted, real)
         await costs.settle(connection, self.costs, booked=self.booked)
+        await portfolios.give_back(
+            connection, [each[0] for each in self.attempts if each[1] in ("not_sent", "rejected")]
+        )
         await outbox.add(connection, self.events, real)
         if any(move[1] in (Status.QUEUED, Status.DEFERRED) for move in self.moves) or any(hop[1] for hop in self.hops):
             await messages.ring(connection)

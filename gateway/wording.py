@@ -405,6 +405,11 @@ PHRASES: Final[tuple[tuple[str, str, str], ...]] = (
         "la persona escribió por {way} por última vez {when}",
         "a pessoa escreveu por {way} pela última vez {when}",
     ),
+    (
+        r"portfolio (?P<x>[A-Za-z0-9-]+) wrote to (?P<n>\d+) people first",
+        "el portafolio {x} ya escribió primero a {n} personas",
+        "o portfólio {x} já escreveu primeiro a {n} pessoas",
+    ),
     (r"on the register (?P<x>.+)", "consta en el registro {x}", "consta no registro {x}"),
     (
         rf"the register (?P<x>.+?) was last read {_WHEN}, at most (?P<days>\d+) days may pass",

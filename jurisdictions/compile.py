@@ -38,6 +38,7 @@ from jurisdictions.rule import (
     OnRegister,
     Period,
     PlaceRefused,
+    PortfolioFull,
     Predicate,
     Says,
     Since,
@@ -362,9 +363,9 @@ def _period(text: str, units: tuple[Unit, ...]) -> Period:
     return period
 
 
-def duration(text: str | None) -> timedelta | None:
+def duration(text: str) -> timedelta:
     """``5 minutes`` or ``24 hours`` as elapsed time. Raises ValueError."""
-    return None if text is None else _period(text, (Unit.ELAPSED,)).elapsed
+    return _period(text, (Unit.ELAPSED,)).elapsed
 
 
 _COUNT_UNITS: Final = (Unit.DATES, Unit.ISO_WEEK, Unit.MONTH, Unit.ELAPSED)
@@ -458,7 +459,8 @@ def _requires(table: written.RuleTable, context: Context) -> Predicate:
     if needs.notice is not None:
         return NeedsNotice(notice=needs.notice.notice, channels=channels_of(needs.notice.channels, context))
     if needs.inbound is not None:
-        return NeedsInbound(within=duration(needs.inbound.within))
+        within = needs.inbound.within
+        return NeedsInbound(within=None if within is None else duration(within))
     consent = needs.consent
     assert consent is not None
     return NeedsConsent(
@@ -521,6 +523,9 @@ def _forbids(table: written.RuleTable, context: Context) -> Predicate:
         found.append(Stranger())
     if bans.held:
         found.append(HeldBack())
+    if bans.portfolio is not None:
+        people_in, wrote_within = duration(bans.portfolio.people_in), duration(bans.portfolio.wrote_within)
+        found.append(PortfolioFull(people_in=people_in, wrote_within=wrote_within))
     if len(found) != 1:
         raise ValueError("forbids needs exactly one ban")
     return found[0]

@@ -363,7 +363,7 @@ def _exemption(name: str, table: written.ExemptionTable, lists: Mapping[str, Wor
         lift=table.lift,
         words_not=tuple(lists[each] for each in table.words_not),
         purpose=table.purpose,
-        within=duration(table.within),
+        within=None if table.within is None else duration(table.within),
         days_max=table.days_max,
         given_to=table.given_to,
     )

@@ -329,6 +329,17 @@ class Stranger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PortfolioFull:
+    """Not while the portfolio of the way has written first to as many people as it may within ``people_in``.
+
+    Who wrote within ``wrote_within`` is answered, and not written to first.
+    """
+
+    people_in: timedelta
+    wrote_within: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Says:
     """What the words must not contain, and what they must.
 
@@ -361,6 +372,7 @@ Predicate = (
     | Withdrawn
     | PlaceRefused
     | Stranger
+    | PortfolioFull
     | Says
 )
 

@@ -176,6 +176,13 @@ class RegisterTable(_Strict, frozen=True, kw_only=True):
     until_consent: bool = False
 
 
+class PortfolioTable(_Strict, frozen=True, kw_only=True):
+    """The people that a business portfolio may write to first ``people_in`` so long; who wrote ``wrote_within`` is none of them."""
+
+    people_in: str
+    wrote_within: str
+
+
 class ForbidsTable(_Strict, frozen=True, kw_only=True):
     """Exactly one ban."""
 
@@ -191,6 +198,7 @@ class ForbidsTable(_Strict, frozen=True, kw_only=True):
     inconvenient_time: bool = False
     stranger: bool = False
     held: bool = False
+    portfolio: PortfolioTable | None = None
 
 
 class ContentTable(_Strict, frozen=True, kw_only=True):

@@ -70,6 +70,15 @@ class Debt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Portfolio:
+    """The business account of a way, whose platform counts the people it writes to first. ``room_from`` of None: room now."""
+
+    name: str
+    people_max: int
+    room_from: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """Everything a decision may look at, and nothing else. ``packs`` maps a pack's code to the fact that selected it."""
 
@@ -81,3 +90,4 @@ class Question:
     now: datetime
     packs: Mapping[str, str]
     readings: Mapping[str, str]
+    portfolio: Portfolio | None = None

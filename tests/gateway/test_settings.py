@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.portfolio_settings import Tier
 from gateway.settings import Settings, Wrong, read
 from throttling.pacing import Pace
 
@@ -44,9 +45,23 @@ def test_weights_and_paces_are_read(tmp_path: Path) -> None:
     }
 
 
+def test_portfolios_are_read_by_way(tmp_path: Path) -> None:
+    found = settings(tmp_path, "[portfolios]\nacme = { people_max = 250, ways = ['a', 'c'] }\n")
+    assert found.portfolios == {way: Tier(portfolio="acme", people_max=250) for way in ("a", "c")}
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        ("[portfolios]\nx = 1", r"\[portfolios\] x must look like"),
+        ("[portfolios]\nx = { people_max = 250 }", r"\[portfolios\] x must look like"),
+        ("[portfolios]\n'x y' = { people_max = 250, ways = ['a'] }", "letters, digits and hyphens"),
+        ("[portfolios]\nx = { people_max = 0, ways = ['a'] }", "x: people_max must be a whole number"),
+        ("[portfolios]\nx = { people_max = true, ways = ['a'] }", "x: people_max must be a whole number"),
+        ("[portfolios]\nx = { people_max = 1, ways = [] }", "x: ways must be a list"),
+        ("[portfolios]\nx = { people_max = 1, ways = [1] }", "x: ways must be a list"),
+        ("[portfolios]\nx = { people_max = 1, ways = ['nobody'] }", "nobody"),
+        ("[portfolios]\nx = { people_max = 1, ways = ['a'] }\ny = { people_max = 1, ways = ['a'] }", "two portfolios"),
         ("[weights]\nnobody = 1", "nobody"),
         ("[weights]\nc = 1", r"c, which stands in no list"),
         ("[weights]\na = 0", r"\[weights\] a must be a whole number"),
