@@ -55,8 +55,8 @@ from gateway.questions import Adviser
 from gateway.quotas import Quotas
 from gateway.receive import Receiver
 from gateway.recheck import Watch
-from gateway.rejudged import Rejudger
 from gateway.registers import Registers
+from gateway.rejudged import Rejudger
 from gateway.reply_media import ReplyMedia
 from gateway.reports import Maker, Reports
 from gateway.reports_counts import Counter
