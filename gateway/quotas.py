@@ -6,7 +6,8 @@ grants a share by itself, so that an outage neither shuts a tenant out nor lets 
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
 from hashlib import blake2b
@@ -40,19 +41,26 @@ class Standing:
     wait_seconds: float
     reset_seconds: float
 
-    def headers(self) -> dict[str, str]:
-        """The fields of draft-ietf-httpapi-ratelimit-headers, and the three that came before them."""
-        reset = math.ceil(self.reset_seconds)
-        said = {
-            "RateLimit-Policy": f'"{self.name}";q={self.limit};w={self.window_seconds}',
-            "RateLimit": f'"{self.name}";r={self.remaining};t={reset}',
-            "RateLimit-Limit": str(self.limit),
-            "RateLimit-Remaining": str(self.remaining),
-            "RateLimit-Reset": str(reset),
-        }
-        if not self.granted:
-            said["Retry-After"] = str(max(1, math.ceil(self.wait_seconds)))
-        return said
+
+def rate_limit_headers(standings: Sequence[Standing]) -> dict[str, str]:
+    """The fields of draft-ietf-httpapi-ratelimit-headers for every bound, and the three that came before them for the nearest."""
+    if not standings:
+        return {}
+    nearest = min(standings, key=lambda each: each.remaining)
+    return {
+        "RateLimit-Policy": ", ".join(f'"{each.name}";q={each.limit};w={each.window_seconds}' for each in standings),
+        "RateLimit": ", ".join(
+            f'"{each.name}";r={each.remaining};t={math.ceil(each.reset_seconds)}' for each in standings
+        ),
+        "RateLimit-Limit": str(nearest.limit),
+        "RateLimit-Remaining": str(nearest.remaining),
+        "RateLimit-Reset": str(math.ceil(nearest.reset_seconds)),
+    }
+
+
+def retry_after(standing: Standing) -> dict[str, str]:
+    """When to ask again after a refusal, in whole seconds."""
+    return {"Retry-After": str(max(1, math.ceil(standing.wait_seconds)))}
 
 
 class Quotas:
@@ -146,9 +154,10 @@ class Quotas:
 
 
 class Allowance:
-    """What the request in hand may still spend of its tenant's day."""
+    """What the request in hand may still spend of its tenant's day. ``told``: how its tenant stands, as the answer will say it."""
 
-    def __init__(self, quotas: Quotas, tenant: str, limits: Limits, real: datetime) -> None:
+    def __init__(self, quotas: Quotas, tenant: str, limits: Limits, real: datetime, told: list[Standing]) -> None:
+        self._told = told
         self._quotas = quotas
         self._tenant = tenant
         self._limits = limits
@@ -156,11 +165,16 @@ class Allowance:
 
     async def take(self, wanted: int) -> Standing | None:
         """Up to so many messages; None: as many as one likes."""
-        return await self._quotas.messages(self._tenant, self._limits, wanted, self._real)
+        standing = await self._quotas.messages(self._tenant, self._limits, wanted, self._real)
+        if standing is not None:
+            self._told.append(standing)
+        return standing
 
     async def give_back(self, count: int) -> None:
         """What was not accepted anew."""
         await self._quotas.give_back(self._tenant, self._limits, count, self._real)
+        if self._told and count > 0:
+            self._told[-1] = replace(self._told[-1], remaining=self._told[-1].remaining + count)
 
 
 def said(standing: Standing) -> str:

@@ -20,6 +20,7 @@ from gateway.api.requests import Namer, dress
 from gateway.api.routes import RATE_LIMIT, Gate
 from gateway.api.service import DESCRIPTION, DOCS
 from gateway.api.table import ROUTES
+from gateway.quotas import rate_limit_headers
 from gateway.refusals import Gone, KeyInWork, KeyReused, NotThere, Refused, TooLate
 from gateway.seal import Broken
 from storage.database import DatabaseAway
@@ -75,7 +76,7 @@ def _answers(desk: Desk, namer: Namer) -> Any:
             response = problem.response(request_id)
         if not response.prepared:
             dress(response, request_id)
-            response.headers.update(request.get(RATE_LIMIT, {}))
+            response.headers.update(rate_limit_headers(request.get(RATE_LIMIT, ())))
         resource = request.match_info.route.resource
         desk.metrics.answered(
             request.method if resource is not None else "other",

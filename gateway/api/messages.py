@@ -13,7 +13,7 @@ from gateway.api.routes import Call, Page, Route, answer
 from gateway.api.shapes import DecisionShown, ListOf, MessageShown
 from gateway.asks import DecisionAsk, Id, Instant, MessageAsk
 from gateway.keys import Scope
-from gateway.quotas import said
+from gateway.quotas import retry_after, said
 from gateway.refusals import NotThere
 from vocabulary.ids import parsed
 from vocabulary.status import Status
@@ -48,7 +48,7 @@ async def _accepted(call: Call) -> Accepted:
         return await call.desk.acceptor.submit(*asked)
     standing = await call.allowance.take(1)
     if standing is not None and not standing.granted:
-        raise Problem(Slug.TOO_MANY_REQUESTS, said(standing), headers=standing.headers())
+        raise Problem(Slug.TOO_MANY_REQUESTS, said(standing), headers=retry_after(standing))
     try:
         accepted = await call.desk.acceptor.submit(*asked)
     except Exception:

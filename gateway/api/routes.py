@@ -16,7 +16,7 @@ from gateway.api.flaws import pointer_of
 from gateway.api.problems import Problem, Slug
 from gateway.api.reading import convert, parse, read_body
 from gateway.keys import Holder, Scope
-from gateway.quotas import Allowance, said
+from gateway.quotas import Allowance, Standing, retry_after, said
 from gateway.refusals import Flaw, Refused
 from storage.database import of_tenant
 from storage.tenancy import NO_LIMITS
@@ -32,7 +32,7 @@ Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX, description="How many items at m
 Cursor = Annotated[str, Meta(min_length=1, max_length=512, description="`next` of the page before.")]
 
 #: Where a request keeps what its answer says of the tenant's pace.
-RATE_LIMIT: Final = web.RequestKey("rate_limit", dict[str, str])
+RATE_LIMIT: Final = web.RequestKey("rate_limit", list[Standing])
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 # A plus sign that was not escaped reaches us as a space: an offset cannot be anything else.
@@ -156,6 +156,7 @@ class Gate:
             try:
                 holder = await self._holder(request, scope)
                 if holder.limits is not NO_LIMITS:
+                    request[RATE_LIMIT] = []
                     await self._bounded(request, holder)
                 return await self._counted(route, request, holder)
             finally:
@@ -178,9 +179,9 @@ class Gate:
         standing = await self._desk.quotas.request(holder.tenant, holder.limits)
         if standing is None:
             return
+        request[RATE_LIMIT].append(standing)
         if not standing.granted:
-            raise Problem(Slug.TOO_MANY_REQUESTS, said(standing), headers=standing.headers())
-        request[RATE_LIMIT] = standing.headers()
+            raise Problem(Slug.TOO_MANY_REQUESTS, said(standing), headers=retry_after(standing))
 
     async def _counted(self, route: Route, request: web.Request, holder: Holder) -> web.StreamResponse:
         open_of, tenant = self._open_of, holder.tenant
@@ -203,7 +204,7 @@ class Gate:
         allowance = None
         if route.counted and holder.limits.messages_per_day is not None:
             _, real = await desk.database.read(desk.clock.now)
-            allowance = Allowance(desk.quotas, tenant, holder.limits, real)
+            allowance = Allowance(desk.quotas, tenant, holder.limits, real, request[RATE_LIMIT])
         query = _query(request, route.query)
         key = _idempotency_key(request) if route.idempotent else ""
         if route.body is None or route.in_lines:

@@ -198,9 +198,11 @@ async def test_a_day_has_so_many_messages_and_repeats_are_free(surface: Surface,
     key, bound = bounded
     await bound(messages_per_day=3)
     first = message(person("q1", number(1, 330)))
-    assert (await surface.send(first, idempotency="one", key=key)).status == 202
+    accepted = await surface.send(first, idempotency="one", key=key)
+    assert (accepted.status, accepted.headers["RateLimit-Remaining"]) == (202, "2")
     for _ in range(3):
-        assert (await surface.send(first, idempotency="one", key=key)).headers["Idempotent-Replay"] == "true"
+        repeated = await surface.send(first, idempotency="one", key=key)
+        assert (repeated.headers["Idempotent-Replay"], repeated.headers["RateLimit-Remaining"]) == ("true", "2")
     assert (await surface.send({}, key=key)).status == 422
     batch = [{**message(person(f"q{n}", number(n, 330))), "idempotency_key": f"b{n}"} for n in (2, 3, 4)]
     results = (await surface.ask("POST", "/v1/messages/batch", batch, key=key)).document
@@ -210,3 +212,24 @@ async def test_a_day_has_so_many_messages_and_repeats_are_free(surface: Surface,
     assert 1 <= int(over.headers["Retry-After"]) <= 86_400
     assert over.headers["RateLimit-Policy"] == '"messages";q=3;w=86400'
     assert (await surface.ask("GET", "/v1/messages", key=key)).status == 200
+
+
+async def test_who_has_both_bounds_is_told_of_both_and_of_the_nearer_one_in_short(
+    surface: Surface, bounded: tuple[str, Any]
+) -> None:
+    key, bound = bounded
+    await bound(requests_per_second=0.01, requests_burst=5, messages_per_day=1)
+    first = await surface.send(message(person("q6", number(6, 330))), key=key)
+    assert first.status == 202
+    assert first.headers["RateLimit-Policy"] == '"requests";q=5;w=500, "messages";q=1;w=86400'
+    assert [each.split(";")[:2] for each in first.headers["RateLimit"].split(", ")] == [
+        ['"requests"', "r=4"],
+        ['"messages"', "r=0"],
+    ]
+    assert (first.headers["RateLimit-Limit"], first.headers["RateLimit-Remaining"]) == ("1", "0")
+    over = await surface.send(message(person("q7", number(7, 330))), key=key)
+    assert (over.status, over.headers["RateLimit-Limit"]) == (429, "1")
+    # It is the day that is waited for, not the pace.
+    assert int(over.headers["Retry-After"]) == int(over.headers["RateLimit-Reset"])
+    asked = await surface.ask("GET", "/v1/messages", key=key)
+    assert (asked.status, asked.headers["RateLimit-Policy"]) == (200, '"requests";q=5;w=500')

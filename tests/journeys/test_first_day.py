@@ -42,7 +42,7 @@ def _importable() -> Iterator[None]:
 
 
 async def _until(found: Callable[[], bool], what: str) -> None:
-    for _ in range(500):
+    for _ in range(3_000):
         if found():
             return
         await asyncio.sleep(0.02)
