@@ -75,8 +75,8 @@ WITH cost AS (
       WHEN 'debt' THEN coalesce(debt.id, '')
     END AS key
   FROM attempt a
-  LEFT JOIN message m ON m.id = a.message AND $6 IN ('campaign', 'debt')
-  LEFT JOIN LATERAL json_array_elements_text(m.ask -> 'debts') AS debt(id) ON $6 = 'debt'
+  LEFT JOIN message m ON m.id = CASE WHEN $6 IN ('campaign', 'debt') THEN a.message END
+  LEFT JOIN LATERAL json_array_elements_text(CASE $6 WHEN 'debt' THEN m.ask -> 'debts' END) AS debt(id) ON true
   WHERE a.tenant = $1 AND a.currency IS NOT NULL AND a.reserved_at >= $2 AND a.reserved_at < $3
 )
 SELECT key, currency, count(DISTINCT message) AS messages, count(*) AS attempts,
