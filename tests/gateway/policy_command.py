@@ -1,6 +1,8 @@
 """``tregua policy`` as a process of its own, with the settings of a town."""
 
 import asyncio
+import importlib
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -9,8 +11,10 @@ from pathlib import Path
 
 from tests.gateway.town import Town
 
-ROOT = Path(__file__).parents[2]
-_CODE = "import sys; sys.path.insert(0, {root!r}); from gateway.cli.{group} import app; app(prog_name='tregua {group}')"
+#: Commands are forked from one process that has read everything that they need: a start costs what is the command's own.
+_STARTED = multiprocessing.get_context("forkserver")
+_STARTED.set_forkserver_preload(["gateway.compose", "gateway.cli.main", __name__])
+SECONDS_MAX = 120
 
 
 @dataclass(frozen=True)
@@ -25,26 +29,35 @@ class Ended:
 async def tregua(town: Town, *arguments: object, group: str = "policy") -> Ended:
     """Run one command of a group beside the town's API, in a folder that has nothing but settings."""
     settings = town.house.settings
+    environment = {
+        "PATH": os.environ["PATH"],
+        "COLUMNS": "200",
+        "NO_COLOR": "1",
+        "TREGUA_DATABASE_URL": settings.database_url,
+        "TREGUA_REDIS_URL": settings.redis_url,
+        "TREGUA_PUBLIC_URL": settings.public_url,
+        "TREGUA_SECRET_KEY": settings.secret_key,
+    }
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "tregua.toml").write_text('[sandbox]\nurl = "http://127.0.0.1:1"\n')
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            _CODE.format(root=str(ROOT), group=group),
-            *map(str, arguments),
-            cwd=folder,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={
-                "PATH": os.environ["PATH"],
-                "COLUMNS": "200",
-                "NO_COLOR": "1",
-                "TREGUA_DATABASE_URL": settings.database_url,
-                "TREGUA_REDIS_URL": settings.redis_url,
-                "TREGUA_PUBLIC_URL": settings.public_url,
-                "TREGUA_SECRET_KEY": settings.secret_key,
-            },
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
+        process = _STARTED.Process(target=_command, args=(group, list(map(str, arguments)), environment, folder))
+        process.start()
+        await asyncio.to_thread(process.join, SECONDS_MAX)
+        code = process.exitcode
+        if code is None:
+            process.kill()
+        assert code is not None, f"tregua {group} did not end"
+        process.close()
+        return Ended(code, *((Path(folder) / name).read_text() for name in ("out", "err")))
+
+
+def _command(group: str, arguments: list[str], environment: dict[str, str], folder: str) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for name, number in (("out", 1), ("err", 2)):
+        with Path(name).open("wb") as file:
+            os.dup2(file.fileno(), number)
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - they live as long as the process
+    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    importlib.import_module(f"gateway.cli.{group}").app(arguments, prog_name=f"tregua {group}")
