@@ -71,6 +71,7 @@ from gateway.telemetry.kinds import Kinds
 from gateway.templates import Templates
 from gateway.templates_desk import TemplateDesk
 from gateway.ways import Board, Ways
+from gateway.witnesses import Witnesses
 from gateway.worker import Job, Worker
 from jurisdictions.library import Library, load
 from storage.clock import DatabaseClock, LegalClock, SandboxClock
@@ -316,6 +317,7 @@ def api(made: House) -> web.Application:
         exporter=Exporter(made.database),
         sealer=made.sealer,
         prover=Prover(database=made.database, sealer=made.sealer),
+        witnesses=Witnesses(database=made.database, keys=made.sealer),
         auditor=auditor(made),
         reports=reports(made),
         ways=board.shown,

@@ -196,7 +196,7 @@ def opened(note: str, public_key: bytes) -> SignedHead:
     if tenant_of(origin) is None or _SIZE.fullmatch(size) is None or root is None or len(root) != HASH_BYTES:
         raise ForgedError("the checkpoint's origin, size or root is not readable")
     head = Head(origin=origin, size=int(size), root=root)
-    signatures = [_signature(line) for line in lines[:-1].split("\n")]
+    signatures = [signature_of(line) for line in lines[:-1].split("\n")]
     for name, hashed, signature in signatures:
         if name == origin and hashed == key_id(origin, public_key):
             signed = SignedHead(head=head, public_key=public_key, signature=signature)
@@ -206,8 +206,8 @@ def opened(note: str, public_key: bytes) -> SignedHead:
     raise ForgedError("not signed by this key")
 
 
-def _signature(line: str) -> tuple[str, bytes, bytes]:
-    """The key's name, its id and the signature in one line of a signed note."""
+def signature_of(line: str) -> tuple[str, bytes, bytes]:
+    """The key's name, its id and the signature in one line of a signed note. Raises ForgedError."""
     match = re.fullmatch(r"— (\S+) (\S+)", line)
     raw = _decoded(match[2]) if match else None
     if match is None or raw is None or len(raw) <= KEY_ID_BYTES:

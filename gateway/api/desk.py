@@ -22,6 +22,7 @@ from gateway.refusals import Flaw
 from gateway.registers import Registers
 from gateway.reports import Reports
 from gateway.templates_asks import PreviewAsk, TemplateAsk
+from gateway.witnesses import Witnesses
 from storage.clock import LegalClock
 from storage.database import Connection, Database
 from storage.media import MediaRow
@@ -216,6 +217,7 @@ class Desk:
     starts: Starts
     sealer: Sealer
     prover: Prover
+    witnesses: Witnesses
     auditor: Auditor
     reports: Reports
     #: The ways out in the words of the API, and how each may be used.

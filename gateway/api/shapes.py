@@ -509,6 +509,22 @@ class HeadShown(Struct, frozen=True):
     note: str
 
 
+class WitnessShown(Struct, frozen=True):
+    """Who signed under a head, and when by her own clock."""
+
+    name: str
+    verifier_key: str
+    at: Instant
+
+
+class CosignedShown(Struct, frozen=True):
+    """A signed head with what witnesses signed under it, as one signed note."""
+
+    size: int
+    note: str
+    witnesses: list[WitnessShown]
+
+
 class InclusionShown(Struct, frozen=True):
     """An audit path (RFC 9162 §2.1.3), nearest hash first, in hexadecimal."""
 

@@ -13,18 +13,20 @@ from gateway.api.messages import MESSAGE_ID
 from gateway.api.problems import Problem, Slug
 from gateway.api.requests import REQUEST_ID, dress
 from gateway.api.routes import Call, Page, Route, answer
-from gateway.api.shapes import GrowthShown, HeadShown, InclusionShown, ListOf, TraceEntry
+from gateway.api.shapes import CosignedShown, GrowthShown, HeadShown, InclusionShown, ListOf, TraceEntry
 from gateway.asks import Id
 from gateway.exports import lines, prepared
 from gateway.keys import Scope
 from gateway.proofs import NoSuchTree
 from gateway.refusals import Flaw
 from gateway.seal import Broken
+from gateway.witnesses import Cosigned
 from storage import chain, people
 from storage.chain import TraceRow
 from storage.database import Connection
-from tracelog.entry import read_header
-from tracelog.head import verifier_key
+from tracelog.entry import instant, read_header
+from tracelog.head import NOTE_BYTES_MAX, verifier_key
+from tracelog.witness import verifier_key as witness_verifier_key
 from vocabulary.ids import parsed, shown
 
 #: How long a reader may take for what was handed to it before the export is cut.
@@ -129,6 +131,52 @@ async def growth(call: Call) -> web.StreamResponse:
     except NoSuchTree as error:
         raise Problem(Slug.INVALID, flaws=[Flaw("/from", str(error))], inside="query") from None
     return answer({"from": query.from_, "to": found.size, "hashes": [each.hex() for each in found.hashes]})
+
+
+class CosignatureAsk(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a witness hands in: a signed note of ours with her line in it, and the key by which others know her."""
+
+    note: Annotated[str, Meta(min_length=1, max_length=NOTE_BYTES_MAX)]
+    witness: Annotated[str, Meta(min_length=1, max_length=256, description="`name+hash+base64`, a C2SP verifier key.")]
+
+
+class SizeQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which head; the largest that a witness signed under when `size` is left out."""
+
+    size: Annotated[int, Meta(ge=0, le=INDEX_MAX)] | None = None
+
+
+async def cosigned(call: Call) -> web.StreamResponse:
+    """A head with what witnesses signed under it."""
+    query: SizeQuery = call.query
+    found = await call.desk.witnesses.under(call.tenant, query.size)
+    if found is None:
+        raise Problem(Slug.NOT_FOUND)
+    return answer(_cosigned(found))
+
+
+async def cosign(call: Call) -> web.StreamResponse:
+    """Keep what a witness signed."""
+    asked: CosignatureAsk = call.body
+    found = await call.desk.witnesses.take(call.tenant, asked.note, asked.witness)
+    if isinstance(found, Flaw):
+        raise Problem(Slug.INVALID, flaws=[found])
+    return answer(_cosigned(found))
+
+
+def _cosigned(found: Cosigned) -> dict[str, Any]:
+    return {
+        "size": found.size,
+        "note": found.note,
+        "witnesses": [
+            {
+                "name": each.name,
+                "verifier_key": witness_verifier_key(each.name, each.public_key),
+                "at": instant(each.at),
+            }
+            for each in found.witnesses
+        ],
+    }
 
 
 async def export(call: Call) -> web.StreamResponse:
@@ -244,5 +292,31 @@ ROUTES: Final = (
         query=GrowthQuery,
         answers={200: GrowthShown},
         problems=(Slug.TRACE_BROKEN,),
+    ),
+    Route(
+        method="GET",
+        path="/v1/trace/cosignatures",
+        handler=cosigned,
+        name="showCosignatures",
+        tag="Trace",
+        summary="Show a signed head with what witnesses signed under it",
+        description="The whole signed note, their lines (c2sp.org/tlog-cosignature) behind ours, for whoever trusts one of them.",
+        scope=Scope.AUDIT,
+        query=SizeQuery,
+        answers={200: CosignedShown},
+        problems=(Slug.NOT_FOUND,),
+    ),
+    Route(
+        method="POST",
+        path="/v1/trace/cosignatures",
+        handler=cosign,
+        name="handInCosignature",
+        tag="Trace",
+        summary="Hand in what a witness signed under a head",
+        description="Checked and kept, once for each witness and head; a name stays with the key that it was met with first. "
+        "`tregua trace witness` does so at each run.",
+        scope=Scope.AUDIT,
+        body=CosignatureAsk,
+        answers={200: CosignedShown},
     ),
 )

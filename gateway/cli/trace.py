@@ -113,6 +113,8 @@ def witness_command(
         return
     grew = "seen for the first time" if found["seen_before"] is None else f"grew from {found['seen_before']}"
     typer.echo(f"holds: {found['origin']}, {found['size']} entries ({grew})\nroot {found['root']}")
+    if not found["kept"]:
+        typer.echo(f"the gateway did not take the cosignature: {found['refused']}", err=True)
     if not found["pinned"]:
         typer.echo("the key was met for the first time and is pinned from now on; give --pub to say which it must be")
 

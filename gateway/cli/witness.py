@@ -52,6 +52,7 @@ def witnessed(url: str, api_key: str, state: Path, name: str, public_key: str | 
         _write(state / PINNED, head.public_key.hex())
     note = head.note() + witness.line(head, int(now.astimezone(UTC).timestamp()))
     _write(state / LAST, note)
+    refused = asyncio.run(_handed_in(url.rstrip("/"), api_key, note, witness.verifier_key))
     return {
         "origin": head.head.origin,
         "size": head.head.size,
@@ -60,6 +61,8 @@ def witnessed(url: str, api_key: str, state: Path, name: str, public_key: str | 
         "pinned": pinned is not None,
         "witness": witness.verifier_key,
         "note": note,
+        "kept": refused is None,
+        "refused": refused,
     }
 
 
@@ -79,6 +82,20 @@ async def _asked(
             path = f"{url}/v1/trace/consistency?from={before.head.size}&to={head.head.size}"
             proof = [bytes.fromhex(each) for each in (await _get(session, path))["hashes"]]
         return head, before, proof
+
+
+async def _handed_in(url: str, api_key: str, note: str, key: str) -> str | None:
+    """Give the gateway the cosignature to show; why it was not taken. What was seen is kept here whatever becomes of that."""
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    headers = {"Authorization": f"Bearer {api_key}"}
+    try:
+        async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
+            path = f"{url}/v1/trace/cosignatures"
+            asked = {"note": note, "witness": key}
+            async with session.post(path, json=asked, allow_redirects=False) as answer:
+                return None if answer.status == 200 else f"status {answer.status}"
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return type(error).__name__
 
 
 async def _get(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:

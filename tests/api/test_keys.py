@@ -127,6 +127,8 @@ NEEDED: dict[str, tuple[str, str, Any, Scope]] = {
     "rotate a secret": ("POST", "/v1/webhooks/whk_" + "0" * 32 + "/secrets", None, Scope.ADMIN),
     "prove an entry": ("GET", "/v1/trace/proof?index=0", None, Scope.AUDIT),
     "prove growth": ("GET", "/v1/trace/consistency?old=1", None, Scope.AUDIT),
+    "show cosignatures": ("GET", "/v1/trace/cosignatures", None, Scope.AUDIT),
+    "hand in a cosignature": ("POST", "/v1/trace/cosignatures", {}, Scope.AUDIT),
     "frequency": ("GET", "/v1/audit/frequency", None, Scope.AUDIT),
     "ask for a report": ("POST", "/v1/reports", {}, Scope.AUDIT),
     "show a report": ("GET", "/v1/reports/nothing", None, Scope.AUDIT),

@@ -4,6 +4,7 @@ import json
 import random
 from base64 import b64decode
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,9 +17,10 @@ from storage.database import Connection
 from tests.gateway.policy_command import Ended, tregua
 from tests.gateway.test_proof import as_owner
 from tests.gateway.town import TENANT, Town
-from tracelog.head import SeedSigner, opened
+from tracelog.entry import instant
+from tracelog.head import Head, SeedSigner, opened, sign
 from tracelog.tree import consistency_proof, consistency_ranges, includes, inclusion_proof, inclusion_ranges
-from tracelog.witness import Witness, cosigned
+from tracelog.witness import Witness, cosignature_in, cosigned, witness_key
 
 LEAVES = [random.Random(n).randbytes(32) for n in range(70_000)]
 
@@ -148,6 +150,63 @@ async def test_another_key_is_never_taken_for_the_pinned_one(quiet: Town, tmp_pa
     assert "DOES NOT HOLD" in ended.err
     assert (await _witness(quiet, tmp_path / "b")).code == 0
     assert (await _witness(quiet, tmp_path / "b", "--pub", other)).code == 2
+
+
+async def test_a_head_is_handed_on_with_what_every_witness_signed_under_it(quiet: Town, tmp_path: Path) -> None:
+    await _filled(quiet, 5)
+    for name in ("notary.example", "bank.example"):
+        ended = await _witness(quiet, tmp_path / name, "--json", "--name", name)
+        assert json.loads(ended.out)["kept"], ended.err
+    again = await _witness(quiet, tmp_path / "bank.example", "--json", "--name", "bank.example")
+    assert json.loads(again.out)["kept"], "the same head, once more"
+    _, shown, _ = await quiet.call("GET", "/v1/trace/head")
+    key = bytes.fromhex(shown["public_key"])
+    for query in ("", f"?size={shown['size']}"):
+        status, found, _ = await quiet.call("GET", f"/v1/trace/cosignatures{query}")
+        assert (status, found["size"]) == (200, shown["size"])
+        head = opened(found["note"], key)
+        assert found["note"].startswith(shown["note"])
+        assert [each["name"] for each in found["witnesses"]] == ["bank.example", "notary.example"]
+        for each in found["witnesses"]:
+            at, _ = cosignature_in(found["note"], head, *witness_key(each["verifier_key"]))
+            assert each["at"] == instant(datetime.fromtimestamp(at, UTC))
+    await _filled(quiet, 5)
+    _, grown_since, _ = await quiet.call("GET", "/v1/trace/head")
+    assert (await quiet.call("GET", f"/v1/trace/cosignatures?size={grown_since['size']}"))[0] == 404
+    assert (await quiet.call("GET", "/v1/trace/cosignatures"))[1]["size"] == shown["size"]
+
+
+async def test_nothing_is_kept_that_does_not_hold(quiet: Town) -> None:
+    await _filled(quiet, 5)
+    _, shown, _ = await quiet.call("GET", "/v1/trace/head")
+    head = opened(shown["note"], bytes.fromhex(shown["public_key"]))
+    ana, eve = (Witness(name="ana", signer=SeedSigner(bytes([n]) * 32)) for n in (1, 2))
+    good = head.note() + ana.line(head, 1_700_000_000)
+    mine = Head(origin=head.head.origin, size=2, root=bytes(32))
+    forged = sign(mine, SeedSigner(bytes(32)))
+    never_signed = sign(mine, quiet.house.sealer.signer(TENANT))
+    line = good.splitlines()[-1]
+    for pointer, note, witness in (
+        ("/note", head.note(), ana.verifier_key),
+        ("/note", head.note() + eve.line(head, 1), ana.verifier_key),
+        ("/note", good.replace(line, line[:-6] + "AAAA=="), ana.verifier_key),
+        ("/note", head.note() + ana.line(never_signed, 1), ana.verifier_key),
+        ("/note", forged.note() + ana.line(forged, 1), ana.verifier_key),
+        ("/note", never_signed.note() + ana.line(never_signed, 1), ana.verifier_key),
+        ("/note", head.note() + ana.line(head, 2**63), ana.verifier_key),
+        ("/note", "nothing", ana.verifier_key),
+        ("/witness", good, shown["verifier_key"]),
+        ("/witness", good, ana.verifier_key.replace("ana+", "eve+")),
+    ):
+        status, problem, _ = await quiet.call("POST", "/v1/trace/cosignatures", {"note": note, "witness": witness})
+        assert (status, problem["errors"][0]["pointer"]) == (422, pointer), problem
+    assert (await quiet.call("GET", "/v1/trace/cosignatures"))[0] == 404
+    kept = await quiet.call("POST", "/v1/trace/cosignatures", {"note": good, "witness": ana.verifier_key})
+    assert (kept[0], kept[1]["note"]) == (200, good)
+    # Nobody takes a name that somebody has.
+    other = {"note": head.note() + eve.line(head, 1), "witness": eve.verifier_key}
+    status, problem, _ = await quiet.call("POST", "/v1/trace/cosignatures", other)
+    assert (status, problem["errors"][0]["pointer"]) == (422, "/witness")
 
 
 def test_a_name_that_could_forge_a_line_is_refused() -> None:

@@ -539,6 +539,16 @@ class Operations:
             self._send(Request("GET", "/v1/trace/consistency", query={"from": from_, "to": to}, reads="json")),
         )
 
+    def show_cosignatures(self: _Sends, *, size: int | None = None) -> t.CosignedShown:
+        """Show a signed head with what witnesses signed under it."""
+        return cast(
+            "t.CosignedShown", self._send(Request("GET", "/v1/trace/cosignatures", query={"size": size}, reads="json"))
+        )
+
+    def hand_in_cosignature(self: _Sends, body: t.CosignatureAsk) -> t.CosignedShown:
+        """Hand in what a witness signed under a head."""
+        return cast("t.CosignedShown", self._send(Request("POST", "/v1/trace/cosignatures", body=body, reads="json")))
+
     def audit_frequency(
         self: _Sends,
         *,
@@ -1237,6 +1247,19 @@ class AsyncOperations:
         return cast(
             "t.GrowthShown",
             await self._send(Request("GET", "/v1/trace/consistency", query={"from": from_, "to": to}, reads="json")),
+        )
+
+    async def show_cosignatures(self: _SendsAsync, *, size: int | None = None) -> t.CosignedShown:
+        """Show a signed head with what witnesses signed under it."""
+        return cast(
+            "t.CosignedShown",
+            await self._send(Request("GET", "/v1/trace/cosignatures", query={"size": size}, reads="json")),
+        )
+
+    async def hand_in_cosignature(self: _SendsAsync, body: t.CosignatureAsk) -> t.CosignedShown:
+        """Hand in what a witness signed under a head."""
+        return cast(
+            "t.CosignedShown", await self._send(Request("POST", "/v1/trace/cosignatures", body=body, reads="json"))
         )
 
     async def audit_frequency(

@@ -380,6 +380,21 @@ class ContentAsk(TypedDict):
     opt_out_notice: NotRequired["bool | None"]
 
 
+class CosignatureAsk(TypedDict):
+    """What a witness hands in: a signed note of ours with her line in it, and the key by which others know her."""
+
+    note: str
+    witness: str
+
+
+class CosignedShown(TypedDict):
+    """A signed head with what witnesses signed under it, as one signed note."""
+
+    size: int
+    note: str
+    witnesses: "list[WitnessShown]"
+
+
 class CostShown(TypedDict):
     """What the message is expected to cost; `actual` once it is told: by the provider, by its segments, or as nothing left us."""
 
@@ -1433,6 +1448,14 @@ WindowShown = TypedDict(
     {"from": "str | None", "to": "str | None"},
 )
 """In which contacts count that are made now; the widest of her zones' windows."""
+
+
+class WitnessShown(TypedDict):
+    """Who signed under a head, and when by her own clock."""
+
+    name: str
+    verifier_key: str
+    at: str
 
 
 class WordShown(TypedDict):
