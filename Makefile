@@ -4,8 +4,9 @@
 PYTHON ?= python3
 # More words for pytest: make test ARGS="-k hours"
 ARGS ?=
-# Processes that run the tests beside each other, each with servers of its own; a file's tests stay together.
-JOBS ?= 2
+# Processes that run the tests beside each other, each with servers of its own; a file's tests stay together. One more than a small
+# machine has processors, for tests wait much.
+JOBS ?= 3
 
 # How much of its long trials a campaign makes (percent), and which part of them it is: parts are added up in the table.
 SHARE ?= 100
@@ -25,7 +26,7 @@ run: ready-run ## start the gateway, its worker, a database and the sandbox on h
 
 test: ready-dev ## run every test against a real PostgreSQL and a real Valkey (ARGS= goes to pytest)
 	@sh tools/machine.sh
-	@$(TETHERED) .venv/bin/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
+	@$(TETHERED) .venv/bin/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: ready-dev ## check style and types
 	@.venv/bin/ruff check .

@@ -23,6 +23,31 @@ PROGRAMS = {
     "faketime": ("faketime",),
 }
 
+#: What takes longest begins first, so that nobody ends alone with it.
+LONGEST = (
+    "tests/simulation/",
+    "tests/bench/test_w1",
+    "tests/gateway/test_kill",
+    "tests/gateway/test_tour",
+    "tests/journeys/",
+    "tests/gateway/test_dev",
+    "tests/campaigns/",
+    "tests/clients/",
+    "tests/pages/",
+    "tests/bench/",
+    "tests/docs/",
+    "tests/test_",
+    "tests/gateway/",
+    "tests/api/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((n for n, start in enumerate(LONGEST) if item.nodeid.startswith(start)), len(LONGEST))
+
+    items.sort(key=place)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"needs(*things): not run where the machine lacks them ({', '.join(PROGRAMS)})")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 import socket
 import tomllib
@@ -18,6 +19,7 @@ import asyncpg
 from aiohttp import web
 
 from adapters.kit.signing import inbound_url
+from gateway import compose
 from gateway.api.app import SERVER
 from gateway.cli.dev_ways import AGGREGATOR, aggregator_account, aggregator_lines
 from gateway.compose import House, Pace, api, house, worker
@@ -30,6 +32,9 @@ from sandbox.settings import Settings as CarrierSettings
 from storage.clock import SandboxClock
 from storage.database import Connection
 from vocabulary.channel import Channel
+
+# The law is the same for every town of a process, and reading it costs more than anything else of one.
+compose.load = functools.cache(compose.load)
 
 PROVIDER = "twilio-test"
 MAIL_PROVIDER = "mail-test"

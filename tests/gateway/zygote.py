@@ -19,7 +19,6 @@ from gateway import compose, failpoints
 from gateway.compose import Pace
 from gateway.logs import configure
 from gateway.processes import work
-from jurisdictions.library import load
 from tests.campaigns.mutants import armed
 from tests.gateway.town import settings_for
 
@@ -33,8 +32,7 @@ PACE = Pace(
 
 def main() -> None:
     """Serve orders until standard input ends."""
-    law = load()
-    compose.load = lambda: law
+    compose.load()
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
