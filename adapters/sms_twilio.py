@@ -135,7 +135,7 @@ class TwilioSms:
 
     async def billed(self, asked: Mapping[str, datetime], /) -> Mapping[str, Bill] | CannotTell:
         """What Twilio bills. Meets ``Bills``."""
-        return await twilio_client.bills(self._client, asked)
+        return await twilio_client.message_bills(self._client, asked)
 
     def read(self, hook: Hook, /) -> tuple[Receipt | Reply, ...]:
         """Verify ``X-Twilio-Signature`` and read."""

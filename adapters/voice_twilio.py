@@ -1,9 +1,9 @@
 """Calls by Twilio Programmable Voice: a note is played, keys answer it, and how the call ended is told in our words."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -31,6 +31,7 @@ from vocabulary.channel import Channel
 from vocabulary.event import ContactOutcome
 from vocabulary.outcome import (
     Absent,
+    Bill,
     CannotTell,
     Found,
     Lost,
@@ -237,6 +238,21 @@ class TwilioVoice:
             if not isinstance(traced, Absent):
                 return traced
         return Absent()
+
+    async def billed(self, asked: Mapping[str, datetime], /) -> Mapping[str, Bill] | CannotTell:
+        """What Twilio bills for calls. Meets ``Bills``."""
+
+        async def listed(day: date) -> AsyncIterator[Any]:
+            begins = datetime.combine(day, time(), UTC)
+            stream: AsyncIterator[Any] = await self._client.calls.stream_async(
+                start_time_after=begins,
+                start_time_before=begins + timedelta(days=1),
+                limit=twilio_client.BILLS_LISTED_MAX,
+                page_size=twilio_client.BILLS_PAGE,
+            )
+            return stream
+
+        return await twilio_client.bills(asked, listed, lambda sid: self._client.calls(sid).fetch_async())
 
     def read(self, hook: Hook, /) -> tuple[Receipt | Reply, ...]:
         """Verify ``X-Twilio-Signature`` and read. https://www.twilio.com/docs/voice/twiml#request-parameters."""

@@ -29,6 +29,7 @@ from sandbox.voice_words import (
     call_matches,
     check_call,
     new_call,
+    priced_call,
     read_document,
     turned_call,
 )
@@ -135,11 +136,14 @@ class VoiceCarrier(AtTwilio[VoiceAccount]):
         call = self._calls.get(request.match_info["sid"])
         if call is None:
             raise TwilioError(404, 20404, f"The requested resource {request.path} was not found")
-        return web.json_response(call)
+        return web.json_response(self._priced(call))
 
     async def _list(self, request: web.Request) -> web.Response:
         chosen = [call for call in reversed(self._calls.values()) if call_matches(call, request.query)]
-        return page(request, "calls", chosen)
+        return page(request, "calls", [self._priced(call) for call in chosen])
+
+    def _priced(self, call: Mapping[str, Any]) -> dict[str, Any]:
+        return priced_call(call, datetime.now(UTC), self._settings.price_seconds)
 
     def _ending(self, to: str) -> Ending:
         waiting = self._endings.get(to)

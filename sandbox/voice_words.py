@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 from sandbox.twilio_words import CALLBACK_CHARACTERS_MAX, E164, VERSION, TwilioError, rfc2822
 
 TWIML_CHARACTERS_MAX: Final = 4_000
+#: What the simulated account pays for a begun minute, USD, wherever it calls.
+MINUTE_PRICE: Final = Decimal("0.0449")
 DOCUMENT_BYTES_MAX: Final = 64 * 1024
 _VERBS: Final = frozenset({"Say", "Play", "Gather", "Hangup", "Pause", "Redirect"})
 
@@ -175,18 +178,35 @@ def turned_call(call: dict[str, Any], word: str, now: datetime, answered_by: str
         call["duration"] = "20" if word == "completed" else "0"
 
 
+def priced_call(call: Mapping[str, Any], now: datetime, after_seconds: float) -> dict[str, Any]:
+    """The call as it is told: with its price for each begun minute, once it has been over for long enough."""
+    if call["end_time"] is None or (now - _instant(call["end_time"])).total_seconds() < after_seconds:
+        return dict(call)
+    return {**call, "price": f"-{MINUTE_PRICE * -(-int(call['duration']) // 60):.5f}"}
+
+
 def call_matches(call: Mapping[str, Any], query: Mapping[str, str]) -> bool:
-    """Whether the list that is asked for shows this call. ``StartTime>`` is a day or an instant, and inclusive."""
+    """Whether the list that is asked for shows this call. ``StartTime>`` and ``<`` are days or instants, and inclusive."""
     if query.get("To", call["to"]) != call["to"] or query.get("From", call["from"]) != call["from"]:
         return False
-    asked = query.get("StartTime>")
-    if asked is None:
+    since, until = (_bound(query.get(name)) for name in ("StartTime>", "StartTime<"))
+    if since is None and until is None:
         return True
     if call["start_time"] is None:
         return False
+    started = _instant(call["start_time"])
+    return (since is None or started >= since) and (until is None or started <= until)
+
+
+def _bound(asked: str | None) -> datetime | None:
+    if asked is None:
+        return None
     try:
-        since = datetime.fromisoformat(asked)
+        bound = datetime.fromisoformat(asked)
     except ValueError:
         raise TwilioError(400, 20001, "StartTime is not a date") from None
-    started = datetime.strptime(call["start_time"], "%a, %d %b %Y %H:%M:%S %z")
-    return started >= (since if since.tzinfo is not None else since.replace(tzinfo=UTC))
+    return bound if bound.tzinfo is not None else bound.replace(tzinfo=UTC)
+
+
+def _instant(told: str) -> datetime:
+    return datetime.strptime(told, "%a, %d %b %Y %H:%M:%S %z")

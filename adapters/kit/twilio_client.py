@@ -3,9 +3,9 @@
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -314,22 +314,38 @@ async def inbound(over: Client, to: str, since: datetime, until: datetime) -> li
     return found
 
 
-async def bills(over: Client, asked: Mapping[str, datetime]) -> Mapping[str, Bill] | CannotTell:
-    """What messages cost, by sid; ``price`` is null until Twilio has reckoned it, and then below zero.
+async def message_bills(over: Client, asked: Mapping[str, datetime]) -> Mapping[str, Bill] | CannotTell:
+    """What messages cost, by sid."""
+
+    async def listed(day: date) -> AsyncIterator[Any]:
+        stream: AsyncIterator[Any] = await over.messages.stream_async(
+            date_sent=day.isoformat(), limit=BILLS_LISTED_MAX, page_size=BILLS_PAGE
+        )
+        return stream
+
+    return await bills(asked, listed, lambda sid: over.messages(sid).fetch_async())
+
+
+async def bills(
+    asked: Mapping[str, datetime],
+    listed: Callable[[date], Awaitable[AsyncIterator[Any]]],
+    fetch: Callable[[str], Awaitable[Any]],
+) -> Mapping[str, Bill] | CannotTell:
+    """What messages or calls cost, by sid; ``price`` is null until Twilio has reckoned it, and then below zero.
 
     A day of which many are asked is read from its list, a thousand at a time; the others, and what the list of that day did not
     show, one by one. https://www.twilio.com/docs/messaging/api/message-resource#message-properties.
     """
-    days: dict[str, set[str]] = {}
+    days: dict[date, set[str]] = {}
     for sid, at in asked.items():
-        days.setdefault(at.astimezone(UTC).date().isoformat(), set()).add(sid)
+        days.setdefault(at.astimezone(UTC).date(), set()).add(sid)
     found: dict[str, Bill] = {}
     try:
         for day, left in days.items():
             if len(left) >= LISTED_FROM:
-                await _listed_bills(over, day, left, found)
+                await _take_bills(await listed(day), left, found)
             for sid in sorted(left):
-                _note_bill(await _fetched(over, sid), found)
+                _note_bill(await _unless_gone(fetch(sid)), found)
     except NotTakenError as ending:
         return CannotTell(reason=ending.exchange.reason)
     except NotCreatedError as ending:
@@ -339,31 +355,30 @@ async def bills(over: Client, asked: Mapping[str, datetime]) -> Mapping[str, Bil
     return found
 
 
-async def _listed_bills(over: Client, day: str, left: set[str], found: dict[str, Bill]) -> None:
-    stream = await over.messages.stream_async(date_sent=day, limit=BILLS_LISTED_MAX, page_size=BILLS_PAGE)
-    async for message in stream:
-        if message.sid in left:
-            left.discard(message.sid)
-            _note_bill(message, found)
+async def _take_bills(stream: AsyncIterator[Any], left: set[str], found: dict[str, Bill]) -> None:
+    async for told in stream:
+        if told.sid in left:
+            left.discard(told.sid)
+            _note_bill(told, found)
             if not left:
                 return
 
 
-async def _fetched(over: Client, sid: str) -> Any:
+async def _unless_gone(fetched: Awaitable[Any]) -> Any:
     try:
-        return await over.messages(sid).fetch_async()
+        return await fetched
     except NotCreatedError as ending:
         if ending.answered.status == 404:
             return None  # deleted at Twilio: its price will not be told any more
         raise
 
 
-def _note_bill(message: Any, found: dict[str, Bill]) -> None:
-    if message is None or message.price is None:
+def _note_bill(told: Any, found: dict[str, Bill]) -> None:
+    if told is None or told.price is None:
         return
-    amount, unit = str(message.price), str(message.price_unit).upper()
+    amount, unit = str(told.price), str(told.price_unit).upper()
     if _PRICE.fullmatch(amount) and _CURRENCY.fullmatch(unit):
-        found[message.sid] = Bill(abs(Decimal(amount)), unit)
+        found[told.sid] = Bill(abs(Decimal(amount)), unit)
 
 
 def refused(answered: Answered, refusals: Refusals) -> Outcome:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from uuid import UUID
@@ -22,7 +23,7 @@ from tests.adapters.sms_twilio_demands import NUMBER, hook, says
 from tests.adapters.voice_twilio_demands import call, page, said_form, status_form, table
 from vocabulary.channel import Channel
 from vocabulary.event import ContactOutcome
-from vocabulary.outcome import Absent, Lost, Note, Parcel, Receipt, ReceiptKind, Rejected, Reply, Sent
+from vocabulary.outcome import Absent, Bill, Lost, Note, Parcel, Receipt, ReceiptKind, Rejected, Reply, Sent
 
 SECRET = b"canary-secret-that-marks-attempts"
 PUBLIC = "https://tregua.example/in"
@@ -140,6 +141,28 @@ async def test_the_look_up_is_as_twilio_describes_it() -> None:
         for seen in bench.seen:
             twilio_oai.check_request(seen.method, seen.target, None, b"")
         assert "StartTime%3E=" in bench.seen[0].target
+        await adapter.close()
+
+
+async def test_what_calls_cost_is_asked_for_as_twilio_describes_it() -> None:
+    """One by one, or by the list of the day where many are asked for."""
+    made = datetime(2026, 11, 23, 23, 59, tzinfo=UTC)
+    sids = [f"CA{n:032x}" for n in range(21)]
+    async with Bench() as bench:
+        adapter = voice(bench.base_url)
+        bench.script(says(200, call(sid=sids[0], price="-0.01300", status="completed")), says(200, call(sid=sids[1])))
+        assert await adapter.billed(dict.fromkeys(sids[:2], made)) == {sids[0]: Bill(Decimal("0.01300"), "USD")}
+        bench.script(
+            page(*(call(sid=sid, price="-0.05") for sid in sids[:20])), says(200, call(sid=sids[20], price="-0.1"))
+        )
+        found = await adapter.billed(dict.fromkeys(sids, made))
+        assert found == {sid: Bill(Decimal("0.05"), "USD") for sid in sids[:20]} | {
+            sids[20]: Bill(Decimal("0.1"), "USD")
+        }
+        for seen in bench.seen:
+            twilio_oai.check_request(seen.method, seen.target, None, b"")
+        listed = parse_qs(urlsplit(bench.seen[2].target).query)
+        assert (listed["StartTime>"], listed["StartTime<"]) == (["2026-11-23T00:00:00Z"], ["2026-11-24T00:00:00Z"])
         await adapter.close()
 
 

@@ -1,17 +1,22 @@
 """What providers bill afterwards: asked for when it may be there, stored once, told to sums and budgets."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+import pytest
 
 from gateway.bills import Biller
 from gateway.compose import dispatcher
 from sandbox.twilio_words import SEGMENT_PRICE
+from sandbox.voice_words import MINUTE_PRICE
+from tests.conftest import NewDatabase
 from tests.gateway.test_caps import cap, spent, usd
-from tests.gateway.town import PROVIDER, Town, message, number, person
+from tests.gateway.town import PROVIDER, Town, message, number, person, town
 from vocabulary.outcome import Bill, CannotTell
 
 #: Two segments to Colombia by the town's settings, and by the simulated account.
@@ -33,10 +38,10 @@ async def delivered(town: Town, people: range) -> list[dict[str, Any]]:
     while await sender.round():
         pass
     await sender.drain()
-    return [await town.until(identity, "delivered", seconds=60) for identity in ids]
+    return [await town.until(identity, "delivered", seconds=120) for identity in ids]
 
 
-async def settled(town: Town, asking: Biller, count: int, seconds: float = 60.0) -> None:
+async def settled(town: Town, asking: Biller, count: int, seconds: float = 120.0) -> None:
     """Ask until so many attempts are settled: Twilio names a price some time after it has sent."""
     deadline, found = asyncio.get_running_loop().time() + seconds, 0
     while (found := found + await asking.ask()) < count:
@@ -121,3 +126,20 @@ async def test_another_currency_than_was_expected_is_told_and_stands_in_no_sum(q
     assert len(teller.asked) == 1
     assert (await quiet.get(sent["id"]))["cost"]["currency"] == "USD"
     assert await spent(quiet) == [EXPECTED]
+
+
+@pytest.fixture
+async def calling(new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
+    async with town(await new_database(like=template_url), redis_url, tmp_path, voice=True) as found:
+        yield found
+
+
+async def test_calls_are_billed_too(calling: Town) -> None:
+    called = person("ana", addresses=[{**person()["addresses"][0], "channel": "voice", "address": number(1, 311)}])
+    sent = await calling.send(message(called, channel="voice"))
+    sender = dispatcher(calling.house)
+    await sender.round()
+    await sender.drain()
+    await calling.until(sent["id"], "delivered", "read", seconds=120)
+    await settled(calling, biller(calling, timedelta(0)), 1)
+    assert Decimal((await calling.get(sent["id"]))["cost"]["actual"]) == MINUTE_PRICE
