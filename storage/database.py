@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from types import SimpleNamespace
-from typing import Any, ClassVar, Final, Protocol, Self, TypeVar
+from typing import Any, BinaryIO, ClassVar, Final, Protocol, Self, TypeVar
 
 import asyncpg
 
@@ -65,6 +65,18 @@ class Connection(Protocol):
 
     async def fetchval(self, query: str, /, *arguments: Any) -> Any:
         """The first column of the first row, or None."""
+        ...
+
+    async def copy_from_query(
+        self,
+        query: str,
+        /,
+        *arguments: Any,
+        output: BinaryIO,
+        timeout: float | None = None,  # noqa: ASYNC109
+        **form: str,
+    ) -> str:
+        """Write every row of a query to a stream, in a form of COPY; the command tag."""
         ...
 
 

@@ -51,7 +51,7 @@ HOSTILE_BODIES = _size(1_000, 60)
 FORGERIES = _size(10_000, 220)
 REPLAYS = _size(5_000, 60)
 #: Changes that the owner of the database makes to its past.
-TAMPERINGS = _size(2_000, 24)
+TAMPERINGS = _size(10_000, 24)
 #: Runs of the simulation, ten worlds each, and mutants that must be caught (all of them in the campaign).
 SIMULATED_RUNS = _size(10_000, 12)
 SIMULATED_MUTANTS = 3

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +65,13 @@ def frequency_command(
         int | None, typer.Option("--margin-max", min=0, help="Only people this close to a limit, or closer.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON a person.")] = False,
+    kept: Annotated[
+        bool,
+        typer.Option(
+            "--kept",
+            help="The whole book at once: what is kept of everybody, brought up to now; one line of JSON a person and limit.",
+        ),
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option("--report", metavar="FILE", help="Write a report of a period: FILE.pdf, FILE.csv or FILE.ndjson."),
@@ -79,6 +87,7 @@ def frequency_command(
     Exit 0, or 1 when the database is away. Exit 2: wrong use.
 
     Example: tregua audit frequency --jurisdiction CO --margin-max 0
+    Example: tregua audit frequency --kept --margin-max 0
     Example: tregua audit frequency --report november.pdf --since 2026-11-01 --language es
     """
     if report is not None:
@@ -90,6 +99,11 @@ def frequency_command(
         return
     if since is not None or until is not None:
         raise typer.BadParameter("belongs to --report: what counts is the law's", param_hint="--since")
+    if kept:
+        if contact or creditor or debt or channel:
+            raise typer.BadParameter("takes --jurisdiction and --margin-max", param_hint="--kept")
+        asyncio.run(_kept(tenant, jurisdiction, margin_max))
+        return
     from gateway.margins import Scope
     from vocabulary.channel import SENDABLE, Channel
 
@@ -125,6 +139,25 @@ async def _frequency(tenant: str | None, scope: "Scope", *, as_json: bool) -> No
                 if more is None:
                     return
                 after = more
+    except DatabaseAway:
+        _fail(DOES_NOT_HOLD, "the database cannot be reached; is it running, and is it migrated?")
+
+
+async def _kept(tenant: str | None, jurisdiction: str | None, margin_max: int | None) -> None:
+    from gateway.compose import house, tally
+    from storage import audit, past
+    from storage.database import Connection, DatabaseAway
+
+    try:
+        async with house(settings()) as made:
+            whose = _one_of(await made.database.read(past.tenants), tenant)
+            await tally(made).catch_up()
+
+            async def write(connection: Connection) -> int:
+                out = sys.stdout.buffer
+                return await audit.kept(connection, whose, out, jurisdiction=jurisdiction, margin_max=margin_max)
+
+            await made.database.read(write)
     except DatabaseAway:
         _fail(DOES_NOT_HOLD, "the database cannot be reached; is it running, and is it migrated?")
 

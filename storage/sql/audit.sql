@@ -6,6 +6,14 @@ WHERE c.tenant = $1 AND c.id > $2 AND ($3::text IS NULL OR c.id = $3) AND ($4::t
        OR EXISTS (SELECT FROM contact_event e WHERE e.tenant = c.tenant AND e.contact = c.id AND $5 = ANY (e.debts)))
 ORDER BY c.id LIMIT $6
 
+-- name: kept
+-- Everybody's distance to each limit as it was reckoned last, one document a person and limit: of a law ($2), no further than ($3).
+SELECT row_to_json(kept) FROM (
+  SELECT contact, rule, pack, asks, channels, debt, counted, limit_ AS "limit", left_ AS margin, frees_at, reckoned_at AS at
+  FROM console_margin
+  WHERE tenant = $1 AND ($2::text IS NULL OR jurisdiction = $2) AND ($3::integer IS NULL OR left_ <= $3)
+) kept
+
 -- name: debts_of
 -- Debts that name these people, and debts that contacts with them were about.
 SELECT d.contact, d.debt FROM debt_contact d WHERE d.tenant = $1 AND d.contact = ANY ($2::text[])

@@ -1,5 +1,6 @@
 """The audit of contact frequency says per person what counts, what is left and when it frees."""
 
+import json
 from typing import Any
 
 import pytest
@@ -67,6 +68,25 @@ async def test_pages_are_walked_to_the_end(quiet: Town) -> None:
             break
         query = f"?limit=2&cursor={page['next']}"
     assert seen == [f"p{n}" for n in range(5)]
+
+
+async def test_what_is_kept_of_the_whole_book_says_the_same_as_asking_about_each(busy: Town) -> None:
+    await busy.call("PUT", "/v1/contacts/bea", person("bea", number(2)))
+    sent = await busy.send(message(person("ana", number(1))))
+    await busy.until(sent["id"], "delivered")
+    told = await tregua(busy, "frequency", "--kept", group="audit")
+    assert told.code == 0, told.err
+    names = ("rule", "pack", "asks", "channels", "debt", "counted", "limit", "margin")
+    kept = sorted((each["contact"], *(each[name] for name in names)) for each in map(json.loads, told.out.splitlines()))
+    asked = [
+        (item["contact"], *(each[name] for name in names)) for item in await audited(busy) for each in item["limits"]
+    ]
+    assert kept == sorted(asked)
+    assert {each[0] for each in kept} == {"ana", "bea"}
+    full = await tregua(busy, "frequency", "--kept", "--margin-max", "0", "--jurisdiction", "CO", group="audit")
+    assert {json.loads(line)["contact"] for line in full.out.splitlines()} == {"ana"}
+    assert (await tregua(busy, "frequency", "--kept", "--jurisdiction", "PE", group="audit")).out == ""
+    assert (await tregua(busy, "frequency", "--kept", "--contact", "ana", group="audit")).code == 2
 
 
 async def test_the_command_says_the_same(busy: Town) -> None:
