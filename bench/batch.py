@@ -7,6 +7,7 @@ down) and none is sent: what is measured is acceptance alone, with its idempoten
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,9 +58,11 @@ async def w4(ground: Ground, *, profiles: Path | None = None) -> Batched:
                 profiles=profiles,
             )
         )
-        made = _bodies(sizes)
+        persons = people(sizes.contacts, sizes.contacts)
+        asked = [persons[message % sizes.contacts] for message in range((sizes.batches + 1) * MESSAGES)]
+        made = bodies([(contact_id(person), debt_id(person)) for person in asked])
         # The first one warms connections and prepared statements; it is checked and not timed.
-        answers = [await _post(gateway, made[0])]
+        answers = [await _timed(gateway, made[0])]
         await ground.cluster.checkpoint()
         roots = {"API": gateway.api.pid, "worker": gateway.worker.pid, **ground.servers}
         before, began = cpu_seconds(roots), time.perf_counter()
@@ -67,7 +70,7 @@ async def w4(ground: Ground, *, profiles: Path | None = None) -> Batched:
 
         async def pour() -> None:
             for body in left:
-                answers.append(await _post(gateway, body))
+                answers.append(await _timed(gateway, body))
 
         await asyncio.gather(*(pour() for _ in range(OPEN)))
         seconds = time.perf_counter() - began
@@ -92,32 +95,37 @@ async def w4(ground: Ground, *, profiles: Path | None = None) -> Batched:
     )
 
 
-async def _post(gateway: house.House, body: bytes) -> tuple[float, int]:
-    """Seconds until the answer was whole, and how many of the batch it accepted."""
-    since = time.perf_counter()
+async def post(gateway: house.House, body: bytes) -> int:
+    """How many of a batch were accepted."""
     headers = {"Content-Type": "application/x-ndjson"}
     async with gateway.session.post(gateway.url("/v1/messages/batch"), data=body, headers=headers) as answer:
-        raw = await answer.read()
-    return time.perf_counter() - since, raw.count(b'{"status":202,')
+        return (await answer.read()).count(b'{"status":202,')
 
 
-def _bodies(sizes: Sizes) -> list[bytes]:
-    persons = people(sizes.contacts, sizes.contacts)
+async def _timed(gateway: house.House, body: bytes) -> tuple[float, int]:
+    """Seconds until the answer was whole, and how many of the batch it accepted."""
+    since = time.perf_counter()
+    accepted = await post(gateway, body)
+    return time.perf_counter() - since, accepted
+
+
+def bodies(whom: Sequence[tuple[str, str]]) -> list[bytes]:
+    """Batches in lines: a message to each of these contacts about one debt."""
     return [
         b"\n".join(
             json.dumps(
                 {
                     "idempotency_key": f"w4-{message:08}",
-                    "contact": contact_id(person := persons[message % sizes.contacts]),
+                    "contact": whom[message][0],
                     "channel": "sms",
                     "purpose": "collection",
-                    "debts": [debt_id(person)],
+                    "debts": [whom[message][1]],
                     "content": {"text": text(message)},
                 }
             ).encode()
             for message in range(start, start + MESSAGES)
         )
-        for start in range(0, (sizes.batches + 1) * MESSAGES, MESSAGES)
+        for start in range(0, len(whom), MESSAGES)
     ]
 
 

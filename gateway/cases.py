@@ -23,6 +23,7 @@ from storage.people import ContactRow, DebtRow, Key
 from storage.templates import TemplateKey
 from vocabulary.channel import SENDABLE, Channel, Form, Purpose, Sector, SenderRole
 from vocabulary.ids import parsed
+from vocabulary.values import quickly_made
 
 EXPIRY_MAX: Final = timedelta(days=365)
 
@@ -42,6 +43,7 @@ class Known:
     recordings: Recordings
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A message that may be stored: the person and debts to put first, and the ask that is kept."""

@@ -22,6 +22,7 @@ from storage.people import AddressRow, ContactRow, DebtRow
 from vocabulary.channel import AddressKind, AddressSource, Channel, Role
 from vocabulary.event import Contacted, History
 from vocabulary.message import Content, Debt, Message, Person, Portfolio, Question, Sender
+from vocabulary.values import quickly_made
 from vocabulary.verdict import Answer, Force, Reason, Verdict
 
 #: From the decision to the first byte on the wire, at the most.
@@ -37,6 +38,7 @@ SKEW: Final = timedelta(seconds=2)
 EDGE: Final = HOLD + CALL + VALID_MIN + SKEW
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """Everything that is known when a message is decided, as of one reading of the database."""
@@ -69,6 +71,7 @@ class WayOut:
     kind: str
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What the law says of one channel by some of its ways: those that differ in nothing that the law asks about."""
@@ -82,6 +85,7 @@ class Asked:
     opened: datetime | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """The channel that stands, its verdict, and the verdicts of all that were asked, in order of preference.

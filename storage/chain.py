@@ -9,6 +9,7 @@ from uuid import UUID
 from storage.database import Connection
 from storage.queries import queries
 from tracelog.entry import Entry
+from vocabulary.values import quickly_made
 
 _SQL = "chain"
 
@@ -16,6 +17,7 @@ _SQL = "chain"
 PAGE: Final = 5_000
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """An entry with the columns that it is found by."""

@@ -11,10 +11,12 @@ from uuid import UUID
 from storage.database import Connection
 from storage.people import Key
 from storage.queries import queries
+from vocabulary.values import quickly_made
 
 _SQL = "messages"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRow:
     """A message as it is kept; ``ask``, ``decision`` and ``decisions`` are JSON texts."""
@@ -57,6 +59,7 @@ class MessageRow:
         )
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRow:
     """One reserved attempt. Instants are the law's but for ``deadline``, ``begun_at`` and ``lookup_at``, which are real."""

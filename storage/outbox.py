@@ -8,10 +8,12 @@ from uuid import UUID
 
 from storage.database import Connection
 from storage.queries import queries
+from vocabulary.values import quickly_made
 
 _SQL = "outbox"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventOut:
     """One event for the CRM; ``body`` is the ``data`` object as JSON."""
@@ -36,6 +38,7 @@ class EndpointRow:
     created_at: datetime
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One event on its way to one endpoint, leased to this process."""

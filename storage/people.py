@@ -8,6 +8,7 @@ from uuid import UUID
 
 from storage.database import Connection
 from storage.queries import queries
+from vocabulary.values import quickly_made
 
 _SQL = "people"
 
@@ -15,6 +16,7 @@ _SQL = "people"
 Key = tuple[str, str]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressRow:
     """One way to reach a person. ``endpoint`` is the keyed digest by which laws and stops know it."""
@@ -28,6 +30,7 @@ class AddressRow:
     invalid_at: datetime | None = field(default=None, compare=False)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactRow:
     """A person as the CRM described her, with the addresses in her order of preference."""
@@ -51,6 +54,7 @@ class ContactRow:
         return tuple(address for address in self.addresses if address.channel == channel)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebtRow:
     """What laws ask about a debt. ``contacts`` of None leaves those that stand."""

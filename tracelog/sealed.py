@@ -13,6 +13,8 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from vocabulary.values import quickly_made
+
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
@@ -25,6 +27,7 @@ class UnopenableError(Exception):
     """The payload is not what was sealed under this key for this entry: another key, another entry, or altered."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """A sealed payload: the nonce (12 bytes) and the ciphertext with its tag."""

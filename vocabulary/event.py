@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from vocabulary.channel import AddressKind, Channel, Form, Purpose, Role
+from vocabulary.values import quickly_made
 
 
 class ContactOutcome(StrEnum):
@@ -87,6 +88,7 @@ class Weekday(StrEnum):
 ALL_DAYS: Final[tuple[Weekday, ...]] = tuple(Weekday)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contacted:
     """Something was sent to a person, or tried. ``latest`` is the last instant at which it can still reach her (None: at ``at``)."""
@@ -108,6 +110,7 @@ class Contacted:
     id: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replied:
     """The person wrote or said something: a two-way contact."""
@@ -132,6 +135,7 @@ class InboundCall:
     id: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consented:
     """The person allowed something or took it back. With neither channel, address nor ``all`` it speaks of every channel."""

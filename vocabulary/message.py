@@ -6,8 +6,10 @@ from datetime import date, datetime
 
 from vocabulary.channel import AddressKind, AddressSource, Channel, Form, Purpose, Role, Sector, SenderRole
 from vocabulary.event import History
+from vocabulary.values import quickly_made
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """Who collects, for whom."""
@@ -18,6 +20,7 @@ class Sender:
     sector: Sector | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """The words as the person will read or hear them, and what the sender states about them.
@@ -35,6 +38,7 @@ class Content:
     lawful: bool = False
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """What is to be sent, on one channel to one address."""
@@ -50,6 +54,7 @@ class Message:
     content: Content = field(default_factory=Content)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """The person to be reached. ``authorised`` None: every channel (scenario files); ``zones`` empty: not known."""
@@ -60,6 +65,7 @@ class Person:
     authorised: frozenset[Channel] | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Debt:
     """Facts about a debt that laws ask for; ``due`` is the day after which it is past due."""
@@ -78,6 +84,7 @@ class Portfolio:
     room_from: datetime | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """Everything a decision may look at, and nothing else. ``packs`` maps a pack's code to the fact that selected it."""

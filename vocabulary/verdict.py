@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from vocabulary.values import quickly_made
+
 
 class Answer(StrEnum):
     """Deny means that no amount of waiting alone makes this message lawful."""
@@ -23,6 +25,7 @@ class Force(StrEnum):
     HOUSE = "house"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """One rule that blocks now. ``until``: the first instant at which this rule alone would let it pass (None: no hour known)."""
@@ -38,6 +41,7 @@ class Reason:
     reading: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackUsed:
     """A pack that was asked, as ``CODE@digest``, and the fact that selected it."""
@@ -65,6 +69,7 @@ class SetAside:
     authority: str
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The whole answer. ``until`` is the least instant that satisfies every rule together; None on allow and on deny."""
