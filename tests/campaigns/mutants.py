@@ -132,11 +132,7 @@ FLAWS = (
         "C10",
         "texts are templates of an engine",
         "campaigns/test_payloads.py",
-        (
-            _changed(
-                "adapters.sms_twilio", ('"body": parcel.text,', '"body": parcel.text.replace("{{7*7}}", str(7 * 7)),')
-            ),
-        ),
+        (_changed("adapters.sms_twilio", (": parcel.text,", ': parcel.text.replace("{{7*7}}", str(7 * 7)),')),),
     ),
     Flaw(
         "C11",

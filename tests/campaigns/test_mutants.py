@@ -12,11 +12,20 @@ import pytest
 
 from tests.campaigns.mutants import FLAWS, VARIABLE, Flaw
 from tests.campaigns.tally import note_mutant
+from tests.simulation.mutants import applied
 from tests.sizes import CAMPAIGN_MUTANTS
 
 SECONDS_MAX = 400
 #: What pytest ends with when tests failed; anything else is a mistake of ours.
 FAILED = 1
+
+
+@pytest.mark.parametrize("flaw", FLAWS, ids=lambda flaw: flaw.title)
+def test_a_safeguard_stands_where_it_is_taken_out(flaw: Flaw) -> None:
+    assert flaw.parts
+    for part in flaw.parts:
+        with applied(part):
+            pass
 
 
 @pytest.mark.campaign

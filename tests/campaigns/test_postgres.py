@@ -139,6 +139,8 @@ async def test_stopped_at_once_and_started_again(stoppable: Stoppable, redis_url
             await load.calm(found, 120)
             tally.trials = POSTGRES_STOPS
             tally.notes["messages"] = len(accepted)
+            (keys,) = await found.rows("SELECT count(*) AS n FROM message")
+            tally.hold(keys["n"] == len(accepted), f"{keys['n']} messages of {len(accepted)} keys")
             await truth.hold(tally, found, accepted, await truth.arrivals(found))
 
 
