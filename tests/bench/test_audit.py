@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench import audit, idle
-from bench.audit import DUCKDB, EXPORT, FREQUENCY, POSTGRESQL, RECHECK, TIMELINE, VERIFY, Part
+from bench.audit import CONSOLE, DUCKDB, EXPORT, FREQUENCY, POSTGRESQL, RECHECK, RECKONED, TIMELINE, VERIFY, Part
 from bench.audit_book import BREACHES, Book
 from bench.rounds import POSTGRESQL as SERVER
 from bench.rounds import Ground
@@ -22,7 +22,7 @@ async def parts(ground: Ground) -> list[Part]:
 
 async def test_every_part_found_what_stands_in_the_book(parts: list[Part]) -> None:
     by_name = {part.name: part for part in parts}
-    assert list(by_name) == [FREQUENCY, TIMELINE, RECHECK, EXPORT, VERIFY, POSTGRESQL, DUCKDB]
+    assert list(by_name) == [RECKONED, FREQUENCY, CONSOLE, TIMELINE, RECHECK, EXPORT, VERIFY, POSTGRESQL, DUCKDB]
     assert by_name[FREQUENCY].found["people"] == CONTACTS
     assert by_name[RECHECK].found["contacts"] == ROWS
     assert len(by_name[RECHECK].found["breaches"]) == BREACHES
