@@ -24,9 +24,9 @@ PERIOD_SECONDS: Final = 300
 AGES: Final = (timedelta(minutes=15), timedelta(hours=2), timedelta(hours=26), timedelta(days=5))
 #: How far back a provider is asked that was never asked before.
 BACK_MAX: Final = timedelta(days=7)
-#: Sends of one question, and questions of one turn.
-BATCH_MAX: Final = 500
-BATCHES_MAX: Final = 20
+#: Sends of one question, and questions of one turn and age; what is asked and stored by then stays, if a turn is cut.
+BATCH_MAX: Final = 200
+BATCHES_MAX: Final = 50
 
 
 class Biller:

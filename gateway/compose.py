@@ -506,7 +506,7 @@ def worker(made: House) -> Worker:
             Job("reap", made.pace.sweep_seconds, sweeps.reap),
             Job("look_up", made.pace.sweep_seconds, sweeps.look_up),
             Job("pull", PULL_SECONDS, pulls.pull),
-            Job("bill", BILL_SECONDS, biller(made).ask),
+            Job("bill", BILL_SECONDS, biller(made).ask, seconds_max=BILL_SECONDS),
             Job("seal", 2, made.sealer.seal_all),
             Job("forget", 3600, sweeps.forget),
             Job("clear_registers", 3600, registers(made).clear),

@@ -1,5 +1,6 @@
 """Twilio's official package over our one transport: an account, one POST that creates a message, its list, and what refusals mean."""
 
+import asyncio
 import json
 import logging
 import re
@@ -51,10 +52,11 @@ _CREDENTIALS: Final = frozenset({401, 403})
 #: What people sent us, of one number in one look.
 PULL_MESSAGES_MAX: Final = 2_000
 
-#: From so many of one day on, the day's list is read: pages of a thousand, of which one call each would be dearer.
+#: From so many of one day on, the day's list is read: one call each would be dearer. Pages are no larger than their texts allow.
 LISTED_FROM: Final = 20
-BILLS_PAGE: Final = 1_000
-BILLS_LISTED_MAX: Final = 20_000
+BILLS_PAGE: Final = 200
+BILLS_LISTED_MAX: Final = 10_000
+BILLS_AT_ONCE: Final = 8
 
 FIND_MESSAGES_MAX: Final = 1_000
 FIND_PAGE: Final = 100
@@ -333,8 +335,7 @@ async def bills(
 ) -> Mapping[str, Bill] | CannotTell:
     """What messages or calls cost, by sid; ``price`` is null until Twilio has reckoned it, and then below zero.
 
-    A day of which many are asked is read from its list, a thousand at a time; the others, and what the list of that day did not
-    show, one by one. https://www.twilio.com/docs/messaging/api/message-resource#message-properties.
+    A day of which many are asked is read from its list; the others, and what the list of that day did not show, one by one. https://www.twilio.com/docs/messaging/api/message-resource#message-properties.
     """
     days: dict[date, set[str]] = {}
     for sid, at in asked.items():
@@ -343,9 +344,12 @@ async def bills(
     try:
         for day, left in days.items():
             if len(left) >= LISTED_FROM:
-                await _take_bills(await listed(day), left, found)
-            for sid in sorted(left):
-                _note_bill(await _unless_gone(fetch(sid)), found)
+                await _take_bills(listed(day), left, found)
+            singly = sorted(left)
+            for start in range(0, len(singly), BILLS_AT_ONCE):
+                some = singly[start : start + BILLS_AT_ONCE]
+                for told in await asyncio.gather(*(_unless_gone(fetch(sid)) for sid in some)):
+                    _note_bill(told, found)
     except NotTakenError as ending:
         return CannotTell(reason=ending.exchange.reason)
     except NotCreatedError as ending:
@@ -355,13 +359,18 @@ async def bills(
     return found
 
 
-async def _take_bills(stream: AsyncIterator[Any], left: set[str], found: dict[str, Bill]) -> None:
-    async for told in stream:
-        if told.sid in left:
-            left.discard(told.sid)
-            _note_bill(told, found)
-            if not left:
-                return
+async def _take_bills(listed: Awaitable[AsyncIterator[Any]], left: set[str], found: dict[str, Bill]) -> None:
+    try:
+        async for told in await listed:
+            if told.sid in left:
+                left.discard(told.sid)
+                _note_bill(told, found)
+                if not left:
+                    return
+    except NotCreatedError as ending:
+        if not 200 <= ending.answered.status < 300:
+            raise
+        # A page whose texts are longer than what is read of an answer: who stands on it is asked for by name.
 
 
 async def _unless_gone(fetched: Awaitable[Any]) -> Any:

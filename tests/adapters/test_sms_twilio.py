@@ -17,6 +17,7 @@ from adapters.kit.port import Forged, Hook, Unreadable
 from adapters.kit.settings import SettingsError
 from adapters.kit.signing import attempt_mac, attempt_marked, inbound_url, status_url
 from adapters.kit.testing import Bench, Says
+from adapters.kit.transport import ANSWER_BYTES_MAX
 from adapters.kit.twilio_client import FIND_MESSAGES_MAX
 from adapters.kit.twilio_hooks import STATUSES
 from adapters.sms_twilio import SPEC, TwilioSms, settings
@@ -513,7 +514,7 @@ async def test_a_few_prices_are_asked_for_one_by_one_as_twilio_describes_it(benc
     for seen in bench.seen:
         twilio_oai.check_request(seen.method, seen.target, None, b"")
         twilio_oai.check_answer(seen.method, seen.target, 200, message(price="-0.00750"))
-    assert [urlsplit(seen.target).path.rpartition("/")[2] for seen in bench.seen] == [f"{sid}.json" for sid in SIDS[:3]]
+    assert {urlsplit(seen.target).path.rpartition("/")[2] for seen in bench.seen} == {f"{sid}.json" for sid in SIDS[:3]}
 
 
 async def test_many_prices_of_a_day_are_read_from_its_list_and_what_it_does_not_show_one_by_one(
@@ -528,8 +529,16 @@ async def test_many_prices_of_a_day_are_read_from_its_list_and_what_it_does_not_
     }
     for seen in bench.seen:
         twilio_oai.check_request(seen.method, seen.target, None, b"")
-    assert parse_qs(urlsplit(bench.seen[0].target).query) == {"DateSent": ["2026-11-23"], "PageSize": ["1000"]}
+    assert parse_qs(urlsplit(bench.seen[0].target).query) == {"DateSent": ["2026-11-23"], "PageSize": ["200"]}
     assert len(bench.seen) == 2
+
+
+async def test_a_page_that_is_too_long_to_be_read_is_no_reason_to_ask_for_ever(bench: Bench, adapter: TwilioSms):
+    whole = "x" * 1_600
+    long = [message(sid=sid, body=whole, from_=whole[:500], price="-0.0279") for sid in SIDS for _ in range(40)]
+    assert len(page(*long).body) > ANSWER_BYTES_MAX
+    bench.script(page(*long), *(says(200, message(sid=sid, price="-0.05")) for sid in SIDS))
+    assert await adapter.billed(dict.fromkeys(SIDS, MADE)) == {sid: Bill(Decimal("0.05"), "USD") for sid in SIDS}
 
 
 @pytest.mark.parametrize("bent", ["", "free", "-1e9", "NaN", "-0.1 USD", [], {"a": 1}])
