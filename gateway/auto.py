@@ -88,7 +88,9 @@ class Auto:
 
     def accept(self, case: Case, message: UUID, now: datetime) -> Choice:
         """The decision at acceptance."""
-        return self._accept(case, _seed(message.hex), now)
+        # Where nothing is left to the gateway, nothing is drawn.
+        seed = _seed(message.hex) if case.ask.auto or case.ask.best_hour else ""
+        return self._accept(case, seed, now)
 
     def dispatch(self, case: Case, message: UUID, now: datetime, expires: datetime) -> Choice:
         """What may be sent this second, or what is worth waiting for."""

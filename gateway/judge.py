@@ -191,9 +191,12 @@ class Judge:
     def _ask(self, case: Case, channel: Channel, now: datetime, *, dispatching: bool) -> tuple[Asked, ...]:
         """What the law says of one channel: once for all of its ways that it does not tell apart."""
         address = address_for(case, channel)
+        ways_out = self._ways.get(channel, ())
         alike: dict[object, list[WayOut | None]] = {}
-        for way in self._ways.get(channel, ()):
-            alike.setdefault(self._told_apart(case, channel, address, way, now), []).append(way)
+        for way in ways_out:
+            # One alone has nothing to be told apart from.
+            like = self._told_apart(case, channel, address, way, now) if len(ways_out) > 1 else None
+            alike.setdefault(like, []).append(way)
         asked: list[Asked] = []
         for ways in alike.values() or [[None]]:
             question = self.question(case, channel, address, now, ways[0])
