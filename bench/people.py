@@ -34,32 +34,28 @@ NAME: Final = "bench_people"
 STALL_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.25
 
-#: Everybody from $1 up to $2 as ``bench.book`` writes people, in one statement a table; nothing of it is measured.
+#: Everybody from $1 up to $2, as of $3.
+_EVERYBODY: Final = (
+    "(SELECT n, 'cli-' || to_char(n, 'FM000000000') AS id, 'obl-' || to_char(n, 'FM000000000') AS debt, $3::timestamptz AS at, "
+    "md5('subject' || n)::uuid AS subject, md5('endpoint' || n) AS endpoint FROM generate_series($1::integer, $2::integer - 1) n) p"
+)
+#: As ``bench.book`` writes them, in one statement a table; nothing of it is measured.
 _FILL: Final = (
     "INSERT INTO contact (tenant, id, subject, name, role, locale, jurisdictions, zones, created_at, updated_at) "
-    "SELECT 'bench', 'cli-' || to_char(n, 'FM000000000'), md5('subject' || n)::uuid, 'Persona ' || n, 'debtor', 'es-CO', '{CO}', "
-    "'{America/Bogota}', $3, $3 FROM generate_series($1::integer, $2::integer - 1) n",
-    "INSERT INTO vault.person_key SELECT md5('subject' || n)::uuid, sha256(n::text::bytea) "
-    "FROM generate_series($1::integer, $2::integer - 1) n WHERE $3::timestamptz IS NOT NULL",
-    "INSERT INTO endpoint SELECT 'bench', md5('endpoint' || n) "
-    "FROM generate_series($1::integer, $2::integer - 1) n WHERE $3::timestamptz IS NOT NULL",
+    "SELECT 'bench', id, subject, 'Persona ' || n, 'debtor', 'es-CO', '{CO}', '{America/Bogota}', at, at FROM ",
+    "INSERT INTO vault.person_key SELECT subject, sha256(n::text::bytea) FROM ",
+    "INSERT INTO endpoint SELECT 'bench', endpoint FROM ",
     "INSERT INTO address (tenant, contact, channel, address, endpoint, kind, source, position) "
-    "SELECT 'bench', 'cli-' || to_char(n, 'FM000000000'), 'sms', '+57' || (3001000000 + n), md5('endpoint' || n), 'personal', "
-    "'supplied', 0 FROM generate_series($1::integer, $2::integer - 1) n WHERE $3::timestamptz IS NOT NULL",
-    "INSERT INTO debt (tenant, id, creditor, updated_at) SELECT 'bench', 'obl-' || to_char(n, 'FM000000000'), 'C1', $3 "
-    "FROM generate_series($1::integer, $2::integer - 1) n",
-    "INSERT INTO debt_contact SELECT 'bench', 'obl-' || to_char(n, 'FM000000000'), 'cli-' || to_char(n, 'FM000000000'), 'debtor' "
-    "FROM generate_series($1::integer, $2::integer - 1) n WHERE $3::timestamptz IS NOT NULL",
+    "SELECT 'bench', id, 'sms', '+57' || (3001000000 + n), endpoint, 'personal', 'supplied', 0 FROM ",
+    "INSERT INTO debt (tenant, id, creditor, updated_at) SELECT 'bench', debt, 'C1', at FROM ",
+    "INSERT INTO debt_contact SELECT 'bench', debt, id, 'debtor' FROM ",
     "INSERT INTO contact_event (id, tenant, contact, at, type, channel, endpoint, detail) "
-    "SELECT md5('consent' || n)::uuid, 'bench', 'cli-' || to_char(n, 'FM000000000'), $3 - interval '300 days', 'consent', 'sms', "
-    'md5(\'endpoint\' || n), \'{"state": "granted", "all": false, "instrument": "separate"}\' '
-    "FROM generate_series($1::integer, $2::integer - 1) n",
+    "SELECT md5('consent' || n)::uuid, 'bench', id, at - interval '300 days', 'consent', 'sms', endpoint, "
+    '\'{"state": "granted", "all": false, "instrument": "separate"}\' FROM ',
     "INSERT INTO contact_event (id, tenant, contact, at, type, channel, form, outcome, purpose, debts, endpoint, address_kind, "
     "creditor, collector, role) "
-    "SELECT md5('past' || days || '-' || n)::uuid, 'bench', 'cli-' || to_char(n, 'FM000000000'), $3 - days * interval '1 day', "
-    "'contact', 'sms', 'text', 'delivered', 'collection', ARRAY['obl-' || to_char(n, 'FM000000000')], md5('endpoint' || n), "
-    "'personal', 'C1', 'A1', 'debtor' "
-    "FROM generate_series($1::integer, $2::integer - 1) n, unnest(ARRAY[26, 12]) days",
+    "SELECT md5('past' || ago || '-' || n)::uuid, 'bench', id, at - ago * interval '1 day', 'contact', 'sms', 'text', 'delivered', "
+    "'collection', ARRAY[debt], endpoint, 'personal', 'C1', 'A1', 'debtor' FROM unnest(ARRAY[26, 12]) ago, ",
 )
 #: People written by one statement: a statement of all of them would hold its sorting and its triggers in memory.
 PART: Final = 250_000
@@ -138,7 +134,7 @@ async def _fill(connection: Any, people: int) -> None:
     await connection.execute("SET session_replication_role = replica")
     for first in range(0, people, PART):
         for statement in _FILL:
-            await connection.execute(statement, first, min(people, first + PART), TUESDAY)
+            await connection.execute(statement + _EVERYBODY, first, min(people, first + PART), TUESDAY)
     await connection.execute("SET session_replication_role = origin")
     await connection.execute("VACUUM (ANALYZE)")
     await connection.execute("CHECKPOINT")
