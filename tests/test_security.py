@@ -12,7 +12,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from tools.audit import command
+from tools.audit import against, command
 from tools.sbom import write
 
 THREATS = 30
@@ -74,3 +74,40 @@ def test_an_audit_that_cannot_ask_fails(tmp_path: Path, monkeypatch: pytest.Monk
         assert "--strict" in asked
         ended = subprocess.run([*asked, f"--cache-dir={tmp_path}"], capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0
+
+
+ADVISORY = """
+id: PYSEC-0000-{number}
+affected:
+- package: {{ecosystem: PyPI, name: {name}}}
+  ranges:
+  - type: ECOSYSTEM
+    events: {events}
+  versions: {versions}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "events", "versions", "found"),
+    [
+        ("Certi.Fi", '[{introduced: "0"}, {fixed: 2026.2.0}]', "[]", True),
+        ("certi-fi", '[{introduced: "0"}, {fixed: 2026.1.1}]', "[]", False),
+        ("certi-fi", '[{introduced: "0"}, {last_affected: 2026.1.1}]', "[]", True),
+        ("certi-fi", "[{introduced: 2026.1.2}]", "[]", False),
+        ("certi-fi", '[{introduced: "1"}, {fixed: "2"}, {introduced: 2026.1.0}]', "[]", True),
+        ("certi-fi", "[]", "[2026.1.1]", True),
+        ("other", '[{introduced: "0"}]', "[]", False),
+    ],
+)
+def test_pins_are_held_against_a_folder_of_advisories(
+    tmp_path: Path, name: str, events: str, versions: str, found: bool
+) -> None:
+    pins = tmp_path / "requirements.txt"
+    pins.write_text(f"certi-fi==2026.1.1 --hash=sha256:{'0' * 64}\n")
+    (tmp_path / "one.yaml").write_text(ADVISORY.format(number=1, name=name, events=events, versions=versions))
+    assert against(tmp_path, [pins]) == (["certi-fi 2026.1.1: PYSEC-0000-1"] if found else [])
+
+
+def test_a_folder_without_advisories_is_no_audit(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        against(tmp_path, [])
