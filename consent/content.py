@@ -6,7 +6,6 @@ What strikes is told by the list's own phrase, never by the text: a text may hol
 from jurisdictions.facts import Facts
 from jurisdictions.hold import Hold, denied
 from jurisdictions.rule import Key, Says
-from vocabulary.event import Contacted
 from vocabulary.message import Content
 
 HIDDEN = "hidden"
@@ -18,19 +17,21 @@ def says(rule: Says, facts: Facts) -> list[Hold]:
     faults: list[str] = []
     if rule.never and (content.text is not None or content.subject is not None):
         text = facts.text
-        struck = [
-            phrase
-            for words in rule.never
-            if (words.heads is None or not words.heads.isdisjoint(text.words))  # nearly always, and no call is made
-            and (phrase := words.struck(text)) is not None
-        ]
+        struck: list[str] = []
+        for words in rule.never:
+            if words.heads is None or not words.heads.isdisjoint(text.words):  # nearly never, and then no call is made
+                phrase = words.struck(text)
+                if phrase is not None:
+                    struck.append(phrase)
         if struck:
             faults.append("words: " + ", ".join(f"“{phrase}”" for phrase in struck))
     if rule.opt_out_notice:
         if not _has_opt_out_notice(rule, content, facts):
             faults.append("no opt-out notice")
     elif rule.always and content.text is not None:
-        faults.extend(f"lacks: {words.name}" for words in rule.always if words.struck(facts.text) is None)
+        for words in rule.always:
+            if words.struck(facts.text) is None:
+                faults.append(f"lacks: {words.name}")
     if rule.states and _binds(rule, facts):
         faults.extend(f"does not state: {part}" for part in rule.states if not _states(content, part))
     if rule.caller_visible and content.caller_id == HIDDEN:
@@ -49,7 +50,10 @@ def _has_opt_out_notice(rule: Says, content: Content, facts: Facts) -> bool:
         return content.opt_out_notice
     if content.lawful:
         return True
-    return any(words.struck(facts.text) is not None for words in rule.always)
+    for words in rule.always:  # noqa: SIM110 - in every decision, as below: any() would cost more than looking
+        if words.struck(facts.text) is not None:
+            return True
+    return False
 
 
 def _states(content: Content, part: str) -> bool:
@@ -62,18 +66,19 @@ def _binds(rule: Says, facts: Facts) -> bool:
     """Whether this is the first contact by the rule's keys; a rule without keys binds every one."""
     if rule.first_by is None:
         return True
-    debts = facts.question.message.debts if Key.DEBT in rule.first_by else ()
-    return any(
-        not any(_same_line(contact, rule.first_by, facts, debt) for _, contact in facts.contacts)
-        for debt in debts or (None,)
-    )
-
-
-def _same_line(contact: Contacted, keys: tuple[Key, ...], facts: Facts, debt: str | None) -> bool:
-    question = facts.question
-    return (
-        contact.person == question.person.person
-        and (debt is None or debt in contact.debts)
-        and (Key.CREDITOR not in keys or contact.creditor == question.sender.creditor)
-        and (Key.COLLECTOR not in keys or contact.collector == question.sender.collector)
-    )
+    question, keys = facts.question, rule.first_by
+    her, sender = question.person.person, question.sender
+    creditor = sender.creditor if Key.CREDITOR in keys else None
+    collector = sender.collector if Key.COLLECTOR in keys else None
+    for debt in (question.message.debts if Key.DEBT in keys else ()) or (None,):
+        for _, contact in facts.contacts:
+            if (
+                contact.person == her
+                and (debt is None or debt in contact.debts)
+                and (creditor is None or contact.creditor == creditor)
+                and (collector is None or contact.collector == collector)
+            ):
+                break
+        else:
+            return True
+    return False

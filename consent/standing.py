@@ -22,6 +22,7 @@ from vocabulary.event import (
     StatusKind,
     ZoneStated,
 )
+from vocabulary.values import quickly_made
 
 #: What a statement about more calls says in ``grants``.
 EXTRA_CALLS: Final = "extra_calls"
@@ -37,6 +38,7 @@ class Word(StrEnum):
     SILENT = "silent"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Her last word, and when it was said (``PAST`` when only the profile says so)."""

@@ -6,6 +6,7 @@ Pure, and in every decision: what can be known from the kinds of thing that happ
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Final
 
 from consent import content, exemption, permission, standing
@@ -54,6 +55,8 @@ from vocabulary.event import (
     StatusSet,
 )
 
+_FIRST: Final = itemgetter(0)
+
 
 @dataclass(slots=True, eq=False)  # made several times in every decision, where freezing would cost as much as asking
 class Asked:
@@ -77,6 +80,16 @@ class Asked:
                 return True
         return False
 
+    def open_span(self, at: datetime) -> tuple[datetime, datetime] | None:
+        """From when to when around an instant these hours let the message pass; None where they do not."""
+        assert self.clock is not None, "asked of hours"
+        if at < self.begins:
+            return PAST, self.begins
+        if at >= self.ends:
+            return self.ends, NEVER
+        span = self.clock.open_around(at)
+        return None if span is None else (max(span[0], self.begins), min(span[1], self.ends))
+
     def after(self, at: datetime) -> datetime:
         """The first instant at or after one at which this clause lets the message pass."""
         if self.clock is not None:
@@ -93,51 +106,142 @@ class Asked:
         return at
 
 
-#: One clause as it is asked about everybody in some zones to whom some kinds of thing happened: the clause and when it is in force;
-#: what is found whatever the question; what finds what holds (with neither, every part of the clause must be looked at); and words
-#: of which one must be in the text before a clause that looks at nothing else can hold.
+#: One clause as it is asked about everybody in some zones to whom some kinds of thing happened: its place among the others, the
+#: clause and when it is in force; what finds what holds (None: every part of the clause must be looked at); and words of which one
+#: must be in the text before a clause that looks at nothing else can hold.
 _Ask = tuple[
-    Clause, Predicate, datetime, datetime, Asked | None, Callable[..., Sequence[Hold]] | None, frozenset[bytes] | None
+    int,
+    Clause,
+    Predicate | None,
+    datetime,
+    datetime,
+    Callable[..., Sequence[Hold]] | None,
+    frozenset[bytes] | None,
 ]
 
 
-def asked_all(plan: Plan, facts: Facts, policy: Policy | None) -> list[Asked]:
-    """Every clause of a plan that can block, now or later, with what it found."""
-    key = (facts.zones, facts.kinds)
-    asks = plan.kept.get(key)
-    if asks is None:
+class Asks:
+    """The clauses of a plan that can block at all where only some kinds of thing happened, each ready to be asked.
+
+    ``always``: hours that are kept whatever the question. ``plain`` and ``worded``: what must be asked each time, the last only where
+    one of ``heads`` stands in the text. It is so within ``[begins, ends)``: then none of them has ended, and what has is left out.
+    """
+
+    __slots__ = (
+        "_open_from",
+        "_open_to",
+        "_speaking",
+        "always",
+        "begins",
+        "each",
+        "ends",
+        "heads",
+        "places",
+        "plain",
+        "worded",
+    )
+
+    def __init__(self, asks: Sequence[_Ask], always: Sequence[tuple[int, Asked]], begins: datetime) -> None:
+        kept = [(place, hours.clause, None, hours.begins, hours.ends, None, None) for place, hours in always]
+        self.each = sorted([*asks, *kept], key=_FIRST)
+        self.plain = tuple(ask for ask in asks if ask[-1] is None)
+        self.worded = tuple(ask for ask in asks if ask[-1] is not None)
+        self.heads = frozenset[bytes]().union(*[heads for *_, heads in self.worded if heads is not None])
+        self.places = tuple(always)
+        self.always = tuple(hours for _, hours in always)
+        self.begins, self.ends = begins, min((ask[4] for ask in self.each), default=NEVER)
+        self._open_from = self._open_to = PAST
+        self._speaking: dict[frozenset[bytes], tuple[_Ask, ...]] = {}
+
+    def speaking(self, facts: Facts) -> Sequence[_Ask]:
+        """What must be asked of a text: most texts of a house hold the same few of the words that matter."""
+        struck = self.heads & facts.text.words
+        if not struck:
+            return self.plain
+        found = self._speaking.get(struck)
+        if found is None:
+            if len(self._speaking) >= ZONES_MAX:
+                self._speaking.clear()
+            worded = [ask for ask in self.worded if ask[-1] is not None and not ask[-1].isdisjoint(struck)]
+            found = self._speaking[struck] = tuple(sorted([*self.plain, *worded], key=_FIRST))
+        return found
+
+    def open(self, at: datetime) -> bool:
+        """Whether none of the hours that are always kept blocks at an instant; the next question is nearly always of the same hour."""
+        if self._open_from <= at < self._open_to:
+            return True
+        begins, ends = PAST, NEVER
+        for each in self.always:
+            span = each.open_span(at)
+            if span is None:
+                return False
+            begins, ends = max(begins, span[0]), min(ends, span[1])
+        self._open_from, self._open_to = begins, ends
+        return True
+
+
+def asked_all(plan: Plan, facts: Facts, policy: Policy | None) -> Sequence[Asked]:
+    """Every clause of a plan that can block, now or later, with what it found, in the plan's order."""
+    return asked_now(plan, facts, policy)[0]
+
+
+def asked_now(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[Sequence[Asked], Sequence[Asked]]:
+    """The same, and those among them that may block now."""
+    key, now = (facts.zones, facts.kinds), facts.now
+    asks: Asks | None = plan.kept.get(key)
+    if asks is None or not asks.begins <= now < asks.ends:
         if len(plan.kept) >= ZONES_MAX:
             plan.kept.clear()
         asks = plan.kept[key] = _asks(plan, facts)
-    overridden = policy is not None and policy.overridden
-    asked: list[Asked] = []
-    now = facts.now
-    for clause, predicate, begins, ends, always, find, heads in asks:
-        if ends <= now or (heads is not None and heads.isdisjoint(facts.text.words)):
-            continue
-        if overridden or (always is None and find is None):
+    if policy is not None and policy.overridden:
+        asked = _asked_one_by_one(asks, facts, policy)
+        return asked, asked
+    speaking = asks.speaking(facts) if asks.heads else asks.plain
+    found: list[tuple[int, Asked]] = []
+    for place, clause, predicate, begins, ends, find, _ in speaking:
+        if find is None:
             each = asked_one(clause, begins, ends, facts, policy)
             if each is not None:
-                asked.append(each)
-        elif always is not None:
-            asked.append(always)
+                found.append((place, each))
         else:
-            assert find is not None
             holds = find(predicate, facts)
             if holds:
-                asked.append(_within(clause, None, holds, begins, ends, now))
-    return asked
+                found.append((place, _within(clause, None, holds, begins, ends, now)))
+    opened = asks.open(now)
+    if not found:
+        return asks.always, () if opened else asks.always
+    suspects = [each for _, each in found]
+    if not asks.places:
+        return suspects, suspects
+    found += asks.places
+    found.sort(key=_FIRST)
+    asked = [each for _, each in found]
+    return asked, suspects if opened else asked
 
 
-def _asks(plan: Plan, facts: Facts) -> tuple[_Ask, ...]:
+def _asked_one_by_one(asks: Asks, facts: Facts, policy: Policy) -> list[Asked]:
+    """Where some may be set aside each is looked at from the beginning."""
+    asked = [
+        asked_one(clause, begins, ends, facts, policy)
+        for _, clause, _, begins, ends, _, heads in asks.each
+        if heads is None or not heads.isdisjoint(facts.text.words)
+    ]
+    return [each for each in asked if each is not None]
+
+
+def _asks(plan: Plan, facts: Facts) -> Asks:
     """The clauses of a plan that can block at all where only such things happened, each ready to be asked."""
     asks: list[_Ask] = []
-    for clause, (begins, ends) in zip(plan.clauses, plan.spans(facts.zones), strict=True):
+    kept: list[tuple[int, Asked]] = []
+    past = PAST
+    for place, (clause, (begins, ends)) in enumerate(zip(plan.clauses, plan.spans(facts.zones), strict=True)):
         predicate, applies = clause.predicate, clause.applies
+        if ends <= facts.now:
+            past = max(past, ends)
+            continue
         needs = _needs(predicate)
         if needs is not None and facts.kinds.isdisjoint(needs):
             continue
-        always: Asked | None = None
         find = _HOLDS.get(type(predicate))
         if (
             clause.unless
@@ -149,12 +253,12 @@ def _asks(plan: Plan, facts: Facts) -> tuple[_Ask, ...]:
             find = None
         elif isinstance(predicate, Hours) and HoursRequested not in facts.kinds:
             clock = hours.clock(predicate, facts)
-            if clock is None:
-                continue
-            always = Asked(clause, clock, (), begins, ends)
+            if clock is not None:
+                kept.append((place, Asked(clause, clock, (), begins, ends)))
+            continue
         heads = _heads(predicate) if isinstance(predicate, Says) else None
-        asks.append((clause, predicate, begins, ends, always, find, heads))
-    return tuple(asks)
+        asks.append((place, clause, predicate, begins, ends, find, heads))
+    return Asks(asks, kept, past)
 
 
 def _heads(rule: Says) -> frozenset[bytes] | None:

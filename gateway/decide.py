@@ -10,14 +10,14 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfoNotFoundError
 
-from gateway.asking import Asked, asked_all, asked_one
+from gateway.asking import Asked, asked_all, asked_now, asked_one
 from jurisdictions.built_in import HOUSE
 from jurisdictions.facts import Facts, facts_of
 from jurisdictions.house import Policy
 from jurisdictions.library import Library, Pack, Plan
 from jurisdictions.localtime import HORIZON, NEVER, PAST, in_utc, local_date, shown, where_she_is, zone
 from jurisdictions.rule import Clause, Hours
-from vocabulary.event import Contacted
+from vocabulary.event import Contacted, NoticeGiven
 from vocabulary.message import Question
 from vocabulary.verdict import Answer, Force, Obligation, Reason, SetAside, Verdict
 
@@ -45,9 +45,9 @@ def decide(question: Question, law: Library, policy: Policy | None = None) -> Ve
 
 def _decided(question: Question, plan: Plan, policy: Policy | None) -> Verdict:
     facts = Facts(question, plan.opt_out_words)
-    asked, house = _ask(plan, facts, policy)
+    asked, suspects, house = _ask(plan, facts, policy)
     now = facts.now
-    blocking = [each for each in asked if each.blocks(now)] if asked else asked
+    blocking = [each for each in suspects if each.blocks(now)]
     packs = plan.used(question.packs)
     duties = _duties(plan, facts) if plan.duties else ()
     set_aside = _set_aside(plan, facts, policy) if policy is not None and policy.overridden else ()
@@ -166,7 +166,10 @@ def _plan(question: Question, law: Library, policy: Policy | None) -> Plan:
     return law.plan(question, kept)
 
 
-def _ask(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[list[Asked], tuple[Reason, ...]]:
+def _ask(
+    plan: Plan, facts: Facts, policy: Policy | None
+) -> tuple[Sequence[Asked], Sequence[Asked], tuple[Reason, ...]]:
+    """What was asked, what of it may block now, and the house's own refusals."""
     house: tuple[Reason, ...] = ()
     if plan.missing or not plan.in_force(facts.now.date()):
         observed = f"no pack for {', '.join(plan.missing)}" if plan.missing else "no pack of law in force"
@@ -176,7 +179,7 @@ def _ask(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[list[Asked], 
         observed = f"unknown zone {', '.join(unknown)}" if unknown else "no zone known"
         house = (*house, _house(NO_ZONE, observed, "the clock of the person must be known"))
         facts.zones = tuple(name for name in facts.zones if name not in unknown)
-    return asked_all(plan, facts, policy), house
+    return *asked_now(plan, facts, policy), house
 
 
 @lru_cache(maxsize=1024)
@@ -283,7 +286,7 @@ def _reason(
     movers: Sequence[Asked],
 ) -> Reason:
     alone: list[Asked] = list(clauses)
-    if any(each.clock is not None for each in clauses):
+    if clauses[0].clock is not None or (len(clauses) > 1 and any(each.clock is not None for each in clauses)):
         # The hours of one pack are one clock, whatever their articles: Sunday's rule reopens on Monday at seven.
         code = clauses[0].clause.head.code
         alone += [
@@ -291,7 +294,7 @@ def _reason(
         ]
     opens: datetime | None
     worst = clauses[0]
-    if together is not None and all(each in alone for each in movers):
+    if together is not None and (movers == alone or all(each in alone for each in movers)):
         # None but this rule's moved the instant: each step was the first that one of them allows, so they end where all do.
         opens = together
     else:
@@ -335,11 +338,10 @@ def _holiday(predicate: object, facts: Facts, name: str) -> str:
 
 
 def _duties(plan: Plan, facts: Facts) -> tuple[Obligation, ...]:
-    return tuple(
-        Obligation(rule=duty.rule, pack=duty.pack, citation=duty.citation, duty=duty.says["en"])
-        for duty in plan.duties
-        if duty.until_notice is None or not any(notice.notice == duty.until_notice for _, notice in facts.notices)
-    )
+    if NoticeGiven not in facts.kinds:
+        return plan.obligations
+    given = {notice.notice.value for _, notice in facts.notices}
+    return tuple(duty.told for duty in plan.duties if duty.until_notice not in given)
 
 
 def _home(facts: Facts) -> str | None:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jurisdictions.localtime import NEVER, PAST
+from vocabulary.values import quickly_made
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Blocked in ``[begins, ends)``; ``ends`` of ``NEVER`` is a denial. ``observed`` names no address and no words of a person."""

@@ -18,7 +18,7 @@ from jurisdictions.rule import Applies, Clause, Exemption, Lift
 from jurisdictions.words import Words, bare, words
 from vocabulary.channel import Channel, Purpose
 from vocabulary.message import Question
-from vocabulary.verdict import PackUsed
+from vocabulary.verdict import Obligation, PackUsed
 
 #: Where the packs that come with the project stand.
 PACKS: Final = Path(__file__).parent / "packs"
@@ -46,6 +46,7 @@ class Duty:
     says: Mapping[str, str]
     applies: Applies
     until_notice: str | None
+    told: Obligation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,11 +76,13 @@ class Pack:
 class Plan:
     """The clauses to ask about one kind of message, in the order of packs and rules, and what else comes with the packs.
 
-    ``missing``: codes that no pack stands for. ``law``: packs of law that bind.
+    ``obligations``: its duties, as they are told while nothing has ended one. ``missing``: codes that no pack stands for.
+    ``law``: packs of law that bind.
     """
 
     clauses: tuple[Clause, ...]
     duties: tuple[Duty, ...]
+    obligations: tuple[Obligation, ...]
     labels: Mapping[str, str]
     opt_out_words: frozenset[str]
     missing: tuple[str, ...]
@@ -89,7 +92,7 @@ class Plan:
     kept: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False)
     _spans: dict[tuple[str, ...], tuple[tuple[datetime, datetime], ...]] = field(default_factory=dict, repr=False)
     _days: dict[date, bool] = field(default_factory=dict, repr=False)
-    _used: dict[tuple[tuple[str, str], ...], tuple[PackUsed, ...]] = field(default_factory=dict, repr=False)
+    _used: dict[tuple[str, ...], tuple[PackUsed, ...]] = field(default_factory=dict, repr=False)
 
     def in_force(self, day: date) -> bool:
         """Whether a pack of law is in effect on a date (UTC)."""
@@ -101,14 +104,14 @@ class Plan:
         return found
 
     def used(self, packs: Mapping[str, str]) -> tuple[PackUsed, ...]:
-        """The packs asked, as ``CODE@digest``, each with the fact that selected it."""
-        key = tuple(packs.items())
+        """The packs asked, as ``CODE@digest``, each with the fact that selected it. Their codes are those of the plan's question."""
+        key = tuple(packs.values())
         used = self._used.get(key)
         if used is None:
             if len(self._used) >= ZONES_MAX:
                 self._used.clear()
             used = self._used[key] = tuple(
-                PackUsed(pack=self.labels.get(code, code), because=because) for code, because in key
+                PackUsed(pack=self.labels.get(code, code), because=because) for code, because in packs.items()
             )
         return used
 
@@ -206,14 +209,16 @@ class Library:
             and speaks_to(clause.applies, question)
         ]
         binding = [pack for pack in packs if pack.binds]
+        duties = tuple(
+            duty
+            for pack in binding
+            for duty in pack.duties
+            if duty.rule not in dropped and speaks_to(duty.applies, question)
+        )
         return Plan(
             clauses=tuple(clauses),
-            duties=tuple(
-                duty
-                for pack in binding
-                for duty in pack.duties
-                if duty.rule not in dropped and speaks_to(duty.applies, question)
-            ),
+            duties=duties,
+            obligations=tuple(duty.told for duty in duties),
             labels={pack.code: pack.label for pack in packs},
             opt_out_words=frozenset(itertools.chain.from_iterable(pack.opt_out_words for pack in packs)),
             missing=tuple(code for code in question.packs if code not in self.packs),
@@ -388,4 +393,5 @@ def _duty(table: written.DutyTable, number: int, context: Context) -> Duty:
             roles=None if table.roles is None else tuple(table.roles),
         ),
         until_notice=table.until_notice,
+        told=Obligation(rule=table.id, pack=context.label, citation=table.cite, duty=table.says["en"]),
     )

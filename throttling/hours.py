@@ -52,6 +52,10 @@ class Clock:
             return reopens
         return self._next_open(at)
 
+    def open_around(self, at: datetime) -> Interval | None:
+        """An open stretch around an instant in UTC, not always the whole of it; None where the hours are shut."""
+        return self._open if self.next_open(at) == at else None
+
     def _next_open(self, asked: datetime) -> datetime:
         at = asked
         number = at.toordinal() // BLOCK_DAYS
