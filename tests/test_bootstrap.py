@@ -46,7 +46,7 @@ def files(checkout: Path) -> list[Path]:
 
 
 def test_every_pin_has_hashes_and_no_file_says_where_packages_come_from(checkout: Path) -> None:
-    assert len(files(checkout)) == 5
+    assert len(files(checkout)) == 6
     for path in files(checkout):
         text = path.read_text()
         assert "://" not in text, path
@@ -57,7 +57,8 @@ def test_every_pin_has_hashes_and_no_file_says_where_packages_come_from(checkout
 
 def test_development_production_and_the_newcomer_use_the_same_versions(checkout: Path) -> None:
     everything = pins(checkout / "requirements-dev.txt")
-    for name in ("requirements.txt", "requirements-embedded.txt", "requirements-voice.txt"):
+    for extra in ("", "-embedded", "-voice", "-otel"):
+        name = f"requirements{extra}.txt"
         assert pins(checkout / name).items() <= everything.items(), f"{name} differs: run make lock"
 
 
@@ -69,7 +70,8 @@ def test_the_pins_were_made_from_this_pyproject(checkout: Path) -> None:
         return {re.split(r"[^A-Za-z0-9._-]", word)[0].lower().replace("_", "-") for word in wanted}
 
     assert set(pins(checkout / "requirements-embedded.txt")) == names(extras["embedded"])
-    assert names(extras["voice"]) <= set(pins(checkout / "requirements-voice.txt"))
+    for extra in ("voice", "otel"):
+        assert names(extras[extra]) <= set(pins(checkout / f"requirements-{extra}.txt"))
     assert names(project["dependencies"]) <= set(pins(checkout / "requirements.txt"))
     assert names([*extras["test"], *extras["lint"]]) <= set(pins(checkout / "requirements-dev.txt"))
 
