@@ -95,7 +95,7 @@ async def among(ground: Ground, people: int) -> Among:
     await ground.cluster.make(NAME, like=book.BOOK)
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(ground.cluster.connected(NAME))
-        await _fill(connection, people)
+        await fill(connection, people)
         size = await connection.fetchval("SELECT pg_database_size(current_database())")
         outside = await stack.enter_async_context(started("outside", ground.folder, "bench.outside"))
         ports = await outside.ask({"do": "open", "sabotage": Sabotage.NONE})
@@ -129,7 +129,8 @@ async def among(ground: Ground, people: int) -> Among:
     return Among(people=people, database_bytes=size, accepted=taken.cost, sent=sent.cost, flaws=tuple(wrong))
 
 
-async def _fill(connection: Any, people: int) -> None:
+async def fill(connection: Any, people: int) -> None:
+    """Write so many people, by the database's owner."""
     # As a restore of a backup does: rows that are known to fit are not checked against each other one by one.
     await connection.execute("SET session_replication_role = replica")
     for first in range(0, people, PART):
