@@ -5,6 +5,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -39,6 +40,17 @@ SERVER: Final[Mapping[str, Any]] = {
 }
 
 log = structlog.get_logger()
+
+
+@cache
+def _methods() -> dict[str, str]:
+    """What ``Allow`` says of each path that has nothing variable in it."""
+    found: dict[str, set[str]] = {}
+    for route in ROUTES:
+        if "{" not in route.path:
+            found.setdefault(route.path, set()).update((route.method, *(["HEAD"] if route.method == "GET" else ())))
+    return {path: ",".join(sorted(methods)) for path, methods in found.items()}
+
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -114,6 +126,9 @@ def problem_of(error: Exception, request: web.Request, request_id: str) -> Probl
             return Problem(Slug.DATABASE_AWAY)
         case web.RequestPayloadError() | ConnectionError():
             return Problem(Slug.JSON, "The body could not be read to its end.")
+        case web.HTTPMethodNotAllowed() if request.path in _methods():
+            # A path of its own, that also looks like one with an id in it: only its own methods are its methods.
+            return Problem(Slug.METHOD, headers={"Allow": _methods()[request.path]})
         case web.HTTPException():
             return of_http(error)
         case _:

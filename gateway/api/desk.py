@@ -51,8 +51,8 @@ class Acceptor(Protocol):
 
     def put(
         self, tenant: str, key: str, digest: bytes, ask: MessageAsk, /, *, bulk: bool = False
-    ) -> asyncio.Future[Accepted]:
-        """The same: it stands in line at once. ``bulk``: one of many."""
+    ) -> asyncio.Future[Any]:
+        """The same: it stands in line at once. ``bulk``: one of many. The future's result is an ``Accepted``."""
         ...
 
 

@@ -239,9 +239,19 @@ def test_every_problem_that_a_caller_can_cause_alone_stands_in_the_table() -> No
     assert {row.slug for row in ROWS.values()} == {slug.value for slug in Slug if slug not in elsewhere}
 
 
-async def test_a_refusal_says_which_methods_there_are(surface: Surface) -> None:
-    answered = await surface.ask("PATCH", "/v1/messages", {})
-    assert {name.strip() for name in answered.headers["Allow"].split(",")} >= {"GET", "POST"}
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    # The last one also looks like the path of one message.
+    [
+        ("/v1/messages", {"GET", "HEAD", "POST"}),
+        ("/v1/messages/msg_1", {"GET", "HEAD"}),
+        ("/v1/messages/batch", {"POST"}),
+    ],
+)
+async def test_a_refusal_says_which_methods_there_are(surface: Surface, path: str, methods: set[str]) -> None:
+    answered = await surface.ask("PATCH", path, {})
+    assert answered.status == 405
+    assert {name.strip() for name in answered.headers["Allow"].split(",")} == methods
 
 
 async def test_a_chunked_body_has_the_same_limits(surface: Surface) -> None:
