@@ -88,7 +88,8 @@ async def test_everything_at_once(
                 more, opened = _grown()
                 tally.notes |= {"MB grown": round(more - memory, 1), "files grown": float(opened - files)}
                 await truth.hold(tally, found, accepted, await truth.arrivals(found))
-                # A short run ends before every pool is as large as it gets.
+                # A short run ends before every pool is as large as it gets: both ends of each kept connection are this process',
+                # three for a session of PostgreSQL's, for somebody stands in between, and pools grow to the most that ever went on at once.
                 tally.hold(not LONG or opened - files < 60, f"{opened - files} more open files")
                 await _written_to_again(found, tally, trial, stopped)
         await cache.aclose()
