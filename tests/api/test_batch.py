@@ -1,6 +1,9 @@
 """Many messages in one request: each by itself, in order, once, as array and as lines."""
 
+import asyncio
 import json
+from collections.abc import Coroutine
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -9,8 +12,10 @@ import pytest
 
 from gateway.api.batch import MESSAGES_MAX
 from gateway.api.shapes import BatchResult
+from storage.database import Connection
+from storage.messages import take_keys
 from tests.api.conftest import Answered, Surface
-from tests.gateway.town import SUNDAY, TUESDAY, message, person
+from tests.gateway.town import SUNDAY, TENANT, TUESDAY, message, person
 
 LINES = {"Content-Type": "application/x-ndjson"}
 
@@ -216,3 +221,33 @@ async def test_another_tenants_keys_and_people_are_not_met(surface: Surface) -> 
     assert mine["message"]["id"] != others["message"]["id"]
     (refused,) = await batch(surface, [{**item, "idempotency_key": "o", "contact": "b-mine-2"}], key="other")
     assert refused["problem"]["errors"][0]["pointer"] == "/contact"
+
+
+async def test_a_message_that_comes_alone_does_not_wait_behind_a_batch(surface: Surface) -> None:
+    """Somebody else holds a key of the batch, so that its commit waits: nothing else does."""
+    item = one("b-slow")
+    holds, lets_go = asyncio.Event(), asyncio.Event()
+
+    async def hold_key(connection: Connection) -> None:
+        await take_keys(connection, [(TENANT, item["idempotency_key"], b"-" * 32, uuid4())], datetime.now(UTC))
+        holds.set()
+        await lets_go.wait()
+        raise LookupError  # nothing of it stands
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        holder = group.create_task(_ended(surface.town.house.database.run(hold_key)))
+        await holds.wait()
+        waits = group.create_task(batch(surface, [item]))
+        assert (await surface.send(message(person("b-alone", "+573001112299")))).status == 202
+        assert not waits.done()
+        lets_go.set()
+    assert isinstance(holder.result(), LookupError)
+    assert [result["status"] for result in waits.result()] == [202]
+
+
+async def _ended(work: Coroutine[Any, Any, None]) -> Exception | None:
+    try:
+        await work
+    except Exception as error:
+        return error
+    return None
