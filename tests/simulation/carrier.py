@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from uuid import UUID
 from adapters.kit.port import Hook
 from storage.database import DatabaseAway
 from tests.simulation.clockwork import PROCESS
+from tests.simulation.people import DAYS
 from tests.simulation.truth import Debtor, Stop, Taken, World
 from vocabulary.channel import Channel
 from vocabulary.outcome import (
@@ -36,19 +38,25 @@ if TYPE_CHECKING:
     from tests.simulation.town import Town
 
 CALL_SECONDS = 20.0
+#: How long after it was taken a send may stand in the carrier's own list: a sick list shows some of them a day later.
+LISTED_AFTER_SECONDS = (0.0, 0.0, 120.0, 600.0, 86_400.0)
+#: Whom the words of a CRM name.
+NAMED = re.compile(r" de (p\d):")
 
 
 class Carrier:
-    """A way out. ``hard``: the share of calls that end in no good way. Meets ``adapters.kit.port.Adapter``."""
+    """A way out, on some days a bad one. Meets ``adapters.kit.port.Adapter``."""
 
-    def __init__(self, town: "Town", name: str, channel: Channel, random: Random, hard: float) -> None:
+    def __init__(self, town: "Town", name: str, channel: Channel, random: Random) -> None:
         self._town = town
         self._random = random
-        self._hard = hard
-        self._deaf = random.choice((0.03, 0.06, 0.4))
+        #: Of each day, the share of calls that end in no good way, and of words about them that are lost.
+        self._hard = [random.choice((0.0, 0.05, 0.25)) for _ in range(DAYS + 1)]
+        self._deaf = [random.choice((0.03, 0.06, 0.4)) for _ in range(DAYS + 1)]
         self.name = name
         self.channel = channel
-        self._took: list[tuple[Taken, str]] = []
+        #: What it took, its words, and from when on its list shows it.
+        self._took: list[tuple[Taken, str, datetime]] = []
         self._said: list[tuple[datetime, Reply]] = []
         self._n = 0
 
@@ -68,7 +76,7 @@ class Carrier:
         assert process is not None
         await asyncio.sleep(r.uniform(0.01, 0.4))
         await process.alive()
-        if not town.quiet and r.random() < self._hard:
+        if not town.quiet and r.random() < self._hard[self._day()]:
             kind = r.choice(("refused", "paced", "taken unsaid", "taken unsaid", "lost unsaid", "rejected", "broken"))
             self._fire(f"carrier: {kind}")
             match kind:
@@ -114,8 +122,9 @@ class Carrier:
             at=at,
             until=at + timedelta(seconds=parcel.validity_seconds),
             provider_id=f"{self.name}-{self._n}",
+            named=named.group(1) if (named := NAMED.search(parcel.text)) else None,
         )
-        self._took.append((taken, parcel.text))
+        self._took.append((taken, parcel.text, at + timedelta(seconds=r.choice(LISTED_AFTER_SECONDS))))
         town.by_address[self.channel.value, parcel.to].taken.append(taken)
         span = r.choice((1.0, 5.0, 30.0, parcel.validity_seconds * r.random()))
         if r.random() < 0.82:
@@ -130,7 +139,7 @@ class Carrier:
             if kind is not last[1] and r.random() < 0.7:
                 continue
             fate = r.random()
-            if fate < self._deaf:
+            if fate < self._deaf[self._day()]:
                 self._fire("hook lost")
                 continue
             late = 0.0
@@ -210,14 +219,18 @@ class Carrier:
     async def find(self, lost: Lost, /) -> Traced:
         if not self._town.quiet and self._random.random() < 0.2:
             return CannotTell(reason="drawn")
-        for taken, text in self._took:
+        for taken, text, listed in self._took:
             if (
-                (taken.to, text) == (lost.to, lost.text)
+                listed <= self._town.now()
+                and (taken.to, text) == (lost.to, lost.text)
                 and lost.not_before <= taken.at <= lost.not_after
                 and taken.provider_id not in lost.taken
             ):
                 return Found(provider_id=taken.provider_id)
         return Absent()
+
+    def _day(self) -> int:
+        return min(DAYS, int(self._town.loop.time() // 86400))
 
     def _fire(self, name: str) -> None:
         self._town.fired[name] = self._town.fired.get(name, 0) + 1

@@ -22,10 +22,8 @@ from tests.simulation.truth import Evidence, Stop, Taken, World
 
 PACKS = Path(__file__).resolve().parents[2] / "jurisdictions" / "packs"
 
-#: From the decision to the carrier's taking it: 5 s held, 20 s of call; and clocks a second apart on either side.
+#: From the decision, by the house's clock, to the carrier's taking it: 5 s held, 20 s of call, and a clock 2 s from the true one.
 IN_FLIGHT = timedelta(seconds=27)
-#: How far the house's clock may be ahead of the true one, which shows at openings only: the end of hours has a margin of its own.
-SKEW = timedelta(seconds=2)
 #: A stop whose hook was lost is read from the carrier's list within five minutes; a sick list, or a dead worker, takes longer.
 PULLED_WITHIN = timedelta(minutes=45)
 #: What may be wrong with a rolling window: the span between the decision that counted and the carrier's taking it.
@@ -78,7 +76,8 @@ def check(world: World, evidence: Evidence) -> list[Violation]:
         *_duplicates(world, reserved),
         *_loss(world, evidence, entries),
         *_statuses(world, evidence, reserved),
-        *_hours(world),
+        *_hours(world, reserved),
+        *_platforms(world, reserved),
         *_limits(world, reserved),
         *_stops(world, reserved),
         *_stop_order(world, entries),
@@ -263,17 +262,28 @@ def lawful(world: World, zone: str, instant: datetime) -> bool:
     return True
 
 
-def _hours(world: World) -> Found:
-    zones = {address: d.zones for d in world.debtors for address in (d.phone, d.mail)}
+def _hours(world: World, reserved: dict[str, Entry]) -> Found:
+    subjects = _subjects(world, reserved)
+    zones = {d.id: d.zones for d in world.debtors}
     for taken in world.taken:
+        if taken.attempt not in subjects:
+            continue  # an orphan, and told as one
         for name, instant in (
             ("taken", taken.at),
             ("before her", taken.reached),
             ("perhaps before her", _latest(taken)),
         ):
-            for zone in zones[taken.to]:
-                if instant is not None and not lawful(world, zone, instant) and not lawful(world, zone, instant + SKEW):
+            for zone in zones[subjects[taken.attempt]]:
+                if instant is not None and not lawful(world, zone, instant):
                     yield "hours", f"{taken.attempt} {name} at {instant.astimezone(ZoneInfo(zone))}"
+
+
+def _platforms(world: World, reserved: dict[str, Entry]) -> Found:
+    """What the maker of a way forbids does not go that way, while another may carry it."""
+    for taken in world.taken:
+        entry = reserved.get(taken.attempt)
+        if taken.way in world.law.barred and entry is not None and entry.facts["purpose"] == "collection":
+            yield "platform", f"{taken.way} took {taken.attempt}, which its maker forbids"
 
 
 def _latest(taken: Taken) -> datetime | None:
@@ -315,13 +325,13 @@ def _limits(world: World, reserved: dict[str, Entry]) -> Found:
 
 
 def _subjects(world: World, reserved: dict[str, Entry]) -> dict[str, str]:
-    """Whose each attempt is: by its words' addressee, told apart on a shared number by the house's name for the person."""
+    """Whose each attempt is: whom its words name; of those that name nobody, by the house's name for the person."""
     by_subject: dict[str, set[str]] = {}
     for taken in world.taken:
         entry = reserved.get(taken.attempt)
         if entry is None or entry.subject is None:
             continue
-        whose = {d.id for d in world.debtors if taken.to in (d.phone, d.mail)}
+        whose = {d.id for d in world.debtors if taken.to in (d.phone, d.mail) and taken.named in (None, d.id)}
         known = by_subject.get(entry.subject)
         by_subject[entry.subject] = whose if known is None else known & whose
     taken_names: dict[str, str] = {}
@@ -372,7 +382,12 @@ def _new_york(contact: _Contact, before: list[_Contact], zone: ZoneInfo) -> Foun
         yield "limit", f"{contact.debtor}: {len(counted) + 1} contacts in seven days to {day}"
 
 
-_LIMITS = {"CO": _colombia, "CL": _chile, "US-NYC": _new_york}
+def _none(contact: _Contact, before: list[_Contact], zone: ZoneInfo) -> Found:
+    """Ley 29571 counts nothing."""
+    yield from ()
+
+
+_LIMITS = {"CO": _colombia, "CL": _chile, "US-NYC": _new_york, "PE": _none}
 
 
 # ---- I2: stops ----------------------------------------------------------------------------------------------------------

@@ -117,9 +117,17 @@ class Watcher:
 
 
 @dataclass(eq=False)
-class _Waiting:
+class _Turn:
+    """A statement under way. ``aside``: it waits for a lock, and others go on. ``known``: it ended, or waits again."""
+
     pid: int
-    task: asyncio.Task[Any]
+    aside: bool = False
+    ended: bool = False
+    known: asyncio.Future[None] | None = None
+
+    def tell(self) -> None:
+        if self.known is not None and not self.known.done():
+            self.known.set_result(None)
 
 
 class Turnstile:
@@ -129,27 +137,34 @@ class Turnstile:
         self._loop = loop
         self._watcher = watcher
         self._turn = asyncio.Lock()
-        self._aside: list[_Waiting] = []
-        self._current: tuple[int, asyncio.Future[None]] | None = None
+        self._aside: list[_Turn] = []
+        self._current: _Turn | None = None
+        self._next: asyncio.Task[None] | None = None
         self.statements = 0
         self.waited = 0
         loop.slow = self._slow
 
     async def run(self, pid: int, statement: Callable[[], Awaitable[Any]], *, ends: bool) -> Any:
         """Run a statement of the session ``pid``; ``ends``: it lets go of locks."""
-        async with self._turn:
-            self.statements += 1
-            task = asyncio.ensure_future(statement())
-            if not await self._through(pid, task):
-                self.waited += 1
-                self._aside.append(_Waiting(pid, task))
-                if self._circle():
-                    # PostgreSQL itself ends it, after its deadlock_timeout: nobody else moves until then.
-                    await outside(asyncio.wait([w.task for w in self._aside], return_when=asyncio.FIRST_COMPLETED))
+        await self._turn.acquire()
+        self.statements += 1
+        turn = self._current = _Turn(pid)
+        self._loop.under_way += 1
+        failed = True
+        try:
+            result = await statement()
+            failed = False
+            return result
+        finally:
+            turn.ended = True
+            if turn.aside:
+                turn.tell()
+            else:
+                self._loop.under_way -= 1
+                self._current = None
+                if self._aside and (ends or failed):
                     await self._let_in()
-            elif ends or task.exception() is not None:
-                await self._let_in()
-        return await asyncio.shield(task)
+                self._turn.release()
 
     def clear(self) -> None:
         """Begin anew: nobody is left."""
@@ -157,43 +172,54 @@ class Turnstile:
         self._aside.clear()
         self._current = None
 
-    async def _through(self, pid: int, task: asyncio.Task[Any]) -> bool:
-        known = self._loop.create_future()
-        self._current = (pid, known)
-
-        def ended(_: asyncio.Task[Any]) -> None:
-            if not known.done():
-                known.set_result(None)
-
-        task.add_done_callback(ended)
-        await outside(known)
-        self._current = None
-        return task.done()
-
     def _slow(self) -> None:
-        if self._current is None:
+        """Nothing came for a while: the one under way may wait for a lock, and then it stands aside."""
+        turn = self._current
+        if turn is None or turn.ended or not self._watcher.blocked_by(turn.pid):
             return
-        pid, known = self._current
-        if not known.done() and self._watcher.blocked_by(pid):
-            known.set_result(None)
+        self._current = None
+        if turn.aside:
+            turn.tell()
+            return
+        self.waited += 1
+        turn.aside = True
+        self._aside.append(turn)
+        self._loop.under_way -= 1
+        self._next = self._loop.create_task(self._go_on())
+
+    async def _go_on(self) -> None:
+        """Instead of one that went aside: end a circle, where there is one, and give the turn to the next."""
+        if self._circle():
+            # PostgreSQL itself ends it, after its deadlock_timeout: nobody else moves until then.
+            for turn in self._aside:
+                turn.known = self._loop.create_future()
+            known = [turn.known for turn in self._aside if turn.known is not None]
+            await outside(asyncio.wait(known, return_when=asyncio.FIRST_COMPLETED))
+            await self._let_in()
+        self._turn.release()
 
     async def _let_in(self) -> None:
+        """Whose lock has become free ends its statement, one after the other, before anybody else moves."""
         moved = True
         while moved:
             moved = False
-            for waiting in list(self._aside):
-                if not waiting.task.done() and self._watcher.blocked_by(waiting.pid):
+            for turn in list(self._aside):
+                if not turn.ended and self._watcher.blocked_by(turn.pid):
                     continue
-                await self._through(waiting.pid, waiting.task)
-                if waiting.task.done():
-                    self._aside.remove(waiting)
+                if not turn.ended:
+                    turn.known = self._loop.create_future()
+                    self._current = turn
+                    await outside(turn.known)
+                    self._current = None
+                if turn.ended:
+                    self._aside.remove(turn)
                     moved = True
 
     def _circle(self) -> bool:
         """Whether those aside wait only for one another."""
-        pids = {waiting.pid for waiting in self._aside}
-        return any(set(self._watcher.blocked_by(w.pid)) <= pids and len(pids) > 1 for w in self._aside) and all(
-            set(self._watcher.blocked_by(w.pid)) & pids for w in self._aside
+        pids = {turn.pid for turn in self._aside}
+        return any(set(self._watcher.blocked_by(t.pid)) <= pids and len(pids) > 1 for t in self._aside) and all(
+            set(self._watcher.blocked_by(t.pid)) & pids for t in self._aside
         )
 
 
@@ -214,6 +240,7 @@ class Swarm:
     crash: float = 0.0  # per statement
     crash_at: float = 0.0  # per named place
     silent_bell: float = 0.0
+    freeze: float = 0.0  # between a reservation's commit and its call
 
 
 @dataclass(eq=False)

@@ -6,6 +6,7 @@ A mutant is a change of the source, a statement or a table, made in this process
 import contextlib
 import importlib
 import inspect
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
@@ -14,6 +15,7 @@ from unittest import mock
 
 from jurisdictions import rule
 from storage.queries import queries
+from tests.simulation import surroundings
 from vocabulary.event import ContactOutcome
 
 
@@ -103,6 +105,60 @@ MUTANTS = (
         ("limit",),
     ),
     Mutant(
+        "what its list does not show at once was not sent",
+        "gateway.sweep",
+        (
+            (
+                "                await self._not_found(attempt, answered=True)\n",
+                f'                await self._settler.settle(Ending(attempt.id, {_NOT_SENT}(reason="absent")))\n',
+            ),
+        ),
+        ("limit",),
+    ),
+    Mutant(
+        "what stays unclear for long gives the reservation back",
+        "gateway.sweep",
+        (
+            (
+                "        todo = Round.empty()\n",
+                "        todo = Round.empty()\n"
+                '        failed = __import__("vocabulary.event").event.ContactOutcome.FAILED\n'
+                "        todo.contacted.append((attempt.id, failed, None))\n",
+            ),
+        ),
+        ("limit",),
+    ),
+    Mutant(
+        "the next channel follows as often as one looks",
+        "gateway.dispatch",
+        (
+            ("if case is None or (row.hop and not may_hop(attempts)):", "if case is None:"),
+            (
+                "        if row.hop:\n            batch.hops.append((row.id, False, None))\n        batch.entries",
+                "        batch.entries",
+            ),
+        ),
+        ("duplicate",),
+    ),
+    Mutant(
+        "her word alone forbids nothing",
+        "jurisdictions.built_in",
+        (("    return any(_asks(event) for event in history if type(event) in _WORDS)", "    return False"),),
+        ("stop", "stop order"),
+    ),
+    Mutant(
+        "what the maker of a way forbids is not asked",
+        "jurisdictions.resolution",
+        (('    if way == "twilio" and channel is Channel.SMS and banned:', "    if False:"),),
+        ("platform",),
+    ),
+    Mutant(
+        "what was cancelled is sent all the same",
+        "sql:messages",
+        (("status IN ('queued', 'deferred')", "status IN ('queued', 'deferred', 'cancelled')"),),
+        ("cancelled",),
+    ),
+    Mutant(
         "the past is read before the locks",
         "gateway.dispatch",
         (
@@ -130,6 +186,18 @@ MUTANTS = (
         ("limit",),
     ),
     Mutant(
+        "168 hours are seven days on the wall",
+        "throttling.frequency",
+        (
+            (
+                "        return up_to_second(at + period.elapsed)\n",
+                "        there = at.astimezone(__import__('zoneinfo').ZoneInfo(zones[0]))\n"
+                "        return in_utc(there + period.elapsed)\n",
+            ),
+        ),
+        ("limit",),
+    ),
+    Mutant(
         "two clear days are one",
         "throttling.frequency",
         (("return day + timedelta(days=period.number + 1)", "return day + timedelta(days=period.number)"),),
@@ -144,8 +212,11 @@ MUTANTS = (
     Mutant(
         "days begin at midnight UTC",
         "jurisdictions.localtime",
-        (("return at.astimezone(zone(zone_name)).date()", "return at.date()"),),
-        ("limit", "hours"),
+        (
+            ("return at.astimezone(zone(zone_name)).date()", "return at.date()"),
+            ("    midnight = datetime.combine(day, time())\n", "    return datetime.combine(day, time(), UTC)\n"),
+        ),
+        ("limit",),
     ),
     Mutant(
         "only the first of her zones is asked",
@@ -169,6 +240,21 @@ MUTANTS = (
         "gateway.judge",
         (("        if closes - now < EDGE:\n", "        if False:\n"),),
         ("hours",),
+    ),
+    Mutant(
+        "no margin after opening",
+        "gateway.dispatch",
+        (("if choice.opened is not None and not self._clock.may_go_back:", "if False:"),),
+        ("hours",),
+    ),
+    Mutant(
+        "a reservation may be used whenever",
+        "gateway.dispatch",
+        (
+            ("        if time.monotonic() > hold:\n", "        if False:\n"),
+            ("if time.monotonic() > hold else made", "if False else made"),
+        ),
+        ("orphan", "hours", "stop"),
     ),
     Mutant(
         "the carrier may keep it past closing",
@@ -292,8 +378,9 @@ class Outdated(Exception):
 
 @contextlib.contextmanager
 def applied(mutant: Mutant) -> Iterator[None]:
-    """The house with this one flaw."""
+    """The house with this one flaw, which knows nothing of what was worked out without it; and then nothing of what was with it."""
     with contextlib.ExitStack() as stack:
+        stack.callback(_forget)
         if mutant.module == "table:outcomes":
             left = (ContactOutcome.DELIVERED, ContactOutcome.READ)
             stack.enter_context(mock.patch.dict(rule.OUTCOMES, {rule.Threshold.LEFT: left}))
@@ -301,7 +388,22 @@ def applied(mutant: Mutant) -> Iterator[None]:
             stack.enter_context(_statements(mutant))
         else:
             stack.enter_context(_source(mutant))
+        _forget()
         yield
+
+
+#: Rooms whose functions keep what they worked out.
+_KEEPING = ("jurisdictions.", "throttling.", "consent.", "gateway.")
+
+
+def _forget() -> None:
+    """Hours, dates and packs that are kept ready would hide a flaw in how they are made, or outlive it."""
+    surroundings.law.cache_clear()
+    for name, module in list(sys.modules.items()):
+        if name.startswith(_KEEPING):
+            for value in list(vars(module).values()):
+                if callable(clear := getattr(value, "cache_clear", None)):
+                    clear()
 
 
 def _changed(mutant: Mutant, text: str) -> str:

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -24,14 +26,52 @@ if TYPE_CHECKING:
 #: How long a run goes on before it is let settle.
 DAYS = 8
 
+_NO_MORE = "Responda BAJA para no recibir más mensajes."
 LAWS = (
-    Law("CO", ("CO",), ("America/Bogota",), "BAJA", "Responda BAJA para no recibir más mensajes."),
-    Law("CL", ("CL",), ("America/Santiago",), "BAJA", "Responda BAJA para no recibir más mensajes."),
-    Law("US-NYC", ("US", "US-NYC"), ("America/New_York",), "STOP", "Reply STOP to stop messages."),
+    Law("CO", ("CO",), ("America/Bogota",), "BAJA", _NO_MORE, "America/Mexico_City", ((7, 19), (8, 15))),
+    Law("CL", ("CL",), ("America/Santiago",), "BAJA", _NO_MORE, "Pacific/Easter", ((8, 20),)),
+    Law(
+        "US-NYC",
+        ("US", "US-NYC"),
+        ("America/New_York",),
+        "STOP",
+        "Reply STOP to stop messages.",
+        "America/Los_Angeles",
+        ((8, 21),),
+        ("sms-a",),
+        asks_leave=True,
+    ),
+    # No limit of contacts and no consent: what others would hold back too is left to hours, stops and the house itself.
+    Law("PE", ("PE",), ("America/Lima",), "BAJA", _NO_MORE, "America/Manaus", ((7, 20),)),
 )
 
-#: When CRMs send, in hours of UTC: before, at, within and at the end of hours, and at night.
-SLOTS = (11.98, 12.5, 15.0, 18.0, 23.97, 24.9, 3.0)
+CHANNELS = (("sms",), ("sms",), ("sms", "email"), ("email", "sms"), ("email",))
+#: When CRMs send, in seconds of her wall clock: within hours, at night on either side of midnight.
+BY_DAY = (10 * 3600, 11.5 * 3600, 13 * 3600, 14.6 * 3600)
+BY_NIGHT = (20.4 * 3600, 20.9 * 3600, 86_360, 20, 3 * 3600)
+#: And as long after an opening, and before a closing.
+OPENINGS = (-72.0, -0.5, 0.0, 0.5)
+CLOSINGS = (-180.0, -95.0, -80.0, -60.0, -30.0, -1.0)
+
+
+def slots(law: Law, r: Random) -> tuple[float, ...]:
+    """The few times of day at which the CRMs under one law send in one run."""
+    opens, closes = r.choice(law.edges)
+    return (
+        *r.sample(BY_DAY, 2),
+        r.choice(BY_NIGHT),
+        opens * 3600 + r.choice(OPENINGS),
+        *(closes * 3600 + each for each in r.sample(CLOSINGS, 2)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A message that a CRM means to send. ``at``: seconds into the run."""
+
+    at: float
+    debtor: Debtor
+    channels: tuple[str, ...]
 
 
 class People:
@@ -56,12 +96,33 @@ class People:
                 world.doubled.append(key)
             return
 
+    def plan(self, world: World) -> list[Planned]:
+        """What a CRM will send, in order: at a few times of day, and some of it two at a time to one person."""
+        r = Random(world.seed + 7_000_009)
+        planned: list[Planned] = []
+        favourite = r.choice(world.debtors)
+        for _ in range(r.randint(5, 8)):
+            at = self._on(world, r.randrange(DAYS), r.choice(self._town.slots[world.law.name]))
+            debtor = favourite if r.random() < 0.4 else r.choice(world.debtors)
+            for _ in range(2 if r.random() < 0.25 else 1):
+                planned.append(Planned(at, debtor, r.choice(CHANNELS)))
+                at += r.choice((0.0, 0.3, 1.0, 2.0))
+        return sorted(planned, key=lambda each: each.at)
+
+    def _on(self, world: World, day: int, seconds: float) -> float:
+        """Seconds into the run at a time of the wall clock under a law, on its so-many-eth day."""
+        there = ZoneInfo(world.law.zones[0])
+        wall = datetime.combine(self._town.begin.date() + timedelta(days=day), time(), there)
+        return max(2.0, self._town.at((wall + timedelta(seconds=seconds)).astimezone(UTC)))
+
     async def campaign(self, world: World) -> None:
         r = Random(world.seed + 7_000_001)
-        times = sorted((r.randrange(DAYS) * 24 + r.choice(SLOTS)) * 3600 for _ in range(r.randint(5, 9)))
-        for n, at in enumerate(times):
-            debtor = r.choice(world.debtors)
-            channels = r.choice((["sms"], ["sms"], ["sms", "email"], ["email", "sms"], ["email"]))
+        await asyncio.sleep(1.0)
+        if world.law.asks_leave:
+            for debtor in world.debtors:
+                await self._allowed(world, debtor)
+        for n, planned in enumerate(self.plan(world)):
+            debtor, channels = planned.debtor, list(planned.channels)
             ask = msgspec.convert(
                 {
                     "contact": self._contact(world, debtor),
@@ -80,7 +141,7 @@ class People:
                 },
                 asks.MessageAsk,
             )
-            await self._town.sleep_until(at + r.choice((0.0, 0.0, r.random())))
+            await self._town.sleep_until(planned.at + r.choice((0.0, 0.0, r.random())))
             key = f"{world.tenant}-{n}"
             self._town.start(self.submit(world, key, ask))
             if r.random() < 0.15:
@@ -113,6 +174,31 @@ class People:
             ],
         }
 
+    async def _allowed(self, world: World, debtor: Debtor) -> None:
+        """The CRM tells of a person, and that she allowed messages."""
+        contact = msgspec.convert(self._contact(world, debtor), asks.ContactAsk)
+        given = {
+            "type": "consent",
+            "at": (self._town.begin - timedelta(days=60)).isoformat(),
+            "state": "granted",
+            "instrument": "separate",
+            "given_to": "sender",
+        }
+        events = [
+            msgspec.convert(
+                {**given, "id": f"{channel}-{debtor.id}", "channel": channel, "address": address}, asks.EventAsk
+            )
+            for channel, address in (("sms", debtor.phone), ("email", debtor.mail))
+        ]
+        for turn in range(8):
+            try:
+                await self._town.call(lambda g: g.api.registrar.put_contact(world.tenant, contact))
+                await self._town.call(lambda g: g.api.registrar.add_events(world.tenant, debtor.id, events))
+            except (TimeoutError, DatabaseAway):
+                await asyncio.sleep(5 * (turn + 1))
+                continue
+            return
+
     async def _cancel(self, world: World, key: str, after: float) -> None:
         await asyncio.sleep(after)
         shown = parsed("msg", world.acknowledged.get(key, ""))
@@ -125,12 +211,17 @@ class People:
     # ---- what people do --------------------------------------------------------------------------------------------
 
     async def life(self, world: World) -> None:
-        """Some stop, by one of four ways, often at the very second at which something leaves."""
+        """Some stop, by one of four ways, often at the very second at which something to them is decided."""
         r = Random(world.seed + 7_000_003)
         for debtor in world.debtors:
-            if r.random() < 0.5:
-                day, slot = r.randrange(1, DAYS), r.choice((12.0, 13.0, 11.0, *SLOTS))
-                at = (day * 24 + slot) * 3600 + r.choice((0.0, 0.02, r.random(), 3 * r.random(), 3600 * r.random()))
+            hers = [each.at for each in self.plan(world) if each.debtor is debtor]
+            if hers and r.random() < 0.5:
+                at = r.choice(hers)
+                if r.random() < 0.4:
+                    # What had to wait is decided at an opening.
+                    opens, _ = r.choice(world.law.edges)
+                    at = self._on(world, int(at // 86400) + r.randrange(2), opens * 3600.0)
+                at += r.choice((0.02, r.random(), 3 * r.random(), 3 * r.random(), 3600 * r.random()))
                 self._town.start(
                     self._stops(world, debtor, at, r.choice(("hook", "hook", "crm", "page")), Random(r.random()))
                 )
@@ -178,8 +269,8 @@ class People:
         else:
             stop.debtor = None
             await self._town.carriers["sms-a"].said(stop, world, debtor, world.law.stop_word, r)
-            if r.random() < 0.4:
-                await asyncio.sleep(r.choice((30.0, 3 * 3600.0)))
+            while r.random() < 0.6:
+                await asyncio.sleep(r.choice((30.0, 3 * 3600.0, 24 * 3600.0, 47 * 3600.0)))
                 again = Stop(None, "sms", debtor.phone, self._town.now(), "hook")
                 await self._town.carriers["sms-a"].said(again, world, debtor, world.law.stop_word, r)
 

@@ -1,20 +1,25 @@
 """Writes what runs showed into docs/reliability.md, between marks of its own: no figure there was typed by hand."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.simulation.people import LAWS
 from tests.simulation.stage import Ran
 from tests.simulation.town import WORLDS
 
 RELIABILITY = Path("docs") / "reliability.md"
+#: What each slice of the campaign counted.
+SLICES = Path("build") / "simulation"
 
 
 @dataclass
 class Tally:
-    """Sums over runs."""
+    """Sums over runs. ``first``: the number of the first world."""
 
+    first: int = 0
     runs: int = 0
     worlds: int = 0
     messages: int = 0
@@ -24,7 +29,7 @@ class Tally:
     statements: int = 0
     waited: int = 0
     violations: int = 0
-    days: int = 0
+    by_law: Counter[str] = field(default_factory=Counter)
     fired: Counter[str] = field(default_factory=Counter)
 
     def add(self, ran: Ran, violations: int) -> None:
@@ -37,19 +42,44 @@ class Tally:
         for world, told in ran.worlds:
             self.messages += len(told.messages)
             self.taken += len(world.taken)
+            self.by_law[world.law.name] += len(world.taken)
             self.stops += len(world.stops)
             self.entries += len(told.rows)
 
+    def silent(self) -> list[str]:
+        """Laws under which hardly anything was sent."""
+        return [law.name for law in LAWS if self.by_law[law.name] < self.worlds / 10]
 
-def runs_table(root: Path, tally: Tally) -> None:
-    """What was run, what went wrong on purpose, and what was violated."""
+    def __add__(self, other: "Tally") -> "Tally":
+        """Both together."""
+        return Tally(**{name: mine + getattr(other, name) for name, mine in vars(self).items()})
+
+
+def kept(root: Path, tally: Tally) -> None:
+    """Write down a slice of the campaign, so that the table shows all that were run."""
+    folder = root / SLICES
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{tally.first}-{tally.first + tally.worlds}.json").write_text(json.dumps(vars(tally)), "utf-8")
+
+
+def _slices(root: Path) -> Tally:
+    total = Tally()
+    for path in sorted((root / SLICES).glob("*.json")):
+        read = json.loads(path.read_text("utf-8"))
+        total += Tally(**{**read, "by_law": Counter(read["by_law"]), "fired": Counter(read["fired"])})
+    return total
+
+
+def runs_table(root: Path) -> None:
+    """What was run, slice by slice, what went wrong on purpose, and what was violated."""
+    tally = _slices(root)
     lines = [
         "| what | count |",
         "|---|---|",
         f"| runs, {WORLDS} worlds each | {tally.runs:,} |",
         f"| worlds | {tally.worlds:,} |",
         f"| messages | {tally.messages:,} |",
-        f"| sends that carriers took | {tally.taken:,} |",
+        f"| sends that carriers took | {tally.taken:,}: {', '.join(f'{law} {n:,}' for law, n in sorted(tally.by_law.items()))} |",
         f"| stops | {tally.stops:,} |",
         f"| entries of traces, each chain verified | {tally.entries:,} |",
         f"| statements; of them waited for another's lock | {tally.statements:,}; {tally.waited:,} |",

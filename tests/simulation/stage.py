@@ -18,7 +18,7 @@ from gateway import failpoints
 from gateway.circuits import Circuits
 from tests.simulation.clockwork import PROCESS, Loop, Turnstile, Watcher, outside
 from tests.simulation.surroundings import Redis, law
-from tests.simulation.town import Town, reached
+from tests.simulation.town import WORLDS, Town, reached
 from tests.simulation.truth import Evidence, Row, Shown, World
 
 SESSIONS = 12
@@ -74,6 +74,9 @@ SETTINGS = {
     "enable_mergejoin": "off",
     "synchronous_commit": "off",
     "deadlock_timeout": "100ms",
+    # Planned once a session, and never compiled: the data are small, and much of what a run costs was planning.
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
 }
 
 _EMPTY = """
@@ -106,12 +109,12 @@ class Stage:
             for _ in range(SESSIONS)
         ]
 
-    def run(self, seed: int) -> Ran:
+    def run(self, seed: int, worlds: int = WORLDS) -> Ran:
         """One whole run."""
         self.loop.instant = 0.0
         before = self.turnstile.statements, self.turnstile.waited
         self.loop.run_until_complete(outside_of(self._owner.execute(_EMPTY)))
-        town = Town(seed, self.loop, self.turnstile, list(self._reals))
+        town = Town(seed, self.loop, self.turnstile, list(self._reals), worlds)
         try:
             with _virtual(town):
                 self.loop.run_until_complete(town.run())
@@ -179,7 +182,11 @@ def _virtual(town: Town) -> Any:
         stack.enter_context(mock.patch.dict(Circuits.__init__.__kwdefaults__, wall=town.loop.time))
         stack.enter_context(mock.patch("gateway.compose.Database", SimpleNamespace(open=town.open)))
         stack.enter_context(mock.patch("gateway.compose.load", law))
-        stack.enter_context(mock.patch("gateway.compose.specs", return_value={"simulated": SimpleNamespace(hooks=())}))
+        stack.enter_context(
+            mock.patch(
+                "gateway.compose.specs", return_value=dict.fromkeys(("simulated", "twilio"), SimpleNamespace(hooks=()))
+            )
+        )
         stack.enter_context(mock.patch("gateway.compose._adapters", side_effect=lambda *_: dict(town.carriers)))
         stack.enter_context(mock.patch("gateway.compose.make_app", reached))
         stack.enter_context(mock.patch("gateway.compose.hook_routes", return_value=[]))
@@ -205,7 +212,10 @@ def _client(kept: Redis) -> Any:
 def _strike(name: str) -> Callable[[], Coroutine[Any, Any, None]]:
     async def strike() -> None:
         process = PROCESS.get()
-        if process is not None:
-            await process.may_die(f"crash at {name}", process.swarm.crash_at)
+        if process is None:
+            return
+        if name == "dispatch.after_commit" and process.chance("frozen before the call", process.swarm.freeze):
+            await asyncio.sleep(process.random.choice((3.0, 30.0, 900.0)))
+        await process.may_die(f"crash at {name}", process.swarm.crash_at)
 
     return strike

@@ -25,22 +25,26 @@ from storage import messages, tenancy
 from storage.database import Connection, Database, DatabaseAway
 from tests.simulation.carrier import Carrier
 from tests.simulation.clockwork import PROCESS, Loop, Pool, Process, Swarm, Turnstile
-from tests.simulation.people import DAYS, LAWS, People
-from tests.simulation.surroundings import FAULTS, Clock, Redis, settings
+from tests.simulation.people import DAYS, LAWS, People, slots
+from tests.simulation.surroundings import CLOCK_OFF_SECONDS, FAULTS, Clock, Redis, settings
 from tests.simulation.truth import Debtor, World
 from vocabulary.channel import Channel
 from webhooks.port import InboxAwayError
 
 #: Worlds that share one run.
-WORLDS = 10
+WORLDS = 50
 #: How seldom a worker looks when nothing is due and no bell rings.
 POLL_SECONDS = 6 * 3600.0
+#: How soon after a bell or its hour a worker is up, in seconds.
+WAKES = (0.0, 0.01, 0.05, 0.2)
 
 #: Begin of runs: around changes of the clocks (US 1 Nov, CL 5 Sep), holidays (CO 2 and 16 Nov, 8 Dec; CL 18 Sep) and the new year.
 BEGINS = tuple(
     datetime(*day, tzinfo=UTC)
     for day in ((2026, 10, 29), (2026, 11, 12), (2026, 9, 3), (2026, 12, 3), (2026, 12, 28), (2026, 9, 15))
 )
+#: How often both workers hear a bell; else one of them does, as if the other were busy.
+BOTH_HEAR = 0.3
 
 
 class Reached(Exception):
@@ -91,13 +95,14 @@ class Gateway:
 class Town:
     """A run. ``seed`` is of the whole run; world ``k`` of it has the seed ``seed * WORLDS + k``."""
 
-    def __init__(self, seed: int, loop: Loop, turnstile: Turnstile, reals: list[Any]) -> None:
+    def __init__(self, seed: int, loop: Loop, turnstile: Turnstile, reals: list[Any], worlds: int = WORLDS) -> None:
         self.seed = seed
         self.loop = loop
         self.random = Random(seed)
         self.fired: dict[str, int] = {}
-        self.begin = self.random.choice(BEGINS)
-        kind = self.random.choice(tuple(FAULTS))
+        # Runs next to one another differ in what goes wrong, and a few of them meet every kind and every begin.
+        kind = tuple(FAULTS)[seed % len(FAULTS)]
+        self.begin = BEGINS[seed // len(FAULTS) % len(BEGINS)]
         self.swarm = Swarm(**FAULTS[kind](self.random))
         self.kind = kind
         self.off = 0.0
@@ -106,15 +111,16 @@ class Town:
         self.redis = Redis(Random(seed + 1), self.random.choice((0.0, 0.0, 0.3)), self.fired)
         self.clock = Clock(self)
         self.people = People(self)
-        self.worlds = [self._world(seed * WORLDS + k, k) for k in range(WORLDS)]
+        self.worlds = [self._world(seed * WORLDS + k, k) for k in range(worlds)]
         self.by_address = {
             (c, a): w for w in self.worlds for d in w.debtors for c, a in (("sms", d.phone), ("email", d.mail))
         }
-        hard = self.random.choice((0.0, 0.05, 0.25))
+        self.slots = {law.name: slots(law, self.random) for law in LAWS}
         self.carriers = {
-            "sms-a": Carrier(self, "sms-a", Channel.SMS, Random(seed + 2), hard),
-            "sms-b": Carrier(self, "sms-b", Channel.SMS, Random(seed + 3), hard),
-            "mail-a": Carrier(self, "mail-a", Channel.EMAIL, Random(seed + 4), hard),
+            name: Carrier(self, name, channel, Random(seed * 1013 + place))
+            for place, (name, channel) in enumerate(
+                (("sms-a", Channel.SMS), ("sms-b", Channel.SMS), ("mail-a", Channel.EMAIL))
+            )
         }
         self.gateways: dict[str, Gateway] = {}
         self._lives = 0
@@ -133,14 +139,15 @@ class Town:
         shared = r.random() < 0.3
         for n in range(r.randint(2, 3)):
             tail = f"{k:02d}{0 if shared and n == 1 else n}"
-            phone = {"CO": f"+573001{tail}477", "CL": f"+569912{tail}47", "US-NYC": f"+1917320{tail[1:]}41"}[
-                world.law.name
-            ]
+            phone = {
+                "CO": f"+573001{tail}477",
+                "CL": f"+569912{tail}47",
+                "US-NYC": f"+1917{320 + k}{tail[-1]}141",
+                "PE": f"+519871{tail}47",
+            }[world.law.name]
             zones = world.law.zones
-            if world.law.name == "US-NYC":
-                phone = f"+1917{320 + k}{n if not (shared and n == 1) else 0}141"
-                if r.random() < 0.4:
-                    zones = (*zones, "America/Los_Angeles")
+            if r.random() < 0.4:
+                zones = (*zones, world.law.elsewhere)
             world.debtors.append(Debtor(f"p{n}", phone, f"p{n}@w{k}.example.org", zones))
         return world
 
@@ -181,7 +188,10 @@ class Town:
         self._sweeps.add(int(self.loop.time() // 60) + self.random.randint(1, 5))
 
     def _ring(self, process: Process) -> None:
-        for gateway in self.gateways.values():
+        hear = [gateway for gateway in self.gateways.values() if gateway.desk is None]
+        if hear and not self.quiet and self.random.random() >= BOTH_HEAR:
+            hear = [self.random.choice(hear)]
+        for gateway in hear:
             if not process.chance("bell not heard", 0 if self.quiet else self.swarm.silent_bell):
                 gateway.bell.set()
 
@@ -246,6 +256,8 @@ class Town:
                 wait = 2.0
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(gateway.bell.wait(), wait)
+            # Bells that ring at once wake a worker once; how soon it is up is drawn.
+            await asyncio.sleep(self.random.choice(WAKES))
 
     async def _sweep(self) -> None:
         while True:
@@ -327,11 +339,11 @@ class Town:
         await gateway.database.run(job)
 
     async def _steps(self) -> None:
-        """The clock steps, within what clocks may be apart."""
+        """The clock steps, ahead of the true one and behind it, as far as clocks may be apart."""
         r = Random(self.seed + 5)
         while not self.quiet:
             await asyncio.sleep(r.uniform(600, 40_000))
-            self.off = r.uniform(-1, 1)
+            self.off = r.choice((-1, 1)) * CLOCK_OFF_SECONDS * r.random() ** 0.3
             self.fired["clock stepped"] = self.fired.get("clock stepped", 0) + 1
         self.off = 0.0
 

@@ -13,6 +13,12 @@ class Law:
     zones: tuple[str, ...]
     stop_word: str
     offer: str
+    #: Where else some of them may be; when hours begin and end on the wall; ways whose platform forbids collection here.
+    elsewhere: str
+    edges: tuple[tuple[int, int], ...]
+    barred: tuple[str, ...] = ()
+    #: Whether she must have allowed electronic messages to the one who sends.
+    asks_leave: bool = False
 
 
 @dataclass(slots=True)
@@ -39,6 +45,8 @@ class Taken:
     at: datetime
     until: datetime
     provider_id: str
+    #: Whom its words name.
+    named: str | None = None
     reached: datetime | None = None
     failed_at: datetime | None = None
     told: datetime | None = None
