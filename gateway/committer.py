@@ -1,6 +1,7 @@
 """Shares one commit among many callers: whatever arrived while the last flush ran is the next batch.
 
-No timer: batching comes from the round trip in flight, so a lone item waits for nothing.
+A lone item waits for nothing. Where batches follow each other, the next one may be given a moment to gather, so that a quick database
+does not make small ones, each of which costs its statements.
 """
 
 import asyncio
@@ -29,9 +30,11 @@ class Committer(Generic[Item, Result]):
         *,
         lanes: int = 1,
         batch_max: int = BATCH_MAX,
+        gather_seconds: float = 0.0,
     ) -> None:
         self._flush = flush
         self._batch_max = batch_max
+        self._gather_seconds = gather_seconds
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._bell = asyncio.Event()
         self._lanes = [asyncio.create_task(self._lane()) for _ in range(lanes)]
@@ -57,11 +60,13 @@ class Committer(Generic[Item, Result]):
         await asyncio.gather(*self._lanes, return_exceptions=True)
 
     async def _lane(self) -> None:
+        busy = False
         while True:
             await self._bell.wait()
-            # Whoever became ready in this turn of the loop travels along.
-            await asyncio.sleep(0)
+            # Whoever became ready in this turn of the loop travels along; while there is company, whoever comes a moment later.
+            await asyncio.sleep(self._gather_seconds if busy and not self._closed else 0)
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_max))]
+            busy = len(batch) > 1
             if not self._waiting:
                 if self._closed and not batch:
                     return

@@ -54,6 +54,8 @@ RANK: Final = {
     "read": 6,
 }
 
+#: How long what providers tell is gathered while it comes one thing after the other.
+GATHER_SECONDS: Final = 0.01
 #: A receipt in the words of attempts. ``failed`` after the provider took it is told as undelivered, and counts.
 STATES: Final[dict[ReceiptKind, str]] = {
     ReceiptKind.ACCEPTED: "sent",
@@ -110,7 +112,7 @@ class Receiver:
         self._starter = starter
         self._courtesy = courtesy
         self._rejudger = rejudger
-        self._committer: Committer[_Heard, None] = Committer(self._flush)
+        self._committer: Committer[_Heard, None] = Committer(self._flush, gather_seconds=GATHER_SECONDS)
 
     async def put(self, provider: str, received: Sequence[Receipt | Reply], raw: bytes, /) -> None:
         """Keep everything that one hook said. Raises InboxAwayError when it could not be committed."""
@@ -163,19 +165,21 @@ class Receiver:
                 replies.append(h)
         replies = await self._answering(connection, replies)
         replies, started, sorry = await self._started(connection, replies, real)
-        attempts = await self._attempts(connection, receipts)
+        of = await self._messages_of(connection, receipts)
         parties = await self._parties(connection, replies, started)
         waiting = await messages.waiting_of(connection, {(t, c) for found in parties.values() for t, c in found})
-        rows = await messages.lock(connection, [*{a.message for a in attempts.values()}, *waiting])
-        attempts = await messages.attempts(connection, attempts)
+        rows = await messages.lock(connection, [*of.values(), *waiting])
+        attempts = await messages.attempts(connection, of) if of else {}
         keys: set[Key] = {(row.tenant, row.contact) for row in rows.values()}
         keys |= {key for found in parties.values() for key in found}
         contacts = await people.contacts(connection, keys, lock=True)
         said = [h.item for h in replies if isinstance(h.item, Reply)]
         bound = await self._starter.bind(connection, started, said, contacts, real)
-        await people.lock_endpoints(
-            connection, [(t, a.endpoint) for (t, _), row in contacts.items() for a in row.addresses]
-        )
+        if replies or any(isinstance(h.item, Receipt) and (h.item.opted_out or h.item.address_invalid) for h in heard):
+            # Something may be said of addresses, which whoever else uses them must not miss.
+            await people.lock_endpoints(
+                connection, [(t, a.endpoint) for (t, _), row in contacts.items() for a in row.addresses]
+            )
         bad = (ReceiptKind.FAILED, ReceiptKind.UNDELIVERED)
         failing = any(isinstance(h.item, Receipt) and h.item.kind in bad for h in receipts)
         tried = await messages.attempts_of(connection, rows) if failing else {}
@@ -216,8 +220,8 @@ class Receiver:
                 sorry += [answer] if answer is not None else []
         return told, started, sorry
 
-    async def _attempts(self, connection: Connection, receipts: Sequence[_Heard]) -> dict[UUID, AttemptRow]:
-        """The attempts that receipts speak of: by our own mark, or by the provider's id."""
+    async def _messages_of(self, connection: Connection, receipts: Sequence[_Heard]) -> dict[UUID, UUID]:
+        """The attempts that receipts speak of, by our own mark or by the provider's id, with their messages."""
         named = {h.item.attempt for h in receipts if isinstance(h.item, Receipt) and h.item.attempt is not None}
         by_provider: dict[str, set[str]] = {}
         for h in receipts:
@@ -225,7 +229,7 @@ class Receiver:
                 by_provider.setdefault(h.provider, set()).add(h.item.provider_id)
         for provider, ids in by_provider.items():
             named |= set((await messages.attempts_by_provider_id(connection, provider, ids)).values())
-        return await messages.attempts(connection, named) if named else {}
+        return await messages.messages_of(connection, named) if named else {}
 
     async def _answering(self, connection: Connection, replies: Sequence[_Heard]) -> list[_Heard]:
         """Who answers a message of ours by its mark speaks as the address that it went to, whatever stands in the mail's head."""

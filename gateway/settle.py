@@ -25,7 +25,7 @@ from storage.history import EventRow
 from storage.media import WantedRow
 from storage.messages import AttemptRow, MessageRow
 from storage.outbox import EventOut
-from storage.people import ContactRow
+from storage.people import ContactRow, Subject
 from vocabulary.channel import Channel
 from vocabulary.event import Consented, ConsentState, ContactOutcome, Instrument
 from vocabulary.ids import new_uuid
@@ -43,6 +43,8 @@ LOOKUPS: Final = (
 #: How long a message rests after a try that provably did not leave, doubling with each.
 REST_FIRST: Final = timedelta(seconds=2)
 REST_MAX: Final = timedelta(minutes=15)
+#: How long endings are gathered while they come one after the other.
+GATHER_SECONDS: Final = 0.01
 #: What a try is not counted for: the way refused, not the message.
 _NOTHING: Final = Decimal(0)
 _EXCUSED: Final = frozenset({About.PACE, About.ACCOUNT})
@@ -147,7 +149,7 @@ class Settler:
         self._scribe = scribe
         self._lookups = tuple(lookups)
         self._ways = ways or {}
-        self._committer: Committer[Ending, None] = Committer(self._flush)
+        self._committer: Committer[Ending, None] = Committer(self._flush, gather_seconds=GATHER_SECONDS)
 
     async def settle(self, ending: Ending) -> None:
         """Store one ending. Raises DatabaseAway; then it may be told again."""
@@ -173,13 +175,15 @@ class Settler:
         return [None] * len(endings)
 
     async def _settle(self, connection: Connection, endings: Sequence[Ending]) -> None:
-        attempts = await messages.attempts(connection, [e.attempt for e in endings])
-        rows = await messages.lock(connection, [a.message for a in attempts.values()])
-        # Read again under the messages' locks: an ending told meanwhile by somebody else must be seen.
-        attempts = await messages.attempts(connection, attempts)
+        of = await messages.messages_of(connection, [e.attempt for e in endings])
+        rows = await messages.lock(connection, of.values())
+        # Read under the messages' locks: an ending told meanwhile by somebody else must be seen.
+        attempts = await messages.attempts(connection, of)
         keys = {(row.tenant, row.contact) for row in rows.values()}
         releasing = any(isinstance(e.outcome, NotSent | Rejected) for e in endings)
-        contacts = await people.contacts(connection, keys, lock=releasing)
+        # What was sent, or may have been, touches nothing of hers: of her only what its entry needs is read.
+        contacts = await people.contacts(connection, keys, lock=True) if releasing else {}
+        subjects = await people.subjects(connection, keys - contacts.keys())
         tried = await messages.attempts_of(connection, rows) if releasing else {}
         now, real = await self._clock.now(connection)
         todo = Round.empty()
@@ -188,7 +192,9 @@ class Settler:
             if attempt is None:
                 continue
             row = rows[attempt.message]
-            contact = contacts[row.tenant, row.contact]
+            contact = contacts.get((row.tenant, row.contact))
+            whose = contact or subjects[row.tenant, row.contact]
+            todo.entries.setdefault(row.tenant, []).append(self._entry(attempt, row, whose, ending.outcome, now))
             known = [attempts.get(each.id, each) for each in tried.get(row.id, ())]
             moved = self._apply(todo, attempt, row, contact, known, ending.outcome, now, real)
             if moved is not None:
@@ -200,14 +206,12 @@ class Settler:
         todo: Round,
         attempt: AttemptRow,
         row: MessageRow,
-        contact: ContactRow,
+        contact: ContactRow | None,
         tried: Sequence[AttemptRow],
         outcome: Outcome,
         now: datetime,
         real: datetime,
     ) -> tuple[AttemptRow, MessageRow] | None:
-        entries = todo.entries.setdefault(row.tenant, [])
-        entries.append(self._entry(attempt, row, contact, outcome, now))
         if attempt.state not in ("dispatching", "unknown"):
             # A receipt was faster than the answer to the call: what it said stands, and only the id is news.
             if isinstance(outcome, Sent) and outcome.provider_id and attempt.provider_id is None:
@@ -231,6 +235,7 @@ class Settler:
                 )
                 return self._moved(todo, attempt, row, "unknown", Status.UNKNOWN, now, reason=outcome.reason)
             case NotSent():
+                assert contact is not None
                 todo.attempts.append((attempt.id, "not_sent", None, None, outcome.reason, None, None))
                 todo.contacted.append((attempt.id, ContactOutcome.FAILED, None))
                 todo.cost(attempt, _NOTHING)
@@ -238,6 +243,7 @@ class Settler:
                     todo.excused.append(attempt.id)
                 return self._try_again(todo, attempt, row, contact, tried, outcome, now)
             case Rejected():
+                assert contact is not None
                 todo.attempts.append((attempt.id, "rejected", None, outcome.code, outcome.reason, None, None))
                 todo.contacted.append((attempt.id, ContactOutcome.FAILED, None))
                 todo.cost(attempt, _NOTHING)
@@ -323,7 +329,7 @@ class Settler:
         return attempt, replace(row, status=status)
 
     def _entry(
-        self, attempt: AttemptRow, row: MessageRow, contact: ContactRow, outcome: Outcome, now: datetime
+        self, attempt: AttemptRow, row: MessageRow, whose: ContactRow | Subject, outcome: Outcome, now: datetime
     ) -> Written:
         facts: dict[str, Any] = {"attempt": attempt.id.hex, "provider": attempt.provider, "was": attempt.state}
         words: bytes | None = None
@@ -343,11 +349,11 @@ class Settler:
             "settled",
             tenant=row.tenant,
             at=now,
-            subject=contact.subject,
+            subject=whose.subject,
             message=row.id,
             facts=facts,
             words=words,
-            key=contact.key,
+            key=whose.key,
         )
 
 

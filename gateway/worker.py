@@ -23,7 +23,7 @@ from redis.asyncio.connection import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
-from gateway.dispatch import Dispatcher
+from gateway.dispatch import BATCH_MAX, Dispatcher
 from storage import liveness, messages
 from storage.clock import LegalClock
 from storage.database import Connection, Database, DatabaseAway
@@ -38,7 +38,7 @@ CONNECT_SECONDS_MAX: Final = 1.0
 #: The net under the bell: how long a lost notification can delay anything, real seconds.
 POLL_SECONDS: Final = 1.0
 #: A pause after a round that took less than everything, so that what arrives meanwhile shares the next commit.
-GATHER_SECONDS: Final = 0.0
+GATHER_SECONDS: Final = 0.01
 BEAT_SECONDS: Final = 5.0
 AWAY_SECONDS_MAX: Final = 5.0
 JOB_SECONDS_MAX: Final = 60
@@ -132,8 +132,10 @@ class Worker:
             self._due.clear()
             try:
                 claimed = await self._dispatcher.round()
-                wait = 0.0 if claimed else await self._until_due()
                 pause = 0.1
+                if 0 < claimed < BATCH_MAX:
+                    await asyncio.sleep(GATHER_SECONDS)
+                wait = 0.0 if claimed else await self._until_due()
             except DatabaseAway:
                 wait = pause
                 pause = min(pause * 2, AWAY_SECONDS_MAX)
@@ -162,6 +164,8 @@ class Worker:
                 tried = 0
             if not tried:
                 await _first(self._outbox, POLL_SECONDS)
+            else:
+                await asyncio.sleep(GATHER_SECONDS)
 
     async def _listen(self) -> None:
         """Be woken by commits; when the connection breaks, the net's second carries on until it is back."""

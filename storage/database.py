@@ -22,7 +22,13 @@ ACQUIRE_SECONDS_MAX: Final = 10.0
 
 #: Serialization failure and deadlock: the transaction did nothing and may be run again. A row that another one names was there
 #: when it was looked for and is gone: somebody was erased, and looking again finds her gone.
-_RERUN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.ForeignKeyViolationError)
+#: A statement that was prepared before a migration gave its table a column: the driver has dropped its statements and prepares anew.
+_RERUN: Final = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.ForeignKeyViolationError,
+    asyncpg.InvalidCachedStatementError,
+)
 
 #: What a broken connection, a stopping, starting, full, overloaded or absent server looks like; also one that cut a statement
 #: short by its own clock or at its operator's word, and one that has become a standby's: whoever asks again may be served.

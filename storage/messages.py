@@ -275,6 +275,12 @@ async def attempts(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, At
     return {row["id"]: _attempt(row) for row in rows}
 
 
+async def messages_of(connection: Connection, attempts_: Iterable[UUID]) -> dict[UUID, UUID]:
+    """The message of each attempt; that never changes, so it may be read before anything is locked."""
+    rows = await connection.fetch(queries(_SQL)["messages_of"], list(attempts_))
+    return {row["id"]: row["message"] for row in rows}
+
+
 async def attempts_of(connection: Connection, messages: Iterable[UUID]) -> dict[UUID, list[AttemptRow]]:
     """The attempts of messages, first one first."""
     found: dict[UUID, list[AttemptRow]] = {}

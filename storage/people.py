@@ -54,6 +54,14 @@ class ContactRow:
         return tuple(address for address in self.addresses if address.channel == channel)
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A person as the trace knows her: our name for her, and the key her words are sealed with."""
+
+    subject: UUID
+    key: bytes = field(repr=False)
+
+
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebtRow:
@@ -117,7 +125,19 @@ async def contacts(connection: Connection, keys: Iterable[Key], *, lock: bool = 
     if lock:
         await connection.execute(queries(_SQL)["lock_contacts"], [k[0] for k in wanted], [k[1] for k in wanted])
     rows = await connection.fetch(queries(_SQL)["contacts"], [k[0] for k in wanted], [k[1] for k in wanted])
-    return {(row["tenant"], row["id"]): _contact(row) for row in rows}
+    people: dict[Key, list[Any]] = {}
+    for row in rows:
+        people.setdefault((row["tenant"], row["id"]), []).append(row)
+    return {key: _contact(found) for key, found in people.items()}
+
+
+async def subjects(connection: Connection, keys: Iterable[Key]) -> dict[Key, Subject]:
+    """Of the people of ``keys`` that exist what an entry of the trace needs to know."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return {}
+    rows = await connection.fetch(queries(_SQL)["subjects"], [k[0] for k in wanted], [k[1] for k in wanted])
+    return {(row["tenant"], row["id"]): Subject(row["subject"], row["key"] or b"") for row in rows}
 
 
 async def lock_endpoints(connection: Connection, keys: Iterable[Key]) -> None:
@@ -211,19 +231,20 @@ async def debts(connection: Connection, keys: Iterable[Key]) -> dict[Key, DebtRo
     }
 
 
-def _contact(row: Any) -> ContactRow:
-    get = row.__getitem__
+def _contact(rows: Sequence[Any]) -> ContactRow:
+    """One person out of her rows, of which each has one of her addresses."""
+    get = rows[0].__getitem__
     addresses = tuple(
-        AddressRow(channel=channel, address=address, endpoint=endpoint, kind=kind, source=source, invalid_at=invalid)
-        for channel, address, endpoint, kind, source, invalid in zip(
-            get("channels"),
-            get("address_list"),
-            get("endpoints"),
-            get("kinds"),
-            get("sources"),
-            get("invalid"),
-            strict=True,
+        AddressRow(
+            channel=row["channel"],
+            address=row["address"],
+            endpoint=row["endpoint"],
+            kind=row["kind"],
+            source=row["source"],
+            invalid_at=row["invalid"],
         )
+        for row in rows
+        if row["channel"] is not None
     )
     return ContactRow(
         tenant=get("tenant"),

@@ -119,6 +119,10 @@ FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::integer[], $6::t
 -- Attempts by id.
 SELECT * FROM attempt WHERE id = ANY($1::uuid[])
 
+-- name: messages_of
+-- Which messages attempts belong to.
+SELECT id, message FROM attempt WHERE id = ANY($1::uuid[])
+
 -- name: attempts_of
 -- The attempts of messages, first one first.
 SELECT * FROM attempt WHERE message = ANY($1::uuid[]) ORDER BY message, n

@@ -44,21 +44,21 @@ WHERE (tenant, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY tenant, id FOR NO KEY UPDATE
 
 -- name: contacts
--- People with their addresses, first choice first, and the key their words are sealed with.
+-- People, once for each of their addresses, first choice first, with the key their words are sealed with.
 SELECT c.tenant, c.id, c.subject, c.name, c.role, c.locale, c.jurisdictions, c.zones, c.household, c.residence, k.key,
-  coalesce(a.channels, '{}') AS channels, coalesce(a.addresses, '{}') AS address_list, coalesce(a.endpoints, '{}') AS endpoints,
-  coalesce(a.kinds, '{}') AS kinds, coalesce(a.sources, '{}') AS sources, coalesce(a.invalid, '{}') AS invalid
+  a.channel, a.address, a.endpoint, a.kind, a.source, i.at AS invalid
 FROM unnest($1::text[], $2::text[]) AS named(tenant, id)
 JOIN contact c ON c.tenant = named.tenant AND c.id = named.id
 LEFT JOIN vault.person_key k ON k.subject = c.subject
-LEFT JOIN LATERAL (
-  SELECT array_agg(address.channel ORDER BY position) AS channels, array_agg(address ORDER BY position) AS addresses,
-    array_agg(address.endpoint ORDER BY position) AS endpoints, array_agg(kind ORDER BY position) AS kinds,
-    array_agg(source ORDER BY position) AS sources, array_agg(i.at ORDER BY position) AS invalid
-  FROM address LEFT JOIN invalid_address i ON i.tenant = address.tenant AND i.endpoint = address.endpoint
-    AND i.channel = address.channel
-  WHERE address.tenant = c.tenant AND address.contact = c.id
-) a ON true
+LEFT JOIN address a ON a.tenant = c.tenant AND a.contact = c.id
+LEFT JOIN invalid_address i ON i.tenant = a.tenant AND i.endpoint = a.endpoint AND i.channel = a.channel
+ORDER BY a.position
+
+-- name: subjects
+-- Under which name people stand in the trace, and the key their words there are sealed with.
+SELECT c.tenant, c.id, c.subject, k.key FROM unnest($1::text[], $2::text[]) AS named(tenant, id)
+JOIN contact c ON c.tenant = named.tenant AND c.id = named.id
+LEFT JOIN vault.person_key k ON k.subject = c.subject
 
 -- name: lock_endpoints
 -- The addresses' rows, in order, after the contacts.

@@ -257,6 +257,17 @@ MUTANTS = (
         ("orphan", "hours", "stop"),
     ),
     Mutant(
+        "the span of a reservation begins when all is read",
+        "gateway.dispatch",
+        (
+            (
+                "        for row in rows:\n            batch.entries",
+                "        mono = time.monotonic()\n        for row in rows:\n            batch.entries",
+            ),
+        ),
+        ("orphan",),
+    ),
+    Mutant(
         "the carrier may keep it past closing",
         "gateway.judge",
         (("min(VALID_MAX, max(VALID_MIN, closes - now - HOLD - CALL - SKEW))", "VALID_MAX"),),
@@ -360,7 +371,12 @@ MUTANTS = (
     Mutant(
         "the ending is not written down",
         "gateway.settle",
-        (("        entries.append(self._entry(attempt, row, contact, outcome, now))\n", ""),),
+        (
+            (
+                "            todo.entries.setdefault(row.tenant, []).append(self._entry(attempt, row, whose, ending.outcome, now))\n",
+                "",
+            ),
+        ),
         ("orphan",),
     ),
     Mutant(
