@@ -208,6 +208,8 @@ class Dispatcher:
         policies = await self._policies.current(connection, {row.tenant for row in rows})
         batch.purse = await self._budgets.open(connection, rows, asks, policies, before)
         batch.openings = await self._portfolios.open(connection, rows, contacts, before)
+        # The span for which a reservation may be used begins with its instant, however long the statements after it take.
+        mono = time.monotonic()
         # Now nothing about these people can change until the commit: this instant is the one that decides.
         now, real = await self._clock.now(connection)
         debts = await people.debts(connection, [(row.tenant, d) for row in rows for d in asks[row.id].debts])
@@ -216,7 +218,6 @@ class Dispatcher:
         busy = await messages.open_contacts(connection, keys)
         tried = await messages.attempts_of(connection, [row.id for row in rows])
         await self._auto.learn_of(connection, [(row.tenant, asks[row.id].auto) for row in rows], now)
-        mono = time.monotonic()
         for row in rows:
             batch.entries.setdefault(row.tenant, [])
             key = (row.tenant, row.contact)
@@ -353,7 +354,7 @@ class Dispatcher:
         load = load_of(case.ask, choice.channel, case.contact.locale, way.name)
         if choice.opened is not None and not self._clock.may_go_back:
             # Our clock may be ahead of hers: what it calls open may not be for a moment. A clock set by hand is right.
-            batch.held[attempt.id] = mono + (choice.opened + SKEW - now).total_seconds()
+            batch.held[attempt.id] = time.monotonic() + (choice.opened + SKEW - now).total_seconds()
         batch.flights.append(Flight(attempt=attempt, way=way, load=load, lanes=tuple(lanes), reserved_at=mono))
         return event
 
