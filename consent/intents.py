@@ -38,6 +38,9 @@ _STOP_AND_THE_LIKE: Final = frozenset(
 #: Looked for where the phrases that only sound like a stop are taken out; the other meanings in the reply as it stands.
 _ASKED_OF_WHAT_IS_LEFT: Final = frozenset({Meaning.STOP, Meaning.UNSURE})
 
+#: What a stop may end with and still be a sentence of its own: "no me escriban más".
+_NO_MORE: Final = frozenset({"mas", "mais", "more", "anymore", "again", "ever", "nunca", "jamas"})
+
 _DIGITS: Final = str.maketrans("01345780", "oieastbo")
 _REPEATED: Final = re.compile(r"(.)\1+")
 _REPEATED_OFTEN: Final = re.compile(r"(.)\1{2,}")
@@ -102,6 +105,7 @@ class Limits:
 class Ways:
     """By what a reply is judged beside the rules; all of it, except where each part is measured."""
 
+    rules: bool = True
     mending: bool = True
     model: Learned | None = None
     limits: Limits | None = None
@@ -121,6 +125,9 @@ class _Ruled:
 def _all_ways() -> Ways:
     return Ways(model=learned())
 
+
+_STOPS: Final = frozenset({Intent.STOP_ALL, Intent.STOP_CHANNEL})
+_STOPS_OR_DOUBTS: Final = _STOPS | {Intent.UNSURE}
 
 #: What is told apart by resemblance where the rules heard nothing.
 _RESEMBLED: Final = tuple(
@@ -145,7 +152,7 @@ def read_by(ways: Ways, text: str, *, context: Context | None = None, locale: st
     plain = [word for word in words if word not in MARKS]
     if not plain:
         return Reading(Intent.OTHER)
-    ruled = _by_rules(words, plain, context, locale, lists)
+    ruled = _by_rules(words, plain, context, locale, lists) if ways.rules else _Ruled(Intent.OTHER)
     if ruled.bare or ways.model is None:
         return Reading(ruled.intent, ruled.bare)
     return _weighed(ruled, words, context, ways.model, ways.limits)
@@ -173,14 +180,20 @@ def _weighed(
     """The rules' answer beside what the reply resembles: agreed, doubted, or found where the rules heard nothing."""
     limits = limits or Limits(**model.limits)
     like = model.resemblance(words, context, lexicon().classes)
+    likeliest = Intent(like.likeliest(tuple(like.intents)))
     match ruled.intent:
         case Intent.STOP_ALL | Intent.STOP_CHANNEL:
-            doubted = like.stop < limits.veto and not ruled.clear
+            other = like.stop < 0 and likeliest not in _STOPS_OR_DOUBTS
+            doubted = (like.stop < limits.veto or other) and not ruled.clear
             return Reading(Intent.UNSURE if doubted else ruled.intent)
         case Intent.START:
             return Reading(Intent.UNSURE if like.stop >= limits.stop else Intent.START)
+        case Intent.AUTO_REPLY:
+            # People dictate while they drive, too.
+            spoken = like.stop >= limits.stop and likeliest in _STOPS
+            return Reading(Intent.UNSURE if spoken else Intent.AUTO_REPLY)
         case Intent.OTHER:
-            if like.stop >= limits.stop and not ruled.denied:
+            if like.stop >= limits.stop and likeliest in _STOPS and not ruled.denied:
                 return Reading(Intent(like.likeliest((Intent.STOP_ALL, Intent.STOP_CHANNEL))), ruled=False)
             if like.stop >= limits.hold:
                 return Reading(Intent.UNSURE, ruled=False)
@@ -253,7 +266,7 @@ def _stands_alone(one: Found, words: list[str], lists: Lexicon) -> bool:
     if one.meaning != Meaning.STOP:
         return False
     before = next((word for word in reversed(words[: one.start]) if word not in lists.filler), BREAK)
-    after = next((word for word in words[one.end :] if word not in lists.filler), BREAK)
+    after = next((word for word in words[one.end :] if word not in lists.filler and word not in _NO_MORE), BREAK)
     return before in MARKS and after in MARKS and after != QUESTION
 
 

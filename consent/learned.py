@@ -21,6 +21,9 @@ WORDS_MAX: Final = 60
 WORD_LETTERS_MAX: Final = 24
 #: Groups of so many letters are looked at, within a word and its edges.
 LETTERS: Final = (3, 4, 5)
+#: And across words, so that "no memanden" and "dejen demandar" are what they sound like.
+LETTERS_ACROSS: Final = (4, 6)
+LETTERS_ACROSS_MAX: Final = 300
 #: A score is this many times a weight's unit.
 SCORE_UNIT: Final = 256
 #: The classes of the word lists that a word is in: what it shares with words that nobody wrote yet.
@@ -132,6 +135,12 @@ def traits(words: Sequence[str], context: str | None, classes: Classes) -> Itera
             for size in LETTERS:
                 for start in range(len(edged) - size + 1):
                     yield edged[start : start + size]
+        line = f"_{'_'.join(part)}_"[:LETTERS_ACROSS_MAX]
+        for size in LETTERS_ACROSS:
+            for start in range(len(line) - size + 1):
+                group = line[start : start + size]
+                if "_" in group[1:-1]:
+                    yield f"c{group}"
 
 
 def _of_classes(words: Sequence[str], classes: Classes) -> Iterator[str]:

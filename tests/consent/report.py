@@ -12,11 +12,15 @@ from typing import Final
 
 from consent.intents import Context, Intent, Ways, read_by
 from consent.learned import learned
-from consent.normal import tokens
 
 CORPUS: Final = Path(__file__).with_name("corpus")
 HELD_OUT: Final = CORPUS / "heldout.tsv"
-LEARNED_FROM: Final = (*(CORPUS / f"{name}.tsv" for name in ("es", "en", "pt", "more")), CORPUS.parent / "replies.tsv")
+#: Written later, larger and harder, before the rules and weights that it judges were changed.
+HELD_OUT_NEW: Final = CORPUS / "heldout2.tsv"
+LEARNED_FROM: Final = (
+    *(CORPUS / f"{name}.tsv" for name in ("es", "en", "pt", "more", "much")),
+    CORPUS.parent / "replies.tsv",
+)
 STOPS: Final = frozenset({Intent.STOP_ALL, Intent.STOP_CHANNEL})
 LANGUAGES: Final = ("es", "en", "pt", "all")
 
@@ -30,12 +34,6 @@ def table(path: Path) -> list[Row]:
     for row in rows:
         row["text"] = row["text"].replace("\\n", "\n")
     return rows
-
-
-def unseen(rows: list[Row]) -> list[Row]:
-    """Those whose words stand in no table that was learned from: bare keywords mostly fall away."""
-    seen = {" ".join(tokens(row["text"])) for path in LEARNED_FROM for row in table(path)}
-    return [row for row in rows if " ".join(tokens(row["text"])) not in seen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,30 +96,29 @@ def ways() -> dict[str, Ways]:
         "without rapidfuzz": Ways(mending=False, model=model),
         "without the model": Ways(),
         "rules alone": Ways(mending=False),
+        "model alone": Ways(rules=False, model=model),
     }
 
 
 def main() -> None:
     """Print the report."""
-    rows = table(HELD_OUT)
+    tables = {"first": table(HELD_OUT), "second": table(HELD_OUT_NEW)}
     learned_from = sum(len(table(path)) for path in LEARNED_FROM)
-    fresh = unseen(rows)
-    print(
-        f"{len(rows)} held-out replies, {len(fresh)} of them in words learned from nowhere; {learned_from} to learn from\n"
-    )
+    sizes = ", ".join(f"{len(rows)} replies in the {name} table" for name, rows in tables.items())
+    print(f"Kept apart: {sizes}. {learned_from} to learn from.\n")
     print("| | language | stops | caught | caught or held | false stops | held of neither | exact |")
     print("|---|---|---|---|---|---|---|---|")
-    for name, given in (("all", rows), ("unseen words", fresh)):
+    for name, rows in tables.items():
         for label, by in ways().items():
-            if name != "all" and label != "rules, mending, model":
-                continue
-            for language, m in measure(given, by).items():
+            for language, m in measure(rows, by).items():
                 count = m.count
                 print(
-                    f"| {label}, {name} | {language} | {count['stops']} | {m.caught:.3f} | {m.kept:.3f} "
-                    f"| {count['false']}/{count['others']} | {count['held']}/{count['neither']} ({m.held:.3f}) | {m.right:.3f} |"
+                    f"| {name}: {label} | {language} | {count['stops']} | {m.caught:.3f} | {m.kept:.3f} "
+                    f"| {count['false']}/{count['others']} ({m.false:.3f}) | {count['held']}/{count['neither']} ({m.held:.3f}) "
+                    f"| {m.right:.3f} |"
                 )
     everything = ways()["rules, mending, model"]
+    rows = tables["second"]
     start = process_time()
     measure(rows, everything)
     print(f"\n{(process_time() - start) / len(rows) * 1e6:.0f} µs of processor time a reply")

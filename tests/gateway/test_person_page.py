@@ -429,10 +429,18 @@ async def test_hostile_words_stay_words(page_town: Town) -> None:
     assert "&amp;amp; BAJA" in html
 
 
+async def _opened(page_town: Town, url: str) -> int:
+    return (await get(page_town, url))[0]
+
+
 async def test_one_link_is_opened_and_answered_only_so_often(page_town: Town) -> None:
     url = await sent_link(page_town)
-    answers = [(await get(page_town, url))[0] for _ in range(62)]
+    # On a slow machine the minute goes by meanwhile, and what it allows comes back: asked until it says no.
+    answers = [(await get(page_town, url))[0]]
+    while answers[-1] == 200 and len(answers) < 1_000:
+        answers += await asyncio.gather(*(_opened(page_town, url) for _ in range(20)))
     assert answers[0] == 200
+    assert len(answers) > 60
     assert answers[-1] == 429
     another = await sent_link(page_town, *other())
     assert (await get(page_town, another))[0] == 200
