@@ -18,7 +18,7 @@ from gateway.judge import Case, Choice, Judge
 from jurisdictions.built_in import HOUSE
 from jurisdictions.caps import Cap, Over, Per
 from jurisdictions.house import Policy
-from storage import costs
+from storage import costs, portfolios
 from storage.clock import LegalClock
 from storage.costs import BudgetKey
 from storage.database import Connection, Database
@@ -28,6 +28,8 @@ from vocabulary.verdict import Answer, Force, Reason
 RULE: Final = "HOUSE-CAP"
 #: How long a budget is kept after its period: what comes back late still finds it.
 KEPT: Final = timedelta(days=60)
+#: How long openings of portfolios are kept: a clock that goes back a little finds them.
+OPENINGS_KEPT: Final = timedelta(days=2)
 _NOTHING: Final = Decimal(0)
 
 
@@ -144,18 +146,19 @@ class Budgets:
 
 
 class BudgetBook:
-    """Forgets budgets that nothing can count under any more."""
+    """Forgets budgets, and openings of portfolios, that nothing can count under any more."""
 
     def __init__(self, *, database: Database, clock: LegalClock) -> None:
         self._database = database
         self._clock = clock
 
     async def forget(self) -> None:
-        """Those whose period ended long ago."""
+        """Those whose period ended long ago, or days ago."""
 
         async def job(connection: Connection) -> None:
             now, _ = await self._clock.now(connection)
             await costs.forget(connection, now - KEPT)
+            await portfolios.forget(connection, now - OPENINGS_KEPT)
 
         await self._database.run(job)
 

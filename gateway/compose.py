@@ -46,7 +46,7 @@ from gateway.notes import NoteRoom
 from gateway.page_door import open_page
 from gateway.parcels import Packer
 from gateway.policies import Policies
-from gateway.portfolios import PortfolioBook, Portfolios
+from gateway.portfolios import Portfolios
 from gateway.profiles import Registrar
 from gateway.proofs import Prover
 from gateway.pulls import PERIOD_SECONDS as PULL_SECONDS
@@ -522,7 +522,6 @@ def worker(made: House) -> Worker:
             Job("report", 2, reports(made).round, seconds_max=STATEMENT_SECONDS_MAX),
             Job("speak_ahead", 30, made.notes.ahead),
             Job("forget_budgets", 3600, BudgetBook(database=made.database, clock=made.clock).forget),
-            Job("forget_openings", 3600, PortfolioBook(database=made.database, clock=made.clock).forget),
             Job("forget_media", 3600, made.notes.forget),
             Job("fetch_media", made.pace.sweep_seconds, brought.fetch_due),
             Job("tally", TALLY_SECONDS, tally(made).round),

@@ -19,8 +19,7 @@ from jurisdictions.facts import facts_of
 from jurisdictions.library import Library
 from jurisdictions.rule import PortfolioFull
 from storage import portfolios
-from storage.clock import LegalClock
-from storage.database import Connection, Database
+from storage.database import Connection
 from storage.messages import MessageRow
 from storage.people import ContactRow, Key
 from vocabulary.channel import Channel
@@ -28,8 +27,6 @@ from vocabulary.message import Portfolio, Question
 
 #: What is reserved leaves within this time or never: for so much longer it is counted, lest the platform still count it.
 LEAVES_WITHIN: Final = HOLD + CALL + SKEW
-#: How long openings are kept beyond their period: a clock that goes back a little finds them.
-KEPT: Final = timedelta(days=2)
 
 
 @dataclass(slots=True)
@@ -190,20 +187,3 @@ def rule_of(law: Library) -> PortfolioFull | None:
         ),
         None,
     )
-
-
-class PortfolioBook:
-    """Forgets openings that count no more."""
-
-    def __init__(self, *, database: Database, clock: LegalClock) -> None:
-        self._database = database
-        self._clock = clock
-
-    async def forget(self) -> None:
-        """Those of days ago."""
-
-        async def job(connection: Connection) -> None:
-            now, _ = await self._clock.now(connection)
-            await portfolios.forget(connection, now - KEPT)
-
-        await self._database.run(job)

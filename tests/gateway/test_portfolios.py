@@ -11,20 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.kit import transport
+from gateway.budgets import BudgetBook
 from gateway.compose import dispatcher
 from gateway.portfolio_settings import Tier
 from gateway.portfolios import LEAVES_WITHIN, _Ledger
 from tests.conftest import NewDatabase
 from tests.gateway import town as towns
 from tests.gateway.test_past import again
-from tests.gateway.test_whatsapp import PACE
+from tests.gateway.test_whatsapp import PACE, TEMPLATE
 from tests.gateway.town import AUTHORISED, CHAT_PROVIDER, Town, message, person
 
 PEOPLE_MAX = 5
 RACED = 24
 TASKS = 32
 DAY = timedelta(hours=24)
-SAID = {"text": message()["content"]["text"], "registered_template": True}
+SAID = {"template": "cuota", "variables": {"name": "Ana", "amount": "$ 100.000"}}
 
 
 @pytest.fixture
@@ -42,6 +43,8 @@ async def full(
     monkeypatch.setattr(transport, "CALL_SECONDS", 1.0)
     folder = tmp_path_factory.mktemp("full")
     async with towns.town(await new_database(like=template_url), redis_url, folder, pace=PACE, whatsapp=True) as found:
+        status, answered, _ = await found.call("PUT", "/v1/templates/cuota", TEMPLATE)
+        assert status in (200, 201), answered
         yield found
 
 
@@ -132,6 +135,13 @@ async def test_what_did_not_leave_gives_its_room_back_and_what_may_have_left_doe
     await go(full, 1)
     await full.until(unknown, "unknown")
     assert len(await openings(full)) == 1
+    book = BudgetBook(database=full.house.database, clock=full.house.clock)
+    await full.advance(DAY)
+    await book.forget()
+    assert len(await openings(full)) == 1, "not yet"
+    await full.advance(DAY + timedelta(minutes=5))
+    await book.forget()
+    assert await openings(full) == []
 
 
 async def test_an_answer_takes_no_room_and_needs_none(full: Town) -> None:
