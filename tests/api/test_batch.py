@@ -238,6 +238,8 @@ async def test_a_message_that_comes_alone_does_not_wait_behind_a_batch(surface: 
         holder = group.create_task(_ended(surface.town.house.database.run(hold_key)))
         await holds.wait()
         waits = group.create_task(batch(surface, [item]))
+        while not await surface.town.rows("SELECT FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.02)
         assert (await surface.send(message(person("b-alone", "+573001112299")))).status == 202
         assert not waits.done()
         lets_go.set()
