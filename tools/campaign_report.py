@@ -48,7 +48,7 @@ def _together(one: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 def bound(row: dict[str, Any]) -> str:
     """With no violation in n independent trials the share is below 3/n, at 95 % (the rule of three)."""
-    return f"≤ {3 / row['trials']:.1e}" if row["trials"] and not row["violations"] else "–"
+    return f"≤ {3 / row['trials']:.1e}" if row["trials"] > 3 and not row["violations"] else "–"
 
 
 def table(found: list[dict[str, Any]]) -> str:
@@ -58,7 +58,7 @@ def table(found: list[dict[str, Any]]) -> str:
         "|---|---|---:|---|---:|---|---|---:|---|",
     ]
     for row in found:
-        faults = ", ".join(f"{name} ×{count:,}" for name, count in row["faults"].items()) or "–"
+        faults = ", ".join(f"{name} ×{count:,}" for name, count in row["faults"].items() if count) or "–"
         more = ", ".join(f"{name}: {count:g}" for name, count in row["notes"].items())
         lines.append(
             f"| {row['campaign']} | {row['claim']}{f' ({more})' if more else ''} | {row['trials']:,} | {faults} "

@@ -23,6 +23,7 @@ class Between:
         #: Nobody gets through.
         self.absent = False
         self.open: set[asyncio.StreamWriter] = set()
+        self.serving: set[asyncio.Task[None]] = set()
         self._chance = chance or random.Random(0)
 
     def cut_all(self) -> None:
@@ -32,6 +33,10 @@ class Between:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client."""
+        mine = asyncio.current_task()
+        assert mine is not None
+        self.serving.add(mine)
+        mine.add_done_callback(self.serving.discard)
         if self.absent:
             self.fired["absent"] += 1
             writer.transport.abort()
@@ -95,4 +100,8 @@ async def between(real: Path, place: Path, *, chance: random.Random | None = Non
     finally:
         server.close()
         one.cut_all()
+        # Whoever is just being let in, too: nobody is left half served.
+        for task in tuple(one.serving):
+            task.cancel()
+        await asyncio.gather(*one.serving, return_exceptions=True)
         await asyncio.sleep(0)
