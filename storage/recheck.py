@@ -74,7 +74,8 @@ async def ask(
     """How many contacts were asked about, and every breach in the order of the trace. After ``lay_out``, once a transaction."""
     await connection.execute(queries(_SQL)["law"], json.dumps(clauses))
     days = list(holidays)
-    await connection.execute(queries(_SQL)["holidays"], *(list(column) for column in zip(*days, strict=True) if days))
+    columns = [[day[place] for day in days] for place in range(3)]  # of an empty book too
+    await connection.execute(queries(_SQL)["holidays"], *columns)
     await connection.execute(queries(_SQL)["holidays_by_day"])
     for table in ("recheck_clause", "recheck_holiday"):
         await connection.execute(f"ANALYZE {table}")

@@ -204,6 +204,11 @@ def plant(liar: Liar) -> None:
     liar.contacted(eleven, "2026-11-12T09:00:00-05:00", "NOT-RESERVED", reserve=False)
 
 
+async def test_a_book_in_which_nothing_happened_has_no_breach(asked: Callable[[Liar], Awaitable[Report]]) -> None:
+    report = await asked(Liar())
+    assert (report.contacts, report.breaches, report.unasked) == (0, (), ())
+
+
 async def test_a_lawful_past_has_no_breach(asked: Callable[[Liar], Awaitable[Report]]) -> None:
     liar = Liar()
     lawful(liar)
