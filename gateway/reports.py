@@ -373,7 +373,7 @@ class Reports:
             self._making = False
 
     async def _make(self, row: ReportRow) -> None:
-        if row.tries > TRIES_MAX:
+        if row.tries - row.tried > TRIES_MAX:
             await self._database.run(lambda c: reports.fail(c, row))
             return
         try:

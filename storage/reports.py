@@ -27,6 +27,9 @@ class ReportRow:
     done: int
     total: int | None
     tries: int
+    #: Tries before somebody's erasure asked for it anew, and how often that was.
+    tried: int
+    remade: int
     sha256: bytes | None
     size: int | None
     at: datetime

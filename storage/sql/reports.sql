@@ -24,6 +24,7 @@ DELETE FROM report_part WHERE report = $1
 -- name: add
 -- One more part, in the hands of whoever holds the lease.
 INSERT INTO report_part (report, n, tenant, bytes) SELECT id, $3, tenant, $4 FROM report WHERE id = $1 AND tries = $2 AND state = 'making'
+FOR SHARE
 RETURNING n
 
 -- name: advance

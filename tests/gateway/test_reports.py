@@ -203,10 +203,12 @@ async def test_not_yet_made_is_said_and_a_tenant_may_wait_for_ten(quiet: Town) -
     assert (status, problem["type"].rpartition("/")[2], problem["state"]) == (409, "report-not-ready", "waiting")
 
 
-async def test_who_is_erased_stands_in_no_report_and_what_is_old_goes(told: Town) -> None:
+async def test_who_is_erased_stands_in_no_report_and_nobody_else_goes_with_her(told: Town) -> None:
+    """A report about her is gone; one about everybody is made anew without her, under the same name."""
     one, _ = await made(told, format="csv", contact="p1")
     other, _ = await made(told, format="csv", contact="p2")
     everybody, _ = await made(told, format="csv")
+    await told.stop_workers()  # nobody makes anew what is looked at below
     status, _, _ = await told.call("DELETE", "/v1/contacts/p1")
     assert status in (200, 202)
     for _ in range(200):
@@ -214,7 +216,23 @@ async def test_who_is_erased_stands_in_no_report_and_what_is_old_goes(told: Town
             break
         await asyncio.sleep(0.05)
     left = [(await told.call("GET", f"/v1/reports/{each['id']}"))[0] for each in (one, other, everybody)]
-    assert left == [404, 200, 404]
+    assert left == [404, 200, 200]
+    _, again, _ = await told.call("GET", f"/v1/reports/{everybody['id']}")
+    assert (again["state"], again["sha256"], again["size"]) == ("waiting", None, None)
+    assert (
+        await told.rows("SELECT FROM report_part p JOIN report r ON r.id = p.report WHERE r.contact IS NULL") == []
+    ), "what named her is gone with her, and not when somebody makes it anew"
+    before = (await told.rows("SELECT tries FROM report WHERE contact IS NULL"))[0]["tries"]
+    await reports(told.house).round()
+    _, again, _ = await told.call("GET", f"/v1/reports/{everybody['id']}")
+    assert (again["state"], again["done"]) == ("ready", everybody["done"] - 1)
+    assert again["sha256"] != everybody["sha256"]
+    status, file, _ = await told.call("GET", f"/v1/reports/{everybody['id']}/file")
+    assert status == 200
+    assert "p2" in file
+    assert "p1" not in file
+    (row,) = await told.rows("SELECT tries, tried, remade FROM report WHERE contact IS NULL")
+    assert (row["tries"], row["tried"], row["remade"]) == (before + 1, before, 1)
     await told.rows("UPDATE report SET expires_at = clock_timestamp() - interval '1 second'")
     assert (await told.call("GET", f"/v1/reports/{other['id']}"))[0] == 404
     await reports(told.house).round()
