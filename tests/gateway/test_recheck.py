@@ -122,6 +122,7 @@ def lawful(liar: Liar) -> None:
         for days, channel in ((0, "sms"), (1, "sms"), (3, "sms"), (7, "whatsapp")):
             liar.contacted(ana, (day + timedelta(days=days)).isoformat(), channel=channel)
     bob = uuid4()
+    liar.allowed(bob)
     for day in range(2, 9):
         liar.contacted(bob, f"2026-11-{day:02}T09:00:00-05:00", channel="voice", receipt=None, **NEW_YORK)
     liar.contacted(bob, "2026-11-11T20:59:59-05:00", channel="voice", receipt=None, **NEW_YORK)
@@ -140,6 +141,7 @@ def lawful(liar: Liar) -> None:
     liar.contacted(dora, "2026-11-08T11:00:00-05:00")
     # A stop by text leaves the telephone open where the law says so, and a later word reopens.
     eve = uuid4()
+    liar.allowed(eve)
     liar.said(eve, "2026-11-02T10:00:00-05:00", type="consent", state="withdrawn", channel="sms", address="e1")
     liar.contacted(eve, "2026-11-03T09:00:00-05:00", channel="voice", receipt=None, **NEW_YORK)
     liar.allowed(eve, "2026-11-03T12:00:00-05:00", channel="sms")
@@ -175,12 +177,14 @@ def plant(liar: Liar) -> None:
     liar.allowed(five)
     liar.contacted(five, "2026-11-03T09:00:00-05:00", "CO-3P-4a", role="family")
     six = uuid4()  # 12 the eighth call in seven days, 13 in one of two zones still closed, 14 after a conversation
+    liar.allowed(six)
     for day in range(2, 9):
         liar.contacted(six, f"2026-11-{day:02}T09:00:00-05:00", channel="voice", receipt=None, **NEW_YORK)
     liar.contacted(six, "2026-11-08T12:00:00-05:00", "USF-7IN7", channel="voice", receipt=None, **NEW_YORK)
     west = {**NEW_YORK, "zones": ["America/New_York", "America/Denver"]}
     liar.contacted(six, "2026-12-01T09:30:00-05:00", "USF-HOURS", **west)
     seven = uuid4()
+    liar.allowed(seven)
     liar.said(seven, "2026-11-03T12:00:00-05:00", type="inbound_call", outcome="conversation", debts=["d1"])
     liar.contacted(seven, "2026-11-09T12:00:00-05:00", "USF-7AFTER", channel="voice", receipt=None, **NEW_YORK)
     eight = uuid4()  # 15 attorney, 16 stop of a medium
