@@ -93,7 +93,6 @@ FLAWS = (
     ),
     _shared("C6", "send although the commit is unknown", _CUT),
     _shared("C6", "202 before the commit", _CUT),
-    _shared("C6", "a key is forgotten at once", "campaigns/test_postgres.py::test_stopped_at_once_and_started_again"),
     Flaw(
         "C7",
         "the law's instant is the process' own",

@@ -47,8 +47,10 @@ async def hostile(cache: "redis.asyncio.Redis", link: Between, tally: Tally, cha
                         await cache.set(key, chance.randbytes(chance.randrange(1, 64)))
             case "keys of another type":
                 for key in keys:
-                    await cache.delete(key)
-                    await (cache.lpush(key, b"x") if chance.random() < 0.5 else cache.hset(key, "x", "y"))
+                    # The house may have written it again in between.
+                    with contextlib.suppress(redis.asyncio.RedisError):
+                        await cache.delete(key)
+                        await (cache.lpush(key, b"x") if chance.random() < 0.5 else cache.hset(key, "x", "y"))
             case "connections cut":
                 link.cut_all()
             case "absent":
