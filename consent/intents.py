@@ -39,7 +39,7 @@ _STOP_AND_THE_LIKE: Final = frozenset(
 _ASKED_OF_WHAT_IS_LEFT: Final = frozenset({Meaning.STOP, Meaning.UNSURE})
 
 #: What a stop may end with and still be a sentence of its own: "no me escriban más".
-_NO_MORE: Final = frozenset({"mas", "mais", "more", "anymore", "again", "ever", "nunca", "jamas"})
+_NO_MORE: Final = frozenset({"mas", "mais", "more", "anymore", "again", "ever", "nunca", "jamas", "me", "us"})
 
 _DIGITS: Final = str.maketrans("01345780", "oieastbo")
 _REPEATED: Final = re.compile(r"(.)\1+")
