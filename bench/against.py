@@ -21,7 +21,7 @@ ROUNDS: Final = 25
 def serve() -> None:
     """Decide the batch whose number stands on a line, and answer with the nanoseconds that it took."""
     from bench.engine import cases
-    from gateway.decide import decide
+    from gateway.deciding.decide import decide
     from jurisdictions.library import load
 
     law = load()

@@ -25,10 +25,10 @@ from bench.measure import cpu_seconds, percentile
 from bench.processes import CHECKOUT, started
 from bench.sizes import SEED, TUESDAY
 from bench.workload import contact_id
+from gateway.audit.recheck import rechecked
 from gateway.cli.verifying import pieces
 from gateway.compose import house, tally
 from gateway.exports import lines, prepared
-from gateway.recheck import rechecked
 from sandbox.servers import Running, servers
 from storage import audit, console_margins
 from storage.clock import SandboxClock

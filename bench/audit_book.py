@@ -17,7 +17,7 @@ from bench.sizes import BOGOTA, SEED, TUESDAY
 from bench.workload import COLLECTOR, CREDITOR, contact_id, debt_id, number
 from gateway.addresses import endpoint
 from gateway.compose import House, house
-from gateway.profiles import statement_entry
+from gateway.people.profiles import statement_entry
 from gateway.tenants import create_tenant
 from storage.chain import Written
 from storage.history import EventRow

@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any, Final
 
 from bench.sizes import SEED
-from gateway.decide import decide
+from gateway.deciding.decide import decide
 from jurisdictions.library import Library, load
 from vocabulary.channel import AddressKind, AddressSource, Channel, Role, SenderRole
 from vocabulary.event import Consented, ConsentState, Contacted, ContactOutcome, Event, Instrument

@@ -19,12 +19,12 @@ from gateway.costs import Costs
 from gateway.entries import Scribe, verdict_facts
 from gateway.events import crm_event
 from gateway.judge import Case, Choice, Judge, next_midnight, zones_of
+from gateway.people.profiles import Profile, put_profiles
 from gateway.policies import Policies
-from gateway.profiles import Profile, put_profiles
 from gateway.refusals import Gone, KeyInWork, KeyReused, Refused
 from gateway.spread import due_at
 from gateway.telemetry.carried import CARRIED
-from gateway.templates import Templates
+from gateway.templates.versions import Templates
 from jurisdictions.house import Policy
 from storage import chain, history, messages, outbox, people
 from storage.chain import Written

@@ -16,8 +16,8 @@ import msgspec
 
 from gateway.addresses import Unusable, canonical
 from gateway.asks import MessageAsk
-from gateway.templates_asks import VariableAsk
-from gateway.templates_text import Unfit, value_of
+from gateway.templates.asks import VariableAsk
+from gateway.templates.text import Unfit, value_of
 from vocabulary.channel import Channel
 
 FILE_BYTES_MAX: Final = 2 * 1024**3

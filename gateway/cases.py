@@ -12,10 +12,10 @@ from gateway.addresses import Unusable, canonical
 from gateway.asks import ContactAsk, DebtAsk, MessageAsk, Pinned, Rendering, SenderAsk, StoredAsk
 from gateway.audio_asks import Recordings, audio_flaws, recordings
 from gateway.lengths import too_long
-from gateway.profiles import Profile, debt, profile
+from gateway.people.profiles import Profile, debt, profile
 from gateway.refusals import Flaw, Refused
-from gateway.templates import Templates, Version, rendering
-from gateway.templates_text import values_of
+from gateway.templates.text import values_of
+from gateway.templates.versions import Templates, Version, rendering
 from jurisdictions.house import Policy
 from storage import history, people
 from storage.database import Connection

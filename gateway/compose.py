@@ -16,6 +16,12 @@ from adapters.kit.mail_marks import ReceivesMail
 from adapters.kit.port import Adapter
 from gateway.api.app import make_app
 from gateway.api.desk import Desk
+from gateway.audit.margins import Auditor
+from gateway.audit.proofs import Prover
+from gateway.audit.recheck import Watch
+from gateway.audit.reports import Maker, Reports
+from gateway.audit.reports_counts import Counter
+from gateway.audit.witnesses import Witnesses
 from gateway.auto import LEARN_SECONDS, Auto, Learner
 from gateway.bills import AGES as BILL_AGES
 from gateway.bills import PERIOD_SECONDS as BILL_SECONDS
@@ -31,35 +37,30 @@ from gateway.counting import CountingCircuits
 from gateway.courtesy import Courtesy
 from gateway.dispatch import ABANDONED, Dispatcher
 from gateway.entries import Scribe
-from gateway.erasure import Eraser
-from gateway.exports_people import Exporter
 from gateway.judge import Judge, WayOut
 from gateway.keys import Keyring
-from gateway.links import Links
-from gateway.margins import Auditor
 from gateway.media import MediaRoom
 from gateway.media_links import MediaLinks
 from gateway.media_links import routes as media_routes
 from gateway.messages import Canceller, Shelf
 from gateway.metrics import Metrics
 from gateway.notes import NoteRoom
-from gateway.page_door import open_page
+from gateway.page.door import open_page
+from gateway.page.links import Links
 from gateway.parcels import Packer
+from gateway.people.erasure import Eraser
+from gateway.people.exports import Exporter
+from gateway.people.profiles import Registrar
+from gateway.people.registers import Registers
 from gateway.policies import Policies
 from gateway.portfolios import Portfolios
-from gateway.profiles import Registrar
-from gateway.proofs import Prover
 from gateway.pulls import PERIOD_SECONDS as PULL_SECONDS
 from gateway.pulls import Puller
 from gateway.questions import Adviser
 from gateway.quotas import Quotas
 from gateway.receive import Receiver
-from gateway.recheck import Watch
-from gateway.registers import Registers
 from gateway.rejudged import Rejudger
 from gateway.reply_media import ReplyMedia
-from gateway.reports import Maker, Reports
-from gateway.reports_counts import Counter
 from gateway.seal import Sealer
 from gateway.settings import Settings, Wrong
 from gateway.settle import LOOKUPS, Settler
@@ -68,10 +69,9 @@ from gateway.starts import Bot, Starter
 from gateway.sweep import ABSENT_APART, Sweeper
 from gateway.telemetry.choice import makers_for
 from gateway.telemetry.kinds import Kinds
-from gateway.templates import Templates
-from gateway.templates_desk import TemplateDesk
+from gateway.templates.desk import TemplateDesk
+from gateway.templates.versions import Templates
 from gateway.ways import Board, Ways
-from gateway.witnesses import Witnesses
 from gateway.worker import Job, Worker
 from jurisdictions.library import Library, load
 from storage.clock import DatabaseClock, LegalClock, SandboxClock

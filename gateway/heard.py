@@ -14,7 +14,7 @@ from consent import wishes
 from consent.intents import Intent, Reading
 from gateway.entries import Scribe
 from gateway.events import event
-from gateway.profiles import statement_entry
+from gateway.people.profiles import statement_entry
 from gateway.settle import Round
 from storage.history import EventRow
 from storage.people import AddressRow, ContactRow

@@ -1,6 +1,6 @@
 """Puts a message before the law: gathers the facts of one case, asks about each channel in order, and picks.
 
-What the law says is decided elsewhere (``gateway.decide``); here a stored message becomes a question, and dispatch adds the two
+What the law says is decided elsewhere (``gateway.deciding.decide``); here a stored message becomes a question, and dispatch adds the two
 house rules that only the moment of sending knows, HOUSE-EDGE and HOUSE-LAG.
 """
 
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from consent.standing import stated_zones
 from gateway.addresses import PHONE_CHANNELS, country_of
 from gateway.asks import StoredAsk, content_for, registered_for
-from gateway.decide import decide, open_around, taken_late
+from gateway.deciding.decide import decide, open_around, taken_late
 from jurisdictions.built_in import HOUSE
 from jurisdictions.house import Policy
 from jurisdictions.library import Library

@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.page_settings import Unfit
+from gateway.page.settings import Unfit
 
 NAME_CHARACTERS_MAX: Final = 64
 PEOPLE_MAX: Final = 10_000_000

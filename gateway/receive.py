@@ -20,11 +20,11 @@ from gateway.asks import StoredAsk
 from gateway.committer import Committer
 from gateway.courtesy import Courtesy, Owed
 from gateway.entries import Scribe
-from gateway.erasure import mark_of
 from gateway.events import crm_event, event
 from gateway.heard import STOPS, Follows, Said, doubted, follows, granted, state, withdrawn
 from gateway.media import MEDIA_MAX, name_of
-from gateway.profiles import statement_entry
+from gateway.people.erasure import mark_of
+from gateway.people.profiles import statement_entry
 from gateway.rejudged import Rejudger
 from gateway.settle import Round, follow, invalidate, revive, withdraw
 from gateway.starts import SAID, Sorry, Starter, commanded, payload, without_payload

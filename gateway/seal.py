@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from gateway.proofs import grown
+from gateway.audit.proofs import grown
 from storage import chain
 from storage.clock import LegalClock
 from storage.database import Connection, Database

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gateway.page_settings import PageSettings, Unfit, page_settings
+from gateway.page.settings import PageSettings, Unfit, page_settings
 from gateway.portfolio_settings import Tier, portfolio_settings
 from throttling.pacing import Pace
 from vocabulary.channel import SENDABLE, Channel

@@ -16,7 +16,7 @@ from gateway.entries import Scribe
 from gateway.events import crm_event, event, undelivered
 from gateway.failpoints import reach
 from gateway.hops import address_of, channels_left, may_hop
-from gateway.profiles import statement_entry
+from gateway.people.profiles import statement_entry
 from storage import chain, costs, history, media, messages, outbox, people, portfolios
 from storage.chain import Written
 from storage.clock import LegalClock

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from gateway.decide import open_until
+from gateway.deciding.decide import open_until
 from gateway.judge import EDGE, Case, Choice, Judge
 
 _WHOLE = 1 << 64

@@ -20,7 +20,7 @@ from consent.intents import Intent, Reading
 from gateway.addresses import Unusable, canonical, endpoint
 from gateway.entries import Scribe
 from gateway.events import event
-from gateway.profiles import statement_entry
+from gateway.people.profiles import statement_entry
 from gateway.refusals import Flaw, NotThere, Refused
 from gateway.settle import Round
 from storage import hooks, people, starts

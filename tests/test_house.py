@@ -28,7 +28,9 @@ SANDBOX_USES = ("vocabulary", "adapters.kit")
 #: The one door to it: ``tregua dev`` starts it, and nothing that runs in production does.
 SANDBOX_DOOR = "gateway.cli"
 
-PURE = ("vocabulary", "jurisdictions", "throttling", "consent", "tracelog")
+#: The room of the roof in which the law is asked: as pure as what it stands on.
+DECIDING = "gateway.deciding"
+PURE = ("vocabulary", "jurisdictions", "throttling", "consent", "tracelog", DECIDING)
 #: Talks to Redis so that what surrounds it need not.
 IMPURE_FILES = ("throttling.pacing",)
 #: What reaches the network, a database or another process.
@@ -52,7 +54,7 @@ PURE_CLOCK_READS = CLOCK_READS | {
 def modules(package: str) -> dict[str, Path]:
     """Every module of a package by its dotted name."""
     named = {}
-    for path in sorted((CHECKOUT / package).rglob("*.py")):
+    for path in sorted(CHECKOUT.joinpath(*package.split(".")).rglob("*.py")):
         parts = path.relative_to(CHECKOUT).with_suffix("").parts
         named[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return named
@@ -100,6 +102,15 @@ def test_imports_go_down_only(graph: grimp.ImportGraph, package: str) -> None:
         other = used.partition(".")[0]
         if other in FLOOR_OF and other != package and FLOOR_OF[other] >= FLOOR_OF[package]:
             wrong.append(f"{name} (floor {FLOOR_OF[package]}) imports {used} (floor {FLOOR_OF[other]})")
+    assert not wrong
+
+
+def test_deciding_knows_nothing_of_the_rooms_around_it(graph: grimp.ImportGraph) -> None:
+    wrong = [
+        f"{name} imports {used}"
+        for name, used in imports(graph, DECIDING)
+        if FLOOR_OF.get(used.partition(".")[0], 0) > FLOOR_OF["consent"] and not within(used, DECIDING)
+    ]
     assert not wrong
 
 

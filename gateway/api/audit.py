@@ -10,8 +10,8 @@ from gateway.api.problems import Problem, Slug
 from gateway.api.routes import Call, Page, Route, answer
 from gateway.api.shapes import FrequencyShown, ListOf
 from gateway.asks import Id, Instant, PackCode, Sendable
+from gateway.audit.margins import Scope as Asked
 from gateway.keys import Scope
-from gateway.margins import Scope as Asked
 from gateway.refusals import Flaw
 from vocabulary.channel import Channel
 

@@ -9,20 +9,20 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from gateway.asks import ContactAsk, DebtAsk, DecisionAsk, EventAsk, MessageAsk
-from gateway.erasure import Eraser
+from gateway.audit.margins import Scope as AuditScope
+from gateway.audit.proofs import Proof
+from gateway.audit.reports import Reports
+from gateway.audit.witnesses import Witnesses
 from gateway.exports import Sealer
-from gateway.exports_people import Exporter
 from gateway.keys import Keyring
-from gateway.margins import Scope as AuditScope
 from gateway.media import Taken
 from gateway.metrics import Metrics
-from gateway.proofs import Proof
+from gateway.people.erasure import Eraser
+from gateway.people.exports import Exporter
+from gateway.people.registers import Registers
 from gateway.quotas import Quotas
 from gateway.refusals import Flaw
-from gateway.registers import Registers
-from gateway.reports import Reports
-from gateway.templates_asks import PreviewAsk, TemplateAsk
-from gateway.witnesses import Witnesses
+from gateway.templates.asks import PreviewAsk, TemplateAsk
 from storage.clock import LegalClock
 from storage.database import Connection, Database
 from storage.media import MediaRow

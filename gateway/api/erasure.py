@@ -10,9 +10,9 @@ from msgspec import Meta, Struct
 from gateway.api.problems import Problem, Slug
 from gateway.api.routes import Call, Route, answer
 from gateway.asks import Id, Instant
-from gateway.erasure import OnHold
-from gateway.exports_people import page
 from gateway.keys import Scope
+from gateway.people.erasure import OnHold
+from gateway.people.exports import page
 from gateway.refusals import NotThere
 
 REASON_CHARS_MAX: Final = 500

@@ -12,7 +12,7 @@ from gateway.api.routes import Call, NoQuery, Page, Route, answer
 from gateway.api.shapes import ListOf, TemplateKept, TemplateListed, TemplatePreviewed, TemplateShown, VersionShown
 from gateway.keys import Scope
 from gateway.refusals import Flaw, NotThere, Refused
-from gateway.templates_asks import PreviewAsk, TemplateAsk
+from gateway.templates.asks import PreviewAsk, TemplateAsk
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._:@+~-]{1,128}")
 

@@ -15,12 +15,12 @@ from gateway.api.requests import REQUEST_ID, dress
 from gateway.api.routes import Call, Page, Route, answer
 from gateway.api.shapes import CosignedShown, GrowthShown, HeadShown, InclusionShown, ListOf, TraceEntry
 from gateway.asks import Id
+from gateway.audit.proofs import NoSuchTree
+from gateway.audit.witnesses import Cosigned
 from gateway.exports import lines, prepared
 from gateway.keys import Scope
-from gateway.proofs import NoSuchTree
 from gateway.refusals import Flaw
 from gateway.seal import Broken
-from gateway.witnesses import Cosigned
 from storage import chain, people
 from storage.chain import TraceRow
 from storage.database import Connection

@@ -13,7 +13,7 @@ import typer
 from gateway.cli.environment import settings
 
 if TYPE_CHECKING:
-    from gateway.margins import Scope
+    from gateway.audit.margins import Scope
 
 app = typer.Typer(no_args_is_help=True, help="Ask whether every limit was kept, and how close each person is to one.")
 
@@ -104,7 +104,7 @@ def frequency_command(
             raise typer.BadParameter("takes --jurisdiction and --margin-max", param_hint="--kept")
         asyncio.run(_kept(tenant, jurisdiction, margin_max))
         return
-    from gateway.margins import Scope
+    from gateway.audit.margins import Scope
     from vocabulary.channel import SENDABLE, Channel
 
     known = sorted(each.value for each in SENDABLE)
@@ -228,8 +228,8 @@ def _told(item: dict[str, Any]) -> list[str]:
 
 
 async def _rechecked(tenant: str | None, since: datetime | None) -> dict[str, Any]:
+    from gateway.audit.recheck import rechecked
     from gateway.compose import house
-    from gateway.recheck import rechecked
     from storage import past
     from storage.database import DatabaseAway
 

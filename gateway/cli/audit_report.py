@@ -31,9 +31,9 @@ async def write(
     language: str,
 ) -> str | None:
     """Write the report; a sentence where it cannot be asked for. The file appears whole or not at all. Raises Broken, OSError."""
+    from gateway.audit.reports import PERIOD_DAYS, PERIOD_DAYS_MAX, Asked
+    from gateway.audit.reports_counts import Period
     from gateway.compose import report_maker
-    from gateway.reports import PERIOD_DAYS, PERIOD_DAYS_MAX, Asked
-    from gateway.reports_counts import Period
 
     now, _ = await made.database.read(made.clock.now)
     until = now if until is None else min(until, now)

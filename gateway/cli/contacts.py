@@ -11,7 +11,7 @@ from gateway.cli.registers import progress, with_house
 
 if TYPE_CHECKING:
     from gateway.compose import House
-    from gateway.contacts_import import Report
+    from gateway.people.imports import Report
 
 app = typer.Typer(no_args_is_help=True, help="People.")
 
@@ -40,7 +40,7 @@ def import_contacts(
 
     Example: tregua contacts import people.ndjson --tenant acme --check
     """
-    from gateway.contacts_import import Importer, NoFileOfPeople, Report, people_of
+    from gateway.people.imports import Importer, NoFileOfPeople, Report, people_of
 
     if not file.is_file():
         _fail(2, f"there is no file {file}")

@@ -19,8 +19,8 @@ from zoneinfo import ZoneInfo
 
 import aiohttp
 
+from gateway.audit.recheck import rechecked
 from gateway.cli.month_plan import TEMPLATE, Call, Send, message, plan, template
-from gateway.recheck import rechecked
 from sandbox.people import people
 from storage import messages, month
 from storage.clock import SandboxClock

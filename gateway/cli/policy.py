@@ -11,11 +11,11 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from gateway.decide import decide
-from gateway.explain import explain as explained
-from gateway.explain import sentences
-from gateway.lawbook import markdown
-from gateway.scenario import Case, ScenarioError, load
+from gateway.deciding.decide import decide
+from gateway.deciding.explain import explain as explained
+from gateway.deciding.explain import sentences
+from gateway.deciding.lawbook import markdown
+from gateway.deciding.scenario import Case, ScenarioError, load
 from jurisdictions.compile import PackError
 from jurisdictions.library import PACKS, Library
 from jurisdictions.library import load as load_packs

@@ -17,14 +17,14 @@ import yaml
 
 from gateway.api.flaws import flaws_of
 from gateway.api.policy import POLICY_BYTES_MAX, PolicyAsk
-from gateway.backtest import Backtest, Difference, Report, under
+from gateway.audit.backtest import Backtest, Difference, Report, under
+from gateway.audit.past import Moment, Policies, Unfit, choose, explanations, facts_of, moment_of
 from gateway.cli.environment import settings
 from gateway.compose import House, house
-from gateway.evidence import when
-from gateway.explain import sentences
-from gateway.past import Moment, Policies, Unfit, choose, explanations, facts_of, moment_of
+from gateway.deciding.evidence import when
+from gateway.deciding.explain import sentences
+from gateway.deciding.scenario import strict_yaml
 from gateway.refusals import Refused
-from gateway.scenario import strict_yaml
 from jurisdictions.compile import PackError
 from storage import messages, past
 from storage.database import Connection, DatabaseAway
@@ -158,7 +158,7 @@ def _written(value: Any) -> str:
 async def _told(
     connection: Connection, made: House, message: UUID, language: str, as_of: datetime | None
 ) -> list[dict[str, Any]]:
-    from gateway.wording import frame
+    from gateway.deciding.wording import frame
 
     row = (await messages.get(connection, [message])).get(message)
     if row is None:

@@ -55,8 +55,8 @@ def import_register(
     Example: tregua registers import RNE excluidos-2026-11-20.csv --tenant acme --as-of 2026-11-20
     """
     from gateway.compose import registers as reader
+    from gateway.people.registers import Import
     from gateway.refusals import Refused
-    from gateway.registers import Import
 
     if not file.is_file():
         _fail(2, f"there is no file {file}")

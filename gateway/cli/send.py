@@ -402,7 +402,7 @@ async def _source(asked: _Asked, session: "aiohttp.ClientSession") -> "CampaignF
     import msgspec
 
     from gateway.campaign import Campaign, CampaignFile, Unreadable
-    from gateway.templates_asks import VariableAsk
+    from gateway.templates.asks import VariableAsk
 
     query = {} if asked.version is None else {"version": str(asked.version)}
     try:

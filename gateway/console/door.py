@@ -23,7 +23,7 @@ from gateway.console.site import (
 )
 from gateway.console.table import PAGES
 from gateway.keys import Scope
-from gateway.person_page import Allowance
+from gateway.page.site import Allowance
 from pages.console import render
 from pages.console.render import HEADERS, LANGUAGES, Press
 from storage import chain, console

@@ -12,14 +12,14 @@ from aiohttp import web
 
 from gateway.addresses import Unusable, canonical
 from gateway.asks import ContentAsk, DecisionAsk
+from gateway.audit.margins import Scope as AuditScope
+from gateway.audit.past import Facts, Policies, Unfit, choose, explanations, facts_of, moment_of
 from gateway.console.site import Page, Visit, zone_named
-from gateway.evidence import when as when_there
-from gateway.explain import Explanation, sentences
+from gateway.deciding.evidence import when as when_there
+from gateway.deciding.explain import Explanation, sentences
+from gateway.deciding.wording import told
 from gateway.keys import Scope
-from gateway.margins import Scope as AuditScope
-from gateway.past import Facts, Policies, Unfit, choose, explanations, facts_of, moment_of
 from gateway.refusals import NotThere, Refused
-from gateway.wording import told
 from storage import audit, chain, console, messages, past, people, timeline
 from storage.database import Connection
 from storage.people import ContactRow, DebtRow

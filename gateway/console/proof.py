@@ -6,9 +6,9 @@ from uuid import UUID
 
 from aiohttp import web
 
+from gateway.audit.proofs import NoSuchTree
 from gateway.console.site import Page, Visit
 from gateway.keys import Scope
-from gateway.proofs import NoSuchTree
 from gateway.refusals import NotThere
 from pages.console.render import HEADERS
 from storage import console

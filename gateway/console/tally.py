@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import structlog
 
+from gateway.audit.margins import Auditor, Reckoned, Scope
 from gateway.costs import Costs
-from gateway.margins import Auditor, Reckoned, Scope
 from jurisdictions.library import Library
 from storage import console_tally, messages, people, tenancy
 from storage.clock import LegalClock

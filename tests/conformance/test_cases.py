@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.decide import decide
-from gateway.scenario import Case, load
+from gateway.deciding.decide import decide
+from gateway.deciding.scenario import Case, load
 from jurisdictions.house import Policy, policy_of
 from jurisdictions.library import load as load_packs
 

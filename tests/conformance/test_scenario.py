@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.scenario import ScenarioError, case_of, load
+from gateway.deciding.scenario import ScenarioError, case_of, load
 from vocabulary.channel import Channel
 from vocabulary.event import Contacted
 from vocabulary.verdict import Answer
@@ -109,7 +109,7 @@ def test_what_is_no_list_of_cases_is_refused(tmp_path: Path, text: str):
 def test_an_expectation_is_not_met_by_another_answer():
     case = case_of(with_("expect", {"outcome": "defer", "rules": ["CO-HRS-3a"]}), "here")
     assert case.expects.answer is Answer.DEFER
-    from gateway.decide import decide
+    from gateway.deciding.decide import decide
     from jurisdictions.library import load as load_packs
 
     verdict = decide(case.question, load_packs())

@@ -16,7 +16,7 @@ import pytest
 from adapters.kit.discovery import specs
 from gateway import asks, settings
 from gateway.api.policy import PolicyAsk
-from gateway.templates_asks import TemplateAsk
+from gateway.templates.asks import TemplateAsk
 from jurisdictions.house import Policy, policy_of
 from jurisdictions.library import load
 from tests.docs.snippets import Snippet, every

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.decide import decide, open_around, open_until, shadow, taken_late
+from gateway.deciding.decide import decide, open_around, open_until, shadow, taken_late
 from jurisdictions.house import Policy, policy_of
 from jurisdictions.library import Library, load, read
 from vocabulary.channel import AddressKind, Channel, Purpose, Role

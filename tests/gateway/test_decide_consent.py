@@ -9,7 +9,7 @@ from consent.content import says
 from consent.exemption import lifted_until
 from consent.permission import held_back, needs_consent, needs_inbound, needs_notice, register, status
 from consent.standing import Word, extra_calls, in_status, last_word
-from gateway.decide import decide
+from gateway.deciding.decide import decide
 from jurisdictions.built_in import ERASED
 from jurisdictions.facts import Facts, facts_of
 from jurisdictions.house import Policy, policy_of

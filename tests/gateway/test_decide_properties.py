@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.decide import decide
+from gateway.deciding.decide import decide
 from jurisdictions.house import Policy, policy_of
 from jurisdictions.library import load
 from jurisdictions.localtime import offsets

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.engine import cases
-from gateway.decide import asked_of, decide
-from gateway.scenario import load
+from gateway.deciding.decide import asked_of, decide
+from gateway.deciding.scenario import load
 from jurisdictions.library import load as load_packs
 from vocabulary.event import Contacted
 from vocabulary.message import Question

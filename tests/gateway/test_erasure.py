@@ -10,7 +10,7 @@ import redis.asyncio
 
 from gateway.addresses import endpoint
 from gateway.compose import eraser
-from gateway.erasure import Eraser
+from gateway.people.erasure import Eraser
 from tests.gateway.town import TENANT, Town, message, person
 from tracelog.export import Holds, verify
 from vocabulary.channel import Channel

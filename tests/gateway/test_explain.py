@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.decide import decide, shadow
-from gateway.explain import Stand, explain, sentences
-from gateway.scenario import Case
-from gateway.scenario import load as load_cases
-from gateway.wording import FRAMES, LANGUAGES, NAMES, PARTS, PHRASES, turned
+from gateway.deciding.decide import decide, shadow
+from gateway.deciding.explain import Stand, explain, sentences
+from gateway.deciding.scenario import Case
+from gateway.deciding.scenario import load as load_cases
+from gateway.deciding.wording import FRAMES, LANGUAGES, NAMES, PARTS, PHRASES, turned
 from jurisdictions.house import Policy, policy_of
 from jurisdictions.library import load
 from jurisdictions.rule import Lift
@@ -116,7 +116,7 @@ def test_whatever_the_engine_sees_in_any_case_can_be_said_in_every_language() ->
         for phrase in phrases:
             for each in [phrase] if turned(phrase, "es") else phrase.split("; "):
                 unknown |= {each} if turned(each, "es") is None or turned(each, "pt") is None else set()
-    assert not unknown, f"gateway/wording.py has no Spanish and Portuguese for {sorted(unknown)}"
+    assert not unknown, f"gateway/deciding/wording.py has no Spanish and Portuguese for {sorted(unknown)}"
 
 
 # ---- every case -------------------------------------------------------------------------------------------------------

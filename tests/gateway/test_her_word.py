@@ -5,8 +5,8 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from gateway.decide import decide, open_until
-from gateway.explain import Stand, explain
+from gateway.deciding.decide import decide, open_until
+from gateway.deciding.explain import Stand, explain
 from jurisdictions.house import Policy, policy_of
 from jurisdictions.library import load
 from jurisdictions.resolution import PLACES

@@ -6,8 +6,8 @@ import pytest
 
 from adapters.kit.links import TOKEN_CHARACTERS, attempt_of_token, page_token, page_url
 from adapters.kit.segments import segmented
-from gateway.links import Links
-from gateway.page_settings import PageSettings, Unfit, page_settings
+from gateway.page.links import Links
+from gateway.page.settings import PageSettings, Unfit, page_settings
 from vocabulary.ids import new_uuid
 
 SECRET = b"a secret of pages for tests"

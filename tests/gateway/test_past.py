@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backtest import Backtest, Report
-from gateway.explain import Explanation, Stand
-from gateway.past import Moment, Policies, choose, explanations, facts_of, moment_of
+from gateway.audit.backtest import Backtest, Report
+from gateway.audit.past import Moment, Policies, choose, explanations, facts_of, moment_of
+from gateway.deciding.explain import Explanation, Stand
 from storage import messages, past
 from storage.database import Connection
 from tests.conftest import NewDatabase

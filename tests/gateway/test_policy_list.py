@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.lawbook import markdown
+from gateway.deciding.lawbook import markdown
 from jurisdictions.library import load
 
 PAGE = Path(__file__).parents[2] / "docs" / "jurisdictions.md"

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from gateway import recheck_law
+from gateway.audit import recheck_law
+from gateway.audit.recheck import Report, rechecked
 from gateway.entries import Scribe
-from gateway.recheck import Report, rechecked
 from gateway.tenants import create_tenant
 from storage import chain
 from storage.chain import Written

@@ -10,8 +10,8 @@ import pytest
 
 from gateway.addresses import endpoint
 from gateway.compose import registers
-from gateway.register_lines import Bad, Line, LineReader
-from gateway.registers import CHUNK_LINES, Import
+from gateway.people.register_lines import Bad, Line, LineReader
+from gateway.people.registers import CHUNK_LINES, Import
 from tests import sizes
 from tests.gateway.town import TENANT, Town, message, person
 from vocabulary.channel import Channel

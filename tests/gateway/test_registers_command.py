@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
-from gateway.contacts_import import NoFileOfPeople, people_of
+from gateway.people.imports import NoFileOfPeople, people_of
 from gateway.refusals import Refused
 from gateway.tenants import create_tenant
 from storage.database import Database

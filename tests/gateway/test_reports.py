@@ -13,8 +13,8 @@ import pytest
 import zxingcpp
 from PIL import Image
 
+from gateway.audit.reports import KEPT
 from gateway.compose import reports
-from gateway.reports import KEPT
 from pages.reports.paper import words
 from pages.reports.text import cell, printable, visible
 from tests.gateway.policy_command import tregua

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.campaign import Bad, Campaign, CampaignFile, Row, Unreadable, safe_cell
-from gateway.templates_asks import VariableAsk
+from gateway.templates.asks import VariableAsk
 from tests import sizes
 from tests.gateway.town import SUNDAY, Town
 

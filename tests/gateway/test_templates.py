@@ -11,8 +11,8 @@ from consent.intents import Context
 from gateway.asks import Rendering, StoredAsk, content_for, registered_for
 from gateway.receive import _context
 from gateway.refusals import Flaw
-from gateway.templates import Template, compiled, rendering
-from gateway.templates_asks import TemplateAsk
+from gateway.templates.asks import TemplateAsk
+from gateway.templates.versions import Template, compiled, rendering
 from vocabulary.channel import Form
 
 VALUES: dict[str, Any] = {"name": "ANA PÉREZ", "amount": (Decimal(120000), "COP"), "due": date(2026, 12, 5)}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from adapters.kit.segments import Encoding, segmented
 from gateway.refusals import Flaw
-from gateway.templates_asks import VariableAsk
-from gateway.templates_text import (
+from gateway.templates.asks import VariableAsk
+from gateway.templates.text import (
     PLACEHOLDERS_MAX,
     Unfit,
     fallback,

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
+from gateway.audit.proofs import grown, roots
 from gateway.entries import Scribe
-from gateway.proofs import grown, roots
 from storage import chain, proofs
 from storage.database import Connection
 from tests.gateway.policy_command import Ended, tregua

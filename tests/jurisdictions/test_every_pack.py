@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.decide import decide, shadow
-from gateway.scenario import load as load_cases
+from gateway.deciding.decide import decide, shadow
+from gateway.deciding.scenario import load as load_cases
 from jurisdictions.library import PACKS, Pack, load
 from jurisdictions.resolution import PLACES
 

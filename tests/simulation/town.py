@@ -14,9 +14,9 @@ import msgspec
 from gateway import compose
 from gateway.api.desk import Desk
 from gateway.dispatch import Dispatcher
-from gateway.links import Links
 from gateway.messages import Canceller, Shelf
-from gateway.person_says import Hearer
+from gateway.page.links import Links
+from gateway.page.says import Hearer
 from gateway.pulls import Puller
 from gateway.receive import Receiver
 from gateway.seal import Sealer

@@ -15,9 +15,9 @@ import msgspec
 from gateway.asks import StoredAsk
 from gateway.entries import Scribe
 from gateway.events import event
-from gateway.links import Links, Opened
-from gateway.person_page_shown import zones_of
-from gateway.profiles import statement_entry
+from gateway.page.links import Links, Opened
+from gateway.page.shown import zones_of
+from gateway.people.profiles import statement_entry
 from gateway.rejudged import Rejudger
 from gateway.settle import Round
 from pages.debtor.forms import (

@@ -10,8 +10,8 @@ import msgspec
 from gateway.asks import TEXT_CHARS_MAX, AudioAsk, ContentAsk, Rendering
 from gateway.entries import Scribe
 from gateway.refusals import Flaw, NotThere, Refused
-from gateway.templates_asks import HTML_CHARS_MAX, RegisteredAsk, TemplateAsk, VariableAsk, VariantAsk
-from gateway.templates_text import (
+from gateway.templates.asks import HTML_CHARS_MAX, RegisteredAsk, TemplateAsk, VariableAsk, VariantAsk
+from gateway.templates.text import (
     LINK,
     Placeholder,
     Source,
@@ -26,7 +26,7 @@ from gateway.templates_text import (
     value_of,
     written_in,
 )
-from gateway.templates_text import Unfit as UnfitValue
+from gateway.templates.text import Unfit as UnfitValue
 from storage import chain, templates
 from storage.clock import LegalClock
 from storage.database import Connection, Database

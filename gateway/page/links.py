@@ -11,7 +11,7 @@ from uuid import UUID
 
 from adapters.kit.links import PATH, TOKEN_CHARACTERS, attempt_of_token, page_token, page_url
 from gateway.addresses import endpoint
-from gateway.page_settings import LINK_DAYS
+from gateway.page.settings import LINK_DAYS
 from gateway.parcels import LINK
 from storage import links, messages, people
 from storage.database import Connection

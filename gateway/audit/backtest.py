@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
+from gateway.audit.past import Facts, Moment, Policies, choose, facts_of, moment_of
 from gateway.judge import Choice, Judge
-from gateway.past import Facts, Moment, Policies, choose, facts_of, moment_of
 from jurisdictions.library import Library, Pack, read
 from storage import messages, past
 from storage.database import Connection, Database

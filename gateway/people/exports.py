@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 
-from gateway.profiles import show_contact
+from gateway.people.profiles import show_contact
 from gateway.refusals import NotThere
 from storage import access, people, registers
 from storage.database import Connection, Database

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from consent import standing
 from gateway.asks import ContentAsk, StoredAsk
-from gateway.decide import spoken_to
-from gateway.evidence import edges
+from gateway.deciding.decide import spoken_to
+from gateway.deciding.evidence import edges
 from gateway.judge import Case, Judge, address_for
 from gateway.policies import Policies
 from jurisdictions.facts import Facts

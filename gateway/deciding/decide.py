@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfoNotFoundError
 
-from gateway.asking import Asked, asked_all, asked_now, asked_one
+from gateway.deciding.asking import Asked, asked_all, asked_now, asked_one
 from jurisdictions.built_in import HOUSE
 from jurisdictions.facts import Facts, facts_of
 from jurisdictions.house import Policy

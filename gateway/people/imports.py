@@ -13,7 +13,7 @@ from gateway.api.problems import Problem
 from gateway.api.reading import convert, parse
 from gateway.asks import ContactAsk
 from gateway.entries import Scribe
-from gateway.profiles import Profile, profile, put_profiles
+from gateway.people.profiles import Profile, profile, put_profiles
 from gateway.refusals import Flaw, Refused
 from storage import chain
 from storage.clock import LegalClock

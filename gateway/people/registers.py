@@ -15,8 +15,8 @@ from uuid import UUID
 
 from gateway.addresses import endpoint
 from gateway.entries import Scribe
+from gateway.people.register_lines import COUNTRIES, Bad, Line, LineReader
 from gateway.refusals import Flaw, NotThere, Refused
-from gateway.register_lines import COUNTRIES, Bad, Line, LineReader
 from jurisdictions.built_in import HOUSE_LIST
 from jurisdictions.library import Library
 from storage import chain, messages, registers

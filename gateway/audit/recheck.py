@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import structlog
 
-from gateway import recheck_law
-from gateway.recheck_law import Text, Unasked
+from gateway.audit import recheck_law
+from gateway.audit.recheck_law import Text, Unasked
 from storage import past, recheck
 from storage.clock import LegalClock
 from storage.database import Connection, Database

@@ -10,8 +10,8 @@ from typing import Final
 
 from consent import standing
 from consent.standing import Word
-from gateway.asking import Asked
-from gateway.wording import name, part, weekday
+from gateway.deciding.asking import Asked
+from gateway.deciding.wording import name, part, weekday
 from jurisdictions.facts import Facts
 from jurisdictions.localtime import NEVER, PAST, dated, local_date, starts_at, zone
 from jurisdictions.rule import (

@@ -18,7 +18,7 @@ from babel.numbers import format_currency, format_decimal, get_currency_precisio
 
 from gateway.asks import VALUE_CHARS_MAX
 from gateway.refusals import Flaw
-from gateway.templates_asks import NAME_PATTERN, VariableAsk
+from gateway.templates.asks import NAME_PATTERN, VariableAsk
 
 OPEN: Final = "{{"
 CLOSE: Final = "}}"

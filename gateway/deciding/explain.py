@@ -12,10 +12,10 @@ from typing import Final
 from zoneinfo import ZoneInfoNotFoundError
 
 from consent import exemption
-from gateway import evidence
-from gateway.asking import Asked
-from gateway.decide import asked_of, decide, observed, override_of, shadow
-from gateway.wording import frame, name, part, told, weekday
+from gateway.deciding import evidence
+from gateway.deciding.asking import Asked
+from gateway.deciding.decide import asked_of, decide, observed, override_of, shadow
+from gateway.deciding.wording import frame, name, part, told, weekday
 from jurisdictions.facts import Facts
 from jurisdictions.house import Policy
 from jurisdictions.library import Library

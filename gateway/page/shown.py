@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.addresses import country_of
 from gateway.asks import ContentAsk, StoredAsk, content_for
-from gateway.links import Opened
+from gateway.page.links import Opened
 from gateway.parcels import LINK
 from jurisdictions.library import Library
 from jurisdictions.resolution import packs_for, zones_for

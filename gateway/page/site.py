@@ -26,10 +26,10 @@ from aiohttp_sse import EventSourceResponse, sse_response
 
 from consent.intents import Intent, read
 from gateway.addresses import endpoint
-from gateway.inbox import Bell
-from gateway.links import Links, Opened
-from gateway.person_page_shown import Gatherer, hint, zones_of
-from gateway.person_says import Hearer, NotOffered
+from gateway.page.inbox import Bell
+from gateway.page.links import Links, Opened
+from gateway.page.says import Hearer, NotOffered
+from gateway.page.shown import Gatherer, hint, zones_of
 from gateway.receive import Receiver
 from pages.debtor import render
 from pages.debtor.forms import (

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from gateway.asks import StoredAsk
-from gateway.explain import Explanation, explain
+from gateway.deciding.explain import Explanation, explain
 from gateway.hops import known_at, with_tried
 from gateway.judge import Case, Choice, Judge, address_for
 from gateway.policies import EMPTY

@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from gateway.entries import Scribe
-from gateway.inbox import Bell
-from gateway.links import Links
 from gateway.notes import NoteRoom
-from gateway.person_page import PersonPage
-from gateway.person_page_shown import Gatherer
-from gateway.person_says import Hearer
+from gateway.page.inbox import Bell
+from gateway.page.links import Links
+from gateway.page.says import Hearer
+from gateway.page.shown import Gatherer
+from gateway.page.site import PersonPage
 from gateway.receive import Receiver
 from gateway.rejudged import Rejudger
 from gateway.settings import Settings

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.margins import DEBTS_MAX, Auditor, Margin, Scope
+from gateway.audit.margins import DEBTS_MAX, Auditor, Margin, Scope
 from jurisdictions.house import Policy, policy_of
 from jurisdictions.library import Library
 from pages.reports.frequency import Line

@@ -7,10 +7,10 @@ from adapters.kit.segments import segmented
 from gateway.asks import Rendering
 from gateway.costs import Costs
 from gateway.refusals import Flaw, NotThere, Refused
-from gateway.templates import ANY, Template, Templates, Version, compiled, rendering, unused
-from gateway.templates_asks import PreviewAsk, TemplateAsk
-from gateway.templates_duties import Finding, findings, unknown_packs
-from gateway.templates_text import Value, values_of
+from gateway.templates.asks import PreviewAsk, TemplateAsk
+from gateway.templates.duties import Finding, findings, unknown_packs
+from gateway.templates.text import Value, values_of
+from gateway.templates.versions import ANY, Template, Templates, Version, compiled, rendering, unused
 from jurisdictions.library import Library
 from storage import people
 from storage.clock import LegalClock

@@ -9,10 +9,10 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from gateway.audit.recheck import rechecked
+from gateway.audit.reports_counts import Counter, Period
 from gateway.entries import Scribe
-from gateway.recheck import rechecked
 from gateway.refusals import NotThere
-from gateway.reports_counts import Counter, Period
 from gateway.seal import Broken
 from jurisdictions.house import Policy
 from jurisdictions.library import Library

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from gateway.asks import Rendering
-from gateway.decide import asked_of
+from gateway.deciding.decide import asked_of
 from gateway.refusals import Flaw
-from gateway.templates import ANY, Template, Variant, rendering
-from gateway.templates_asks import TemplateAsk
-from gateway.templates_text import sample
+from gateway.templates.asks import TemplateAsk
+from gateway.templates.text import sample
+from gateway.templates.versions import ANY, Template, Variant, rendering
 from jurisdictions.library import Library
 from jurisdictions.resolution import packs_for, platforms_for
 from jurisdictions.rule import Clause, Lift, Says

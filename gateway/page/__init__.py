@@ -1,0 +1,1 @@
+"""Her page: the links that open it, what it shows, and what she says on it."""
