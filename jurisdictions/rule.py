@@ -1,7 +1,7 @@
 """The rule language as ready objects: one predicate a clause, out of a small closed set, and what may lift it.
 
 Nothing here acts. `throttling` judges hours, counts and distances, `consent` judges permissions and words, and
-`gateway.decide` puts them together. Objects compare by identity, so that they can key caches at no cost.
+`gateway.deciding.decide` puts them together. Objects compare by identity, so that they can key caches at no cost.
 """
 
 from collections.abc import Mapping
