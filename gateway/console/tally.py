@@ -31,8 +31,10 @@ SECONDS: Final = 2
 #: Entries counted in one transaction, and transactions of one tenant in one turn.
 ENTRIES_MAX: Final = 2_000
 TURNS_MAX: Final = 20
-#: People reckoned in one transaction, and transactions of one tenant in one turn.
+#: People reckoned in one transaction.
 PEOPLE_MAX: Final = 200
+#: Of those transactions one tenant has so many in a turn while messages wait to be sent: looking back does not hold them up.
+TURNS_BESIDE_WORK: Final = 1
 #: Amounts are kept in millionths of a currency's unit.
 MILLION: Final = 1_000_000
 #: Where somebody's law or hour is not known.
@@ -242,14 +244,23 @@ class Tally:
         """Count and reckon what a turn has room for; how many entries and people there were. Raises DatabaseAway."""
         done = 0
         for tenant in await self._database.read(console_tally.tenants_behind):
-            done += await self._turns(tenant, self._count, ENTRIES_MAX)
+            done += await self._turns(tenant, self._count, ENTRIES_MAX, TURNS_MAX)
+        turns = TURNS_BESIDE_WORK if await self._database.read(self._works) else TURNS_MAX
         for tenant in await self._database.read(console_tally.tenants):
-            done += await self._turns(tenant, self._reckon, PEOPLE_MAX)
+            done += await self._turns(tenant, self._reckon, PEOPLE_MAX, turns)
         return done
 
-    async def _turns(self, tenant: str, step: Callable[[Connection, str], Awaitable[int]], whole: int) -> int:
+    async def _works(self, connection: Connection) -> bool:
+        """Whether messages wait that could leave now."""
+        now, _ = await self._clock.now(connection)
+        due = await messages.next_due(connection, ())
+        return due is not None and due <= now
+
+    async def _turns(
+        self, tenant: str, step: Callable[[Connection, str], Awaitable[int]], whole: int, turns: int
+    ) -> int:
         done = 0
-        for _ in range(TURNS_MAX):
+        for _ in range(turns):
             count = await self._database.run(lambda connection: step(connection, tenant))
             done += count
             if count < whole:

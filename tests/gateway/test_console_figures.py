@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from gateway.compose import tally
 from tests.gateway.town import Town, message, number, person
 
@@ -105,6 +107,21 @@ async def test_a_message_that_only_waits_asks_the_law_about_nobody_again(busy: T
     await busy.send(message(person("eva", number(5))))
     await figures.catch_up()
     assert "eva" in await margins(busy, "CO-FREQ-3d"), "who is new is reckoned whatever becomes of her message"
+
+
+async def test_looking_back_does_not_hold_up_what_waits_to_be_sent(busy: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.console.tally.PEOPLE_MAX", 1)
+    figures = tally(busy.house)
+    await busy.stop_workers()
+    for n, name in enumerate(("bea", "eva", "isa"), 2):
+        await busy.call("PUT", f"/v1/contacts/{name}", person(name, number(n)))
+    waits = await busy.send(message(person("ana", number(1))))
+    assert waits["status"] == "queued"
+    await figures.round()
+    assert len(await margins(busy, "CO-FREQ-3d")) == 1
+    await busy.call("POST", f"/v1/messages/{waits['id']}/cancel")
+    await figures.round()
+    assert set(await margins(busy, "CO-FREQ-3d")) == {"ana", "bea", "eva", "isa"}
 
 
 async def test_another_policy_is_reckoned_for_everybody(busy: Town) -> None:
