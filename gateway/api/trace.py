@@ -317,6 +317,12 @@ ROUTES: Final = (
         "`tregua trace witness` does so at each run.",
         scope=Scope.AUDIT,
         body=CosignatureAsk,
+        example={
+            "note": "tregua/acme\n42\nSBNJTRN+FjG7owHVrKtue7eqdM4RhdRWVl71HXN2d7I=\n\n"
+            "— tregua/acme glTDKcqXgRLKG73K+sIxs5oj3E2nhu/4FHxOcrmAd4Wv7ki7PiPoFgA5WUoziU9lZOGxNIu9egCI1CxKy3PurtWcAJ0=\n"
+            "— notary.example UOch5AAAAABqGKUALn0sA6lQeuJl7PW1NWiFpTOTogKdJBOUmXJloaJa78YYrD5zQ/AWiQxRDpP5NSYRadnj9WVDZCmDD68JNPT45A==\n",
+            "witness": "notary.example+50e721e4+BAAX3qd3D37P96s8IFBlRhKelr3rovVEu45UFOt5eGEi",
+        },
         answers={200: CosignedShown},
     ),
 )

@@ -37,7 +37,7 @@ async def test_a_day_with_the_client(busy: Town) -> None:
         ana: Any = person("ana", number(1))
         assert (await gateway.put_contact("ana", ana))["id"] == "ana"
         asked: Any = message("ana")
-        assert (await gateway.deciding.decide(asked))["outcome"] == "allow"
+        assert (await gateway.decide(asked))["outcome"] == "allow"
         sent = await gateway.accept_message(asked, idempotency_key="k1")
         again = await gateway.accept_message(asked, idempotency_key="k1")
         assert again["id"] == sent["id"]

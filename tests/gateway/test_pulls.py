@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import pytest
 
 from adapters.kit.port import Hook, Unreadable
@@ -107,8 +108,12 @@ async def test_a_provider_that_refuses_our_account_fails_no_message(
 ) -> None:
     await quiet.house.redis.flushall()
     way = quiet.house.adapters[PROVIDER]
-    genuine = way._client.auth  # type: ignore[attr-defined]
-    way._client.auth = ("AC" + "0" * 32, "a token that was changed")  # type: ignore[attr-defined]
+    asked = way._client.http_client  # type: ignore[attr-defined]
+    genuine = asked._headers
+    asked._headers = {
+        **genuine,
+        "Authorization": aiohttp.encode_basic_auth("AC" + "0" * 32, "a token that was changed"),
+    }
     ids = [(await quiet.send(message(person(f"p{n}", number(n)))))["id"] for n in range(12)]
     sender = dispatcher(quiet.house)
     for _ in range(3):
@@ -120,7 +125,7 @@ async def test_a_provider_that_refuses_our_account_fails_no_message(
     assert told["items"][0]["recent"][0]["reason"] == "our account is refused: 401"
     assert sender.resting() == ["sms"]
     # The operator mends it: all of them go, and none had a try counted against it.
-    way._client.auth = genuine  # type: ignore[attr-defined]
+    asked._headers = genuine
     await quiet.house.redis.flushall()
     quiet.start_worker()
     await quiet.advance(timedelta(seconds=5))

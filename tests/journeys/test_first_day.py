@@ -78,7 +78,7 @@ async def test_a_new_users_day(busy: Town, crm: Crm) -> None:
                 "content": {"template": "cuota", "variables": VARIABLES},
                 "metadata": {"campaign": "first"},
             }
-            dry = await gateway.deciding.decide(asked)
+            dry = await gateway.decide(asked)
             assert (dry["outcome"], dry["reasons"]) == ("allow", [])
             assert (await gateway.list_messages())["items"] == []
             # Sent, twice by mistake, and it arrives once.
@@ -91,7 +91,7 @@ async def test_a_new_users_day(busy: Town, crm: Crm) -> None:
             # She answers, and the law that she sets with it holds at once.
             await busy.reply("ya pagué, gracias", address)
             await busy.reply("BAJA", address)
-            refused = await gateway.deciding.decide(asked)
+            refused = await gateway.decide(asked)
             assert refused["outcome"] == "deny"
             # Every event reached the CRM, signed as the standard says, and no other secret opens it.
             await _until(lambda: {"reply.received", "consent.changed"} <= {e["type"] for e in crm.events()}, "events")

@@ -10,8 +10,10 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from gateway.compose import tally
+from gateway.console.site import navigation
 from storage.migrate import migrate
 from tests.conftest import NewDatabase
+from tests.gateway.test_console import FIRST, cosign
 from tests.gateway.town import Town, message, number, person, town
 from tests.pages.test_page_in_a_browser import ARGUMENTS, CHROMIUM
 from tests.sizes import HOSTILE_BODIES
@@ -52,6 +54,8 @@ async def populate(found: Town) -> None:
     await found.reply("que pare que cosa", sender=number(4))
     lost = await found.send(message(person("cli-1090", "+573001230004")))
     await found.until(lost["id"], "unknown", seconds=45)
+    for name in ("bank.example", "notary.example"):
+        await cosign(found, name, FIRST)
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +138,7 @@ PAGES = (
 @pytest.mark.parametrize("size", SIZES)
 async def test_every_page_is_within_reach_of_everybody(site: Town, opened: Open, size: str) -> None:
     page = await opened(size)
+    assert {each.path for each in navigation()} <= set(PAGES), "whatever the console offers is looked at"
     for path in PAGES:
         answer = await page.goto(f"{site.url}/console{path}")
         assert answer is not None
@@ -141,7 +146,8 @@ async def test_every_page_is_within_reach_of_everybody(site: Town, opened: Open,
         await page.wait_for_load_state("networkidle") if not path else None
         await clean(page, path.strip("/").replace("/", "-") or "today", size)
         for picture in await page.locator("figure img").all():
-            assert await picture.evaluate("(each) => each.complete && each.naturalWidth > 0"), path
+            await picture.scroll_into_view_if_needed()
+            assert await picture.evaluate("(each) => each.decode().then(() => each.naturalWidth > 0)"), path
     await page.goto(f"{site.url}/console/people")
     await page.locator("#who").fill("cli-1001")
     await page.locator("main form button").click()
@@ -152,6 +158,15 @@ async def test_every_page_is_within_reach_of_everybody(site: Town, opened: Open,
     await page.get_by_role("link", name="open").first.click()
     await page.locator(".rule-line").first.wait_for()
     await clean(page, "decision", size)
+    await page.goto(f"{site.url}/console/people/{'0' * 32}")
+    await clean(page, "gone", size)
+    await page.goto(f"{site.url}/console")
+    await page.locator(".doors button").click()
+    await page.locator("#key").fill("tg_test_no_such_key")
+    await clean(page, "sign-in", size)
+    await page.locator("form button").click()
+    await page.get_by_role("alert").wait_for()
+    await clean(page, "sign-in-refused", size)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
