@@ -4,8 +4,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+
+from gateway.compose import house
+from gateway.settings import Settings
+from jurisdictions.compile import PackError
+from jurisdictions.library import load
 
 CASES = Path(__file__).parent / "cases"
 ROOT = Path(__file__).parents[2]
@@ -86,6 +93,15 @@ def test_a_misspelt_pack_stops_with_the_keys_name(tmp_path: Path):
     assert result.returncode == 2
     assert "unlited" in result.stderr
     assert "CO-HRS-3a" in result.stderr
+
+
+async def test_a_misspelt_pack_stops_the_start_of_every_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    source = (ROOT / "jurisdictions" / "packs" / "CO.toml").read_text()
+    (tmp_path / "CO.toml").write_text(source.replace("unlisted =", "unlited =", 1))
+    monkeypatch.setattr("gateway.compose.load", lambda: load(tmp_path))
+    settings = cast("Settings", SimpleNamespace(traces_url=None))
+    with pytest.raises(PackError, match=r"CO-HRS-3a.*unlited"):
+        await house(settings).__aenter__()
 
 
 def test_list_and_show():
