@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.simulation.people import LAWS
 from tests.simulation.stage import Ran
@@ -89,11 +90,24 @@ def runs_table(root: Path) -> None:
     put(root, "simulation", lines)
 
 
-def mutants_table(root: Path, rows: Sequence[tuple[str, int, list[str]]], lives: Sequence[str]) -> None:
-    """Which mutant was caught by what, after how many worlds."""
+def kept_mutants(root: Path, part: int, rows: Sequence[tuple[str, int, list[str]]], lives: Sequence[str]) -> None:
+    """Write down what became of a part of the mutants: each with its worlds and what caught it, or with nothing."""
+    folder = root / SLICES / "mutants"
+    folder.mkdir(parents=True, exist_ok=True)
+    told = {name: [worlds, by] for name, worlds, by in rows} | dict.fromkeys(lives)
+    (folder / f"{part}.json").write_text(json.dumps(told), "utf-8")
+
+
+def mutants_table(root: Path, names: Sequence[str]) -> None:
+    """Which mutant was caught by what, after how many worlds, of all parts that were run."""
+    told: dict[str, Any] = {}
+    for path in sorted((root / SLICES / "mutants").glob("*.json")):
+        told |= json.loads(path.read_text("utf-8"))
+    caught = [(name, told[name]) for name in names if told.get(name)]
     lines = ["| safeguard taken out | caught by | after worlds |", "|---|---|---|"]
-    lines += [f"| {name} | {', '.join(by)} | {worlds} |" for name, worlds, by in rows]
-    lines += [f"| {name} | **not caught** | |" for name in lives]
+    lines += [f"| {name} | {', '.join(by)} | {worlds} |" for name, (worlds, by) in caught]
+    lines += [f"| {name} | **not caught** | |" for name in names if name in told and told[name] is None]
+    lines += [f"| {name} | not run | |" for name in names if name not in told]
     put(root, "mutants", lines)
 
 
