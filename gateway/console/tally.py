@@ -27,7 +27,7 @@ from storage.database import Connection, Database
 log = structlog.get_logger()
 
 #: How often a worker looks, real time.
-SECONDS: Final = 2
+SECONDS: Final = 5
 #: Entries counted in one transaction, and transactions of one tenant in one turn.
 ENTRIES_MAX: Final = 2_000
 TURNS_MAX: Final = 20
