@@ -50,8 +50,8 @@ from gateway.page.links import Links
 from gateway.parcels import Packer
 from gateway.people.erasure import Eraser
 from gateway.people.exports import Exporter
-from gateway.people.profiles import Registrar
 from gateway.people.registers import Registers
+from gateway.people.registrar import Registrar
 from gateway.policies import Policies
 from gateway.portfolios import Portfolios
 from gateway.pulls import PERIOD_SECONDS as PULL_SECONDS
@@ -299,6 +299,7 @@ def api(made: House) -> web.Application:
             clock=made.clock,
             scribe=made.scribe,
             policies=made.policies,
+            rejudger=rejudger(made),
             secret=made.endpoint_secret,
         ),
         policies=made.policies,
@@ -519,7 +520,7 @@ def worker(made: House) -> Worker:
                 Learner(database=made.database, clock=made.clock).learn,
                 seconds_max=LEARN_SECONDS,
             ),
-            Job("report", 2, reports(made).round, seconds_max=STATEMENT_SECONDS_MAX),
+            Job("report", 5, reports(made).round, seconds_max=STATEMENT_SECONDS_MAX),
             Job("speak_ahead", 30, made.notes.ahead),
             Job("forget_budgets", 3600, BudgetBook(database=made.database, clock=made.clock).forget),
             Job("forget_media", 3600, made.notes.forget),

@@ -1,5 +1,6 @@
 """What happened elsewhere and counts here: a CRM's words, read into events."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Final, assert_never
@@ -16,6 +17,7 @@ from vocabulary.event import (
     CallRequested,
     ChannelPreferred,
     Consented,
+    ConsentState,
     Contacted,
     Event,
     Evidence,
@@ -285,15 +287,34 @@ class Reader:
         """The endpoint behind a real address, and what kind of address the CRM said it is."""
         if address is None:
             return None, AddressKind.UNKNOWN
-        if channel is None:
-            channel = Channel.EMAIL if "@" in address else Channel.SMS
         try:
-            spelt = canonical(Channel(channel), address, contact=self._contact.id)
+            digest = _digest(self._secret, self._contact.tenant, self._contact.id, channel, address)
         except Unusable as error:
             raise Refused([Flaw("/address", str(error))]) from None
-        digest = endpoint(self._secret, self._contact.tenant, Channel(channel), spelt)
         kind = next((a.kind for a in self._contact.addresses if a.endpoint == digest), AddressKind.UNKNOWN)
         return digest, AddressKind(kind)
+
+
+def closed_addresses(secret: bytes, tenant: str, contact: str, events: Sequence[asks.EventAsk]) -> set[str]:
+    """The endpoints that these events close for whoever uses them. What cannot be read is for ``Reader`` to refuse."""
+    found = set()
+    for ask in events:
+        match ask:
+            case (
+                asks.ConsentEventAsk(state=ConsentState.WITHDRAWN, channel=channel, address=str() as address)
+                | asks.ListedEventAsk(channel=channel, address=str() as address)
+            ):
+                with contextlib.suppress(Unusable):
+                    found.add(_digest(secret, tenant, contact, channel, address))
+    return found
+
+
+def _digest(secret: bytes, tenant: str, contact: str, channel: str | None, address: str) -> str:
+    """The endpoint behind a real address. Raises Unusable."""
+    if channel is None:
+        channel = Channel.EMAIL if "@" in address else Channel.SMS
+    spelt = canonical(Channel(channel), address, contact=contact)
+    return endpoint(secret, tenant, Channel(channel), spelt)
 
 
 def known_zone(zone: str) -> bool:

@@ -154,6 +154,14 @@ async def using(connection: Connection, channel: str, address: str) -> list[Key]
     return [(row["tenant"], row["contact"]) for row in rows]
 
 
+async def sharing(connection: Connection, tenant: str, endpoints: Iterable[str], limit: int) -> list[Key]:
+    """Who of a tenant's people uses any of these addresses; at most ``limit`` of them."""
+    wanted = sorted(set(endpoints))
+    if not wanted:
+        return []
+    return [(tenant, row["contact"]) for row in await connection.fetch(queries(_SQL)["sharing"], tenant, wanted, limit)]
+
+
 async def stranger_stopped(connection: Connection, channel: str, address: str, at: datetime) -> None:
     """An address that nobody has told us to stop."""
     await connection.execute(queries(_SQL)["stranger_stopped"], channel, address, at)

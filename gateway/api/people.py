@@ -242,7 +242,8 @@ ROUTES: Final = (
         tag="Contacts",
         summary="Tell what happened elsewhere",
         description="A human call, a visit, a letter, a dispute, a consent, a preference: one event or an array, each with its own "
-        "`at`. A repeated `id` changes nothing and answers the same; a bad event refuses the whole array.",
+        "`at`. A repeated `id` changes nothing and answers the same; a bad event refuses the whole array. What a refusal forbids to wait "
+        "for her, and for whoever shares an address that it closes, is blocked when the answer comes.",
         scope=Scope.CONTACTS,
         body=Events,
         example=[

@@ -18,7 +18,7 @@ from gateway.events import event
 from gateway.page.links import Links, Opened
 from gateway.page.shown import zones_of
 from gateway.people.profiles import statement_entry
-from gateway.rejudged import Rejudger
+from gateway.rejudged import SHARERS_MAX, Rejudger
 from gateway.settle import Round
 from pages.debtor.forms import (
     Answers,
@@ -103,12 +103,15 @@ class Hearer:
         if opened is None:
             return False
         key = (opened.contact.tenant, opened.contact.id)
-        waiting = await messages.waiting_of(connection, [key])
-        rows = await messages.lock(connection, waiting)
-        contact = (await people.contacts(connection, [key], lock=True)).get(key)
+        # A stop closes the address that the link went to, for whoever else uses it too.
+        closed = [opened.endpoint] if isinstance(wish, StopHere | StopAll) else []
+        keys = {key, *await people.sharing(connection, key[0], closed, SHARERS_MAX)}
+        rows = await messages.lock(connection, await messages.waiting_of(connection, keys))
+        contacts = await people.contacts(connection, keys, lock=True)
+        contact = contacts.get(key)
         if contact is None:
             return False
-        held = {opened.endpoint, *(address.endpoint for address in contact.addresses)}
+        held = {opened.endpoint, *(address.endpoint for each in contacts.values() for address in each.addresses)}
         await people.lock_endpoints(connection, [(contact.tenant, endpoint) for endpoint in held])
         # Alone with her now: whether the link still opens is asked again, and this instant is the one that counts.
         now, real = await self._clock.now(connection)
@@ -129,7 +132,7 @@ class Hearer:
         )
         if isinstance(wish, NotMe):
             await links.close(connection, contact.tenant, contact.id, opened.endpoint, real, "wrong_person")
-        blocked = await self._rejudger.block(connection, todo, rows, {key: contact}, now)
+        blocked = await self._rejudger.block(connection, todo, rows, contacts, now)
         # What else she said may change what waits for her: it is decided again now, and before what others wait for.
         todo.moves.extend(
             (i, row.status, None, min(row.due_at, now))

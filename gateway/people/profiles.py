@@ -10,21 +10,19 @@ from uuid import UUID
 from msgspec import UNSET
 
 from gateway.addresses import Unusable, canonical, endpoint
-from gateway.asks import ContactAsk, DebtAsk, EventAsk
-from gateway.elsewhere import Reader, known_zone
+from gateway.asks import ContactAsk, DebtAsk
+from gateway.elsewhere import known_zone
 from gateway.entries import Scribe
-from gateway.policies import Policies
-from gateway.refusals import Flaw, NotThere, Refused
-from storage import chain, history, messages, people
+from gateway.refusals import Flaw, Refused
+from storage import history, people
 from storage.chain import Written
-from storage.clock import LegalClock
-from storage.database import Connection, Database
+from storage.database import Connection
 from storage.history import EventRow
 from storage.people import AddressRow, ContactRow, DebtRow
 from tracelog.sealed import fresh_key
 from vocabulary.channel import Channel
 from vocabulary.event import Consented, ConsentState, Instrument
-from vocabulary.ids import new_uuid, shown
+from vocabulary.ids import new_uuid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,97 +183,6 @@ def statement_entry(
         words=row.words.encode() if row.words is not None else None,
         key=contact.key,
     )
-
-
-class Registrar:
-    """Puts people and debts where the CRM says they are, each in a transaction of its own."""
-
-    def __init__(
-        self, *, database: Database, clock: LegalClock, scribe: Scribe, policies: Policies, secret: bytes
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._scribe = scribe
-        self._policies = policies
-        self._secret = secret
-
-    async def put_contact(self, tenant: str, ask: ContactAsk) -> dict[str, Any]:
-        """Replace a person's profile; her statements stay. Raises Refused."""
-        given = profile(self._secret, tenant, ask)
-
-        async def job(connection: Connection) -> ContactRow:
-            now, _ = await self._clock.now(connection)
-            entries = await put_profiles(connection, self._scribe, [given], now)
-            await chain.append(connection, entries)
-            return (await people.contacts(connection, [(tenant, ask.id)]))[tenant, ask.id]
-
-        return show_contact(await self._database.run(job))
-
-    async def put_debt(self, tenant: str, ask: DebtAsk) -> dict[str, Any]:
-        """Replace a debt's facts and, where given, whom it ties."""
-        given = debt(tenant, ask)
-
-        async def job(connection: Connection) -> DebtRow:
-            now, _ = await self._clock.now(connection)
-            await people.put_debts(connection, [given], now)
-            return (await people.debts(connection, [(tenant, ask.id)]))[tenant, ask.id]
-
-        return show_debt(await self._database.run(job))
-
-    async def add_events(self, tenant: str, contact: str, events: list[EventAsk]) -> list[str]:
-        """Keep what happened elsewhere; the ids in order. Raises NotThere or Refused, and then nothing is kept."""
-
-        async def job(connection: Connection) -> list[UUID]:
-            return await self._add_events(connection, tenant, contact, events)
-
-        return [shown("evt", identity) for identity in await self._database.run(job)]
-
-    async def _add_events(
-        self, connection: Connection, tenant: str, contact: str, events: list[EventAsk]
-    ) -> list[UUID]:
-        waiting = await messages.waiting_of(connection, [(tenant, contact)])
-        waits = await messages.lock(connection, waiting)
-        found = await people.contacts(connection, [(tenant, contact)], lock=True)
-        row = found.get((tenant, contact))
-        if row is None:
-            raise NotThere
-        # What happened is kept even where the policy in force cannot be read: it may be a word of hers.
-        policy = (await self._policies.current(connection, {tenant})).get(tenant)
-        now, _ = await self._clock.now(connection)
-        sender = {} if policy is None else policy.sender
-        reader = Reader(secret=self._secret, contact=row, sender=sender, now=now)
-        rows = reader.read(events)
-        named = {e.id for e in events if e.id is not None} | {e.corrects for e in events if e.corrects is not None}
-        known = await history.known_external(connection, tenant, named)
-        flaws: list[Flaw] = []
-        for index, ask in enumerate(events):
-            for field, name in (("id", ask.id), ("corrects", ask.corrects)):
-                if name is not None and name in known and known[name][1] != contact:
-                    flaws.append(Flaw(f"/{index}/{field}", "is the id of another contact's event"))
-            if ask.corrects is not None and ask.corrects not in known:
-                flaws.append(Flaw(f"/{index}/corrects", "there is no event with this id"))
-        if flaws:
-            raise Refused(flaws)
-        added = await history.add(connection, rows)
-        entries: list[Written] = []
-        ids: list[UUID] = []
-        for ask, kept in zip(events, rows, strict=True):
-            if kept.id not in added:
-                assert ask.id is not None
-                ids.append(known[ask.id][0])
-                continue
-            ids.append(kept.id)
-            corrected = None if ask.corrects is None else known[ask.corrects][0]
-            entries.append(statement_entry(self._scribe, row, kept, now, corrected))
-            if corrected is not None:
-                await history.supersede(connection, tenant, corrected, kept.id)
-        if entries:
-            # What is new about her may change what waits: it is decided again now.
-            moves = [(i, m.status, None, now) for i, m in waits.items() if m.waits]
-            await messages.move(connection, moves, now)
-            await messages.ring(connection)
-        await chain.append(connection, {tenant: entries})
-        return ids
 
 
 def show_contact(row: ContactRow) -> dict[str, Any]:

@@ -75,6 +75,10 @@ FROM (SELECT DISTINCT tenant FROM unnest($1::text[]) AS t(tenant) ORDER BY tenan
 -- Everybody who uses an address on a channel.
 SELECT tenant, contact FROM address WHERE channel = $1 AND address = $2 ORDER BY tenant, contact
 
+-- name: sharing
+-- Who of a tenant's people uses any of these addresses, as far as the limit $3 goes.
+SELECT DISTINCT contact FROM address WHERE tenant = $1 AND endpoint = ANY($2::text[]) ORDER BY contact LIMIT $3
+
 -- name: stranger_stopped
 -- The last word of an address that nobody has.
 INSERT INTO stranger_stop (channel, address, at) VALUES ($1, $2, $3)

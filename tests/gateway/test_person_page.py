@@ -15,6 +15,7 @@ from tests.conftest import NewDatabase
 from tests.gateway.test_spine import export
 from tests.gateway.town import Town, message, number, person, town
 from tracelog.export import Holds, verify
+from vocabulary.ids import parsed
 
 PACE = Pace(sweep_seconds=1)
 TEXT = "Hola, su cuota está lista. Su página: {{link}} Responda BAJA para no recibir más."
@@ -237,9 +238,21 @@ async def test_a_stop_here_blocks_what_waits_for_that_address_and_nothing_else(p
 
 
 async def test_whoever_shares_the_address_is_stopped_too(page_town: Town) -> None:
-    await page_town.send(message(person(f"beto-{Me.n}", Me.number), send_at="2026-11-26T15:00:00-05:00"))
+    waits = await page_town.send(message(person(f"beto-{Me.n}", Me.number), send_at="2026-11-26T15:00:00-05:00"))
+    carla, _ = other()
+    apart = await page_town.send(message({**carla, "id": f"carla-{Me.n}"}, send_at="2026-11-26T15:00:00-05:00"))
     url = await sent_link(page_town)
     await say(page_town, url, "stop_all")
+    # No dispatcher comes by before Thursday: the commit of her word is the one that blocked it.
+    commits = await page_town.rows(
+        "SELECT DISTINCT xmin::text AS xid FROM message WHERE id = $1 AND status = 'blocked' "
+        "UNION ALL SELECT DISTINCT xmin::text FROM contact_event WHERE contact = $2 AND detail ->> 'state' = 'withdrawn'",
+        parsed("msg", waits["id"]),
+        Me.id,
+    )
+    assert len(commits) == 2
+    assert commits[0] == commits[1]
+    assert (await page_town.get(apart["id"]))["status"] == "deferred"
     assert (await page_town.send(message(f"beto-{Me.n}", debts=["d1"])))["status"] == "blocked"
 
 
