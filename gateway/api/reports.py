@@ -33,7 +33,7 @@ class ReportAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class ReportShown(Struct, frozen=True):
-    """A report: `done` people of `total` are counted. `sha256` is that of the file, which the trace holds too."""
+    """A report: `done` people of `total` are counted. `sha256`: of its file, as in the trace. `remade`: how often an erasure changed it."""
 
     id: str
     state: Literal["waiting", "making", "ready", "failed"]
@@ -47,6 +47,7 @@ class ReportShown(Struct, frozen=True):
     total: int | None
     size: int | None
     sha256: str | None
+    remade: int
     created_at: Instant
     expires_at: Instant
 
@@ -83,7 +84,7 @@ async def file(call: Call) -> web.StreamResponse:
     """The file itself."""
     row = await call.desk.reports.row(call.tenant, call.path("id"))
     if row.state != "ready":
-        raise Problem(Slug.REPORT_NOT_READY, f"It is {row.state}.", more={"state": row.state})
+        raise Problem(Slug.REPORT_NOT_READY, f"It is {row.state}.", more={"state": row.state, "remade": row.remade})
     response = web.StreamResponse(
         headers={
             "Content-Type": "application/octet-stream",
@@ -145,7 +146,10 @@ ROUTES: Final = (
         name="fetchReport",
         tag="Audit",
         summary="Fetch a report that is ready",
-        description="As an attachment. Kept for seven days, or until somebody whom it may name is erased.",
+        description=(
+            "As an attachment. Kept for seven days. When somebody is erased, a report about her is gone and one about everybody is made "
+            "anew without her: until then it is not ready, and `remade` has grown."
+        ),
         scope=Scope.AUDIT,
         answers={200: bytes},
         media_type="application/octet-stream",

@@ -458,6 +458,7 @@ def _shown(row: ReportRow) -> dict[str, Any]:
         "total": row.total,
         "size": row.size,
         "sha256": None if row.sha256 is None else row.sha256.hex(),
+        "remade": row.remade,
         "created_at": row.at.isoformat(),
         "expires_at": row.expires_at.isoformat(),
     }

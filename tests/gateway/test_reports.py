@@ -208,6 +208,7 @@ async def test_who_is_erased_stands_in_no_report_and_nobody_else_goes_with_her(t
     one, _ = await made(told, format="csv", contact="p1")
     other, _ = await made(told, format="csv", contact="p2")
     everybody, _ = await made(told, format="csv")
+    assert everybody["remade"] == 0
     await told.stop_workers()  # nobody makes anew what is looked at below
     status, _, _ = await told.call("DELETE", "/v1/contacts/p1")
     assert status in (200, 202)
@@ -218,14 +219,16 @@ async def test_who_is_erased_stands_in_no_report_and_nobody_else_goes_with_her(t
     left = [(await told.call("GET", f"/v1/reports/{each['id']}"))[0] for each in (one, other, everybody)]
     assert left == [404, 200, 200]
     _, again, _ = await told.call("GET", f"/v1/reports/{everybody['id']}")
-    assert (again["state"], again["sha256"], again["size"]) == ("waiting", None, None)
+    assert (again["state"], again["sha256"], again["size"], again["remade"]) == ("waiting", None, None, 1)
+    status, problem, _ = await told.call("GET", f"/v1/reports/{everybody['id']}/file")
+    assert (status, problem["state"], problem["remade"]) == (409, "waiting", 1)
     assert (
         await told.rows("SELECT FROM report_part p JOIN report r ON r.id = p.report WHERE r.contact IS NULL") == []
     ), "what named her is gone with her, and not when somebody makes it anew"
     before = (await told.rows("SELECT tries FROM report WHERE contact IS NULL"))[0]["tries"]
     await reports(told.house).round()
     _, again, _ = await told.call("GET", f"/v1/reports/{everybody['id']}")
-    assert (again["state"], again["done"]) == ("ready", everybody["done"] - 1)
+    assert (again["state"], again["done"], again["remade"]) == ("ready", everybody["done"] - 1, 1)
     assert again["sha256"] != everybody["sha256"]
     status, file, _ = await told.call("GET", f"/v1/reports/{everybody['id']}/file")
     assert status == 200

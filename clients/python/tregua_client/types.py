@@ -1176,7 +1176,7 @@ class ReportAsk(TypedDict):
 
 
 class ReportShown(TypedDict):
-    """A report: `done` people of `total` are counted. `sha256` is that of the file, which the trace holds too."""
+    """A report: `done` people of `total` are counted. `sha256`: of its file, as in the trace. `remade`: how often an erasure changed it."""
 
     id: str
     state: Literal["failed", "making", "ready", "waiting"]
@@ -1190,6 +1190,7 @@ class ReportShown(TypedDict):
     total: "int | None"
     size: "int | None"
     sha256: "str | None"
+    remade: int
     created_at: str
     expires_at: str
 
