@@ -42,3 +42,9 @@ async def last_size(connection: Connection, tenant: str) -> int | None:
 async def under(connection: Connection, tenant: str, size: int) -> list[CosignatureRow]:
     """Who signed under the head of a size, by name."""
     return [CosignatureRow(**row) for row in await connection.fetch(queries(_SQL)["under"], tenant, size)]
+
+
+async def latest(connection: Connection, tenant: str, limit: int) -> list[tuple[int, CosignatureRow]]:
+    """What witnesses signed last, each with the size of the head it stands under, the largest first; at most ``limit``."""
+    rows = [dict(row) for row in await connection.fetch(queries(_SQL)["latest"], tenant, limit)]
+    return [(row.pop("size"), CosignatureRow(**row)) for row in rows]

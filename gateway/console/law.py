@@ -1,20 +1,26 @@
-"""The law that decides here, as it is loaded, and the chain that proves what was decided."""
+"""The law that decides here, as it is loaded, and the chain that proves what was decided, with who else signed under it."""
 
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, Final
 
 from aiohttp import web
 
+from gateway.audit.witnesses import WITNESSES_MAX
 from gateway.console.site import Page, Visit
 from gateway.keys import Scope
 from gateway.refusals import NotThere
 from gateway.seal import Broken
 from jurisdictions.library import Pack
-from storage import chain, console, recheck
+from storage import chain, console, recheck, witnesses
 from storage.database import Connection
+from storage.witnesses import CosignatureRow
 from tracelog.head import verifier_key
+from tracelog.witness import verifier_key as witness_verifier_key
 
 HEADS: Final = 20
+#: Cosignatures that are looked through: who signed under none of the last heads is shown as silent.
+COSIGNATURES_MAX: Final = HEADS * WITNESSES_MAX
 
 
 async def packs(visit: Visit) -> web.StreamResponse:
@@ -72,16 +78,28 @@ def _standing(each: Pack, today: date) -> str:
     return "in_force" if each.in_effect(today) else "expired"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A witness as the page shows her. ``size``, ``at``: the largest head she signed under and when, None where that is long ago."""
+
+    name: str
+    key: str
+    size: int | None
+    at: datetime | None
+
+
 async def chain_page(visit: Visit) -> web.StreamResponse:
     """How long the trace is, what was signed over it, and when it was last asked whether the law was kept."""
     now, zone = await visit.now()
 
-    async def job(connection: Connection) -> tuple[int, list[Any], list[Any]]:
+    async def job(connection: Connection) -> tuple[int, list[Any], list[Any], list[Seen], dict[int, list[str]]]:
         size = await chain.size(connection, visit.tenant)
         rounds = [each for each in await recheck.remembered(connection) if each[0] == visit.tenant]
-        return size, await console.heads(connection, visit.tenant, HEADS), rounds
+        signed = await witnesses.latest(connection, visit.tenant, COSIGNATURES_MAX)
+        known = _seen(await witnesses.known(connection, visit.tenant), signed)
+        return size, await console.heads(connection, visit.tenant, HEADS), rounds, known, _names(signed)
 
-    size, heads, rounds = await visit.read(job)
+    size, heads, rounds, seen, cosigned = await visit.read(job)
     broken = None
     try:
         last = await visit.rooms.sealer.last(visit.tenant)
@@ -99,7 +117,29 @@ async def chain_page(visit: Visit) -> web.StreamResponse:
         broken=broken,
         verifier=None if last is None else verifier_key(last.head.origin, last.public_key),
         rounds=rounds,
+        witnesses=seen,
+        cosigned=cosigned,
     )
+
+
+def _seen(known: dict[str, bytes], signed: list[tuple[int, CosignatureRow]]) -> list[Seen]:
+    """Every witness by name, with the last that she signed."""
+    last: dict[str, tuple[int, datetime]] = {}
+    for size, row in signed:
+        last.setdefault(row.name, (size, row.at))
+    found = []
+    for name in sorted(known):
+        size, at = last.get(name, (None, None))
+        found.append(Seen(name=name, key=witness_verifier_key(name, known[name]), size=size, at=at))
+    return found
+
+
+def _names(signed: list[tuple[int, CosignatureRow]]) -> dict[int, list[str]]:
+    """Who signed under the head of each size."""
+    names: dict[int, list[str]] = {}
+    for size, row in signed:
+        names.setdefault(size, []).append(row.name)
+    return names
 
 
 PAGES: Final = (

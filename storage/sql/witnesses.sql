@@ -18,3 +18,8 @@ SELECT max(size) FROM cosignature WHERE tenant = $1
 -- Who signed under the head of a size.
 SELECT c.name, w.public_key, c.at, c.line FROM cosignature c JOIN witness w ON w.tenant = c.tenant AND w.name = c.name
 WHERE c.tenant = $1 AND c.size = $2 ORDER BY c.name
+
+-- name: latest
+-- What witnesses signed last, the largest head first, as far as the limit $2 goes.
+SELECT c.size, c.name, w.public_key, c.at, c.line FROM cosignature c JOIN witness w ON w.tenant = c.tenant AND w.name = c.name
+WHERE c.tenant = $1 ORDER BY c.size DESC, c.name LIMIT $2

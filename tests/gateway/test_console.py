@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import pytest
 
@@ -10,6 +11,8 @@ from gateway.tenants import create_key, create_tenant
 from tests.gateway.console_visitor import TOKEN, Visitor, visitor
 from tests.gateway.town import TENANT, Town, message, number, person
 from tracelog.entry import read_header
+from tracelog.head import SeedSigner, opened
+from tracelog.witness import Witness
 
 SENDER = {"role": "creditor", "creditor": "C9", "collector": "A1"}
 ROLES = {"officer": ["read", "audit"], "operator": ["read", "contacts", "send"], "admin": ["admin"]}
@@ -302,6 +305,64 @@ async def test_frequency_leads_to_a_proof_that_holds(busy: Town) -> None:
     assert (status, headers["Content-Type"].partition(";")[0]) == (200, "image/svg+xml")
     assert "<script" not in chart
     await guest.session.close()
+
+
+#: By the witnesses' own clocks.
+FIRST, SECOND = 1_764_000_000, 1_764_003_600
+
+
+async def cosign(town: Town, name: str, at_seconds: int) -> str:
+    """Somebody signs under the head as it is now: her key."""
+    _, shown, _ = await town.call("GET", "/v1/trace/head")
+    head = opened(shown["note"], bytes.fromhex(shown["public_key"]))
+    witness = Witness(name=name, signer=SeedSigner(name.encode().ljust(32)[:32]))
+    note = head.note() + witness.line(head, at_seconds)
+    body = {"note": note, "witness": witness.verifier_key}
+    status, answered, _ = await town.call("POST", "/v1/trace/cosignatures", body)
+    assert status == 200, answered
+    return witness.verifier_key
+
+
+async def test_the_chain_names_who_signed_under_its_heads(
+    quiet: Town, guest: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await guest.sign_in(quiet.key)
+    _, page, _ = await guest.get("/chain")
+    assert "Nobody has signed under a head yet" in page
+    keys = {name: await cosign(quiet, name, FIRST) for name in ("bank.example", "notary.example")}
+    before = len(await kinds(quiet))
+    await quiet.call("PUT", "/v1/contacts/ana", person())
+    await cosign(quiet, "notary.example", SECOND)
+    now = len(await kinds(quiet))
+    assert before < now
+    words = {"es": "Firmada también por", "en": "Signed also by", "pt": "Assinada também por"}
+    for language, also in words.items():
+        _, page, _ = await guest.get(f"/chain?lang={language}")
+        told = re.findall(
+            r'<bdi>(\S+)</bdi></h3>.*?<dd>(\d+)</dd>.*?<time datetime="([^"]+)">.*?<dd class="mono">(\S+)</dd>',
+            page,
+            re.S,
+        )
+        assert [(name, int(size), datetime.fromisoformat(at).timestamp(), key) for name, size, at, key in told] == [
+            ("bank.example", before, FIRST, keys["bank.example"]),
+            ("notary.example", now, SECOND, keys["notary.example"]),
+        ]
+        heads = re.findall(r'<td class="n">(\d+)</td><td>([^<]*)</td>', page)
+        assert (str(now), "notary.example") in heads
+        assert (str(before), "bank.example, notary.example") in heads
+        assert also in page
+    # Of who signed long ago it is said that she did not lately, and nothing is looked for further.
+    monkeypatch.setattr("gateway.console.law.COSIGNATURES_MAX", 1)
+    _, page, _ = await guest.get("/chain?lang=en")
+    assert re.search(
+        r"<bdi>bank.example</bdi></h3>\s*<dl[^>]*><div><dt>[^<]*</dt><dd>none of the last heads</dd>", page
+    )
+    await create_tenant(quiet.house.database, "t2", "Another")
+    other = visitor(quiet.url)
+    await other.sign_in(await key_for(quiet, *ROLES["officer"], tenant="t2"))
+    _, page, _ = await other.get("/chain?lang=en")
+    await other.session.close()
+    assert "notary.example" not in page
 
 
 async def test_a_decision_is_opened_into_its_sentences(busy: Town) -> None:
