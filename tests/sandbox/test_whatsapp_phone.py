@@ -19,8 +19,8 @@ from vocabulary.outcome import Note, Registered, Sent
 pytestmark = pytest.mark.needs("chromium")
 
 READER = PERSON[:-1] + "1"
-#: Where to keep what the test sees, for people to look at.
-PICTURES = os.environ.get("PICTURES")
+#: What the test sees is kept here, for people to look at.
+PICTURES = Path(os.environ.get("PICTURES", "build/screenshots"))
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ async def test_whatsapp_on_the_telephone(phone: Phone, page: Page):  # noqa: F81
     await expect(bubbles.nth(1).locator(".ticks.seen")).to_have_attribute("aria-label", "played")
     await expect(bubbles.nth(2).locator(".ticks.seen")).to_have_attribute("aria-label", "read")
     await expect(bubbles.nth(2).locator(".replies button")).to_have_text(["Ya pagué", "BAJA"])
-    if PICTURES:
-        await page.screenshot(path=Path(PICTURES) / "whatsapp.png")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    await page.screenshot(path=PICTURES / "sandbox-whatsapp-phone.png")
     found = await Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     await bubbles.nth(2).locator(".replies button").last.click()
