@@ -209,7 +209,8 @@ def test_a_denial_is_no_matter_of_waiting(question: Question, data: st.DataObjec
 @given(questions(STEADY), st.data())
 @FEW
 def test_one_more_event_opens_no_gate(question: Question, data: st.DataObject):
-    question = waiting(question)
+    said = data.draw(st.lists(stops(question.now), max_size=1))
+    question = waiting(replace(question, history=(*question.history, *said)))
     more = data.draw(st.one_of(contacts(question.now), stops(question.now)))
     place = data.draw(st.integers(0, len(question.history)))
     added = replace(question, history=(*question.history[:place], more, *question.history[place:]))
