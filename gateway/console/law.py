@@ -129,8 +129,8 @@ def _seen(known: dict[str, bytes], signed: list[tuple[int, CosignatureRow]]) -> 
         last.setdefault(row.name, (size, row.at))
     found = []
     for name in sorted(known):
-        size, at = last.get(name, (None, None))
-        found.append(Seen(name=name, key=witness_verifier_key(name, known[name]), size=size, at=at))
+        saw, at = last.get(name, (None, None))
+        found.append(Seen(name=name, key=witness_verifier_key(name, known[name]), size=saw, at=at))
     return found
 
 
