@@ -381,7 +381,8 @@ def test_no_contact_out_of_hours_across_any_change_of_clocks(code: str, zone: st
     question = called(code, zone)
     tables = hours_of(question)
     seen = set[bool]()
-    for change in changes(zone):
+    since = LAW.packs[code].table.effective_from + timedelta(days=3)
+    for change in (change for change in changes(zone) if change.date() >= since):
         for at in instants_around(change, zone, tables):
             lawful = all(open_there(table, at, zone) for table in tables)
             assert passes(question, at) is lawful, at
