@@ -150,7 +150,7 @@ async def american_town(town: Town) -> None:
 
 async def confirmations(town: Town) -> list[Any]:
     return await town.rows(
-        "SELECT id, status, decision FROM message WHERE ask::json->>'purpose' = 'optout_confirmation' ORDER BY created_at"
+        "SELECT id, status, decision, expires_at - created_at AS lives FROM message WHERE ask::json->>'purpose' = 'optout_confirmation' ORDER BY created_at"
     )
 
 
@@ -182,6 +182,7 @@ async def test_a_confirmation_that_was_not_sent_in_time_is_not_sent_at_all(quiet
     await quiet.stop_workers()
     await quiet.reply("stop", USA)
     (row,) = await confirmations(quiet)
+    assert row["lives"] == timedelta(minutes=5), "whatever a law's own minutes are"
     await quiet.advance(timedelta(minutes=5, seconds=1))
     quiet.start_worker()
     await quiet.until(f"msg_{row['id'].hex}", "expired", "blocked")
