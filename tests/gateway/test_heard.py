@@ -150,7 +150,8 @@ async def american_town(town: Town) -> None:
 
 async def confirmations(town: Town) -> list[Any]:
     return await town.rows(
-        "SELECT id, status, decision, expires_at - created_at AS lives FROM message WHERE ask::json->>'purpose' = 'optout_confirmation' ORDER BY created_at"
+        "SELECT id, status, decision, expires_at - created_at AS lives FROM message "
+        "WHERE ask::json->>'purpose' = 'optout_confirmation' ORDER BY created_at"
     )
 
 
