@@ -22,14 +22,14 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 ONLY = os.environ.get("SEED")
 #: A slice of the campaign, by the numbers of its worlds: ``make campaign SEEDS=50000:60000 ARGS="-k simulation"``.
 SLICE = os.environ.get("SEEDS")
-pytestmark = (
+pytestmark = [
     # No test of this file waits for anybody but itself: on a busy machine it is slow, and that is all.
     pytest.mark.timeout(1800),
     # A process that is killed here leaves coroutines that are never resumed; one that would have tidied up says so when it is collected.
     pytest.mark.filterwarnings(
         "ignore:Exception ignored in. <coroutine object:pytest.PytestUnraisableExceptionWarning"
     ),
-)
+]
 
 #: The first run: from here on each kind of trouble has its turn, the quiet one first.
 FIRST = 5
