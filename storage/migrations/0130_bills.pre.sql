@@ -1,6 +1,10 @@
 -- What providers bill afterwards: which attempts are settled by it, and how far each of several rounds of asking has come.
 
-ALTER TABLE attempt ADD COLUMN billed_at timestamptz;  -- real time: when the provider's own price was stored; null: not told yet
+-- A table of its own, for a release that is still at work beside this one has prepared what it asks of `attempt` without a new column.
+CREATE TABLE billed (
+  attempt uuid PRIMARY KEY REFERENCES attempt ON DELETE CASCADE,
+  at timestamptz NOT NULL                     -- real time: when the provider's own price was stored
+);
 
 CREATE TABLE bill (
   provider text NOT NULL,
@@ -8,6 +12,6 @@ CREATE TABLE bill (
   after uuid NOT NULL,                        -- attempts up to this one were asked about; ids are in the order of real time
   PRIMARY KEY (provider, round)
 );
-GRANT SELECT, INSERT, UPDATE, DELETE ON bill TO tregua_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON bill, billed TO tregua_app;
 
 SELECT shield_tables();

@@ -33,17 +33,17 @@ UPDATE attempt a SET actual = w.actual, currency = w.currency FROM was w WHERE a
 -- name: unbilled
 -- Attempts by a way that its provider has not billed yet, of those made between two ids, in the order of their making.
 SELECT id, provider_id, begun_at FROM attempt
-WHERE id > $2 AND id < $3 AND provider = $1 AND provider_id IS NOT NULL AND billed_at IS NULL
+WHERE id > $2 AND id < $3 AND provider = $1 AND provider_id IS NOT NULL AND NOT EXISTS (SELECT FROM billed b WHERE b.attempt = attempt.id)
   AND state IN ('sent', 'delivered', 'read', 'undelivered')
 ORDER BY id LIMIT $4
 
 -- name: messages_unbilled
 -- The messages of attempts that are still not billed.
-SELECT id, message FROM attempt WHERE id = ANY($1::uuid[]) AND billed_at IS NULL
+SELECT id, message FROM attempt WHERE id = ANY($1::uuid[]) AND NOT EXISTS (SELECT FROM billed b WHERE b.attempt = attempt.id)
 
 -- name: billed
 -- What a provider billed is stored for these.
-UPDATE attempt SET billed_at = $2 WHERE id = ANY($1::uuid[])
+INSERT INTO billed (attempt, at) SELECT unnest($1::uuid[]), $2 ON CONFLICT DO NOTHING
 
 -- name: asked_up_to
 -- How far a round of asking for bills has come.
