@@ -114,6 +114,7 @@ class Month:
         self._owner: dict[str, int] = {}
         self._known: set[int] = set()
         self._seen = 0
+        self._heard: Counter[str] = Counter()
         self._sendable: frozenset[str] = frozenset()
         self._line: list[tuple[datetime, int, Any]] = []
         self._order = itertools.count()
@@ -259,7 +260,9 @@ class Month:
             who = self._people[place]
             channel = Channel(each["channel"])
             local = now.astimezone(ZoneInfo(who.place.zone))
-            answer = who.answer(channel, local, f"{self._seen}")
+            # Her own count, so that what she does hangs on nobody else's order.
+            self._heard[who.id] += 1
+            answer = who.answer(channel, local, f"{self._heard[who.id]}")
             if answer is not None and who.number[-4:] not in ("0002", "0004"):
                 kind, words, delay = answer
                 self._put(now + delay, _Reply(channel.value, each["to"], words, kind))

@@ -132,7 +132,10 @@ class Booth:
         if self._rest is not None:
             self._rest.cancel()
         if self._process is not None and self._process.returncode is None:
-            return self._process
+            if self._process.stdin is not None and not self._process.stdin.is_closing():
+                return self._process
+            # It was let go and is on its way out.
+            await self._end(hung_up=True)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-c", _START, str(Path(__file__).parents[2]), str(os.getpid())),
             stdin=asyncio.subprocess.PIPE,

@@ -146,6 +146,16 @@ async def test_it_is_let_go_when_nobody_asks_and_comes_back() -> None:
         await booth.speak("hola", "es-419")
 
 
+async def test_who_asks_right_after_it_was_let_go_is_served_by_another(booth: Booth) -> None:
+    await booth.speak("hola", "es-419")
+    first = process_of(booth)
+    booth._let_go()
+    assert alive(first), "it has not noticed yet"
+    assert (await booth.speak("hola", "es-419")).seconds > 0.2
+    assert process_of(booth) != first
+    assert not alive(first)
+
+
 async def test_it_has_little_memory_no_settings_and_none_of_our_files(booth: Booth) -> None:
     os.environ["TREGUA_SECRET_KEY"] = "not for other programs"
     try:
