@@ -14,7 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from throttling.circuit import REASON_CHARACTERS_MAX, Circuit, Ending, Told, Use
-from vocabulary.outcome import About, NotSent, Outcome, Rejected, Sent, Unknown
+from vocabulary.outcome import About, NotSent, Outcome, Rejected, Sent, Unknown, ending_name
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ class Circuits:
         """One attempt by a way has ended so."""
         now = self._wall()
         ending, seconds = _read(outcome)
-        told = Told(at=now, ending=_name(outcome), reason=_reason(outcome))
+        told = Told(at=now, ending=ending_name(outcome), reason=_reason(outcome))
         self._happened.setdefault(way, []).append(_Happened(ending, now, seconds, told))
 
     async def room(self, way: str, wanted: int) -> tuple[int, float]:
@@ -157,20 +157,6 @@ def _read(outcome: Outcome) -> tuple[Ending, float | None]:
             return Ending.REFUSED, outcome.retry_after_seconds
         case NotSent():
             return Ending.BAD, None
-        case _:
-            assert_never(outcome)
-
-
-def _name(outcome: Outcome) -> str:
-    match outcome:
-        case Sent():
-            return "sent"
-        case NotSent():
-            return "not_sent"
-        case Rejected():
-            return "rejected"
-        case Unknown():
-            return "unknown"
         case _:
             assert_never(outcome)
 

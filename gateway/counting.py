@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from gateway.circuits import Circuits
 from gateway.metrics import Metrics
 from gateway.receive import Receiver
-from vocabulary.outcome import NotSent, Outcome, Receipt, Rejected, Reply, Sent, Unknown
+from vocabulary.outcome import Outcome, Receipt, Reply, ending_name
 
 GRACE_SECONDS: Final = 1.0
 
@@ -26,21 +26,6 @@ class CountingCircuits(Circuits):
         """One attempt by a way has ended so."""
         self._metrics.attempts.labels(way, ending_name(outcome)).inc()
         super().note(way, outcome)
-
-
-def ending_name(outcome: Outcome) -> str:
-    """What an ending is called where it is counted."""
-    match outcome:
-        case Sent():
-            return "sent"
-        case NotSent():
-            return "not_sent"
-        case Rejected():
-            return "rejected"
-        case Unknown():
-            return "unknown"
-        case _:
-            assert_never(outcome)
 
 
 class CountingReceiver(Receiver):

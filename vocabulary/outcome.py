@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import assert_never
 from uuid import UUID
 
 from vocabulary.channel import Channel
@@ -62,6 +63,21 @@ class Unknown:
 
 
 Outcome = Sent | NotSent | Rejected | Unknown
+
+
+def ending_name(outcome: Outcome) -> str:
+    """What an ending is called where it is counted or shown."""
+    match outcome:
+        case Sent():
+            return "sent"
+        case NotSent():
+            return "not_sent"
+        case Rejected():
+            return "rejected"
+        case Unknown():
+            return "unknown"
+        case _:
+            assert_never(outcome)
 
 
 class ReceiptKind(StrEnum):

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
@@ -66,7 +65,7 @@ class PersonExported(Struct, frozen=True):
 async def erase(call: Call) -> web.StreamResponse:
     """Erase a person."""
     try:
-        receipt = await call.desk.eraser.erase(call.tenant, _id(call))
+        receipt = await call.desk.eraser.erase(call.tenant, call.path_as("id", Id))
     except OnHold as error:
         until = "until it is released" if error.hold.until is None else f"until {error.hold.until.isoformat()}"
         raise Problem(Slug.LEGAL_HOLD, f"The data must stay {until}: {error.hold.reason}") from None
@@ -80,26 +79,26 @@ async def show_receipt(call: Call) -> web.StreamResponse:
 
 async def hold(call: Call) -> web.StreamResponse:
     """Keep her data."""
-    return answer(await call.desk.eraser.hold(call.tenant, _id(call), call.body.reason, call.body.until))
+    return answer(await call.desk.eraser.hold(call.tenant, call.path_as("id", Id), call.body.reason, call.body.until))
 
 
 async def show_hold(call: Call) -> web.StreamResponse:
     """The hold that stands."""
-    found = await call.desk.eraser.held(call.tenant, _id(call))
+    found = await call.desk.eraser.held(call.tenant, call.path_as("id", Id))
     if found is None:
         raise NotThere
-    return answer({"contact": _id(call), "reason": found.reason, "until": found.until, "at": found.at})
+    return answer({"contact": call.path_as("id", Id), "reason": found.reason, "until": found.until, "at": found.at})
 
 
 async def release(call: Call) -> web.StreamResponse:
     """End the hold."""
-    await call.desk.eraser.release(call.tenant, _id(call))
+    await call.desk.eraser.release(call.tenant, call.path_as("id", Id))
     return web.Response(status=204)
 
 
 async def export(call: Call) -> web.StreamResponse:
     """Everything that is kept of her: JSON, or a page for her where the caller would rather have HTML."""
-    found = await call.desk.exporter.of(call.tenant, _id(call))
+    found = await call.desk.exporter.of(call.tenant, call.path_as("id", Id))
     accepted = call.request.headers.get("Accept", "")
     if "text/html" in accepted and "application/json" not in accepted:
         return web.Response(
@@ -111,14 +110,6 @@ async def export(call: Call) -> web.StreamResponse:
             },
         )
     return answer(found, headers={"Cache-Control": "no-store"})
-
-
-def _id(call: Call) -> str:
-    try:
-        identity: str = msgspec.convert(call.path("id"), Id)
-    except msgspec.ValidationError:
-        raise NotThere from None
-    return identity
 
 
 ROUTES: Final = (

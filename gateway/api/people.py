@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-import msgspec
 from aiohttp import web
 from msgspec import Meta
 
@@ -43,7 +42,7 @@ async def put_contact(call: Call) -> web.StreamResponse:
 
 async def show_one_contact(call: Call) -> web.StreamResponse:
     """One person."""
-    identity = _id(call)
+    identity = call.path_as("id", Id)
 
     async def read(connection: Connection) -> dict[str, Any] | None:
         row = (await people.contacts(connection, [(call.tenant, identity)])).get((call.tenant, identity))
@@ -54,7 +53,7 @@ async def show_one_contact(call: Call) -> web.StreamResponse:
 
 async def add_events(call: Call) -> web.StreamResponse:
     """The ids of what was told."""
-    identity, several = _id(call), isinstance(call.body, list)
+    identity, several = call.path_as("id", Id), isinstance(call.body, list)
     events = call.body if several else [call.body]
     try:
         return answer({"ids": await call.desk.registrar.add_events(call.tenant, identity, events)})
@@ -67,7 +66,7 @@ async def add_events(call: Call) -> web.StreamResponse:
 
 async def show_timeline(call: Call) -> web.StreamResponse:
     """A page of everything that happened with a person."""
-    identity, query = _id(call), call.query
+    identity, query = call.path_as("id", Id), call.query
     before = place(query.cursor, datetime, int, str)
 
     async def read(connection: Connection) -> list[Happened] | None:
@@ -88,7 +87,7 @@ async def show_timeline(call: Call) -> web.StreamResponse:
 
 async def show_consents(call: Call) -> web.StreamResponse:
     """A page of what a person allowed and took back; as of an instant, also what stood then."""
-    identity, query = _id(call), call.query
+    identity, query = call.path_as("id", Id), call.query
     before = place(query.cursor, datetime, UUID)
 
     async def read(connection: Connection) -> tuple[list[ConsentRow], dict[str, Any]] | None:
@@ -120,7 +119,7 @@ async def put_debt(call: Call) -> web.StreamResponse:
 
 async def show_one_debt(call: Call) -> web.StreamResponse:
     """One debt."""
-    identity = _id(call)
+    identity = call.path_as("id", Id)
 
     async def read(connection: Connection) -> dict[str, Any] | None:
         row = (await people.debts(connection, [(call.tenant, identity)])).get((call.tenant, identity))
@@ -134,14 +133,6 @@ async def _found(call: Call, read: Any) -> Any:
     if found is None:
         raise NotThere
     return found
-
-
-def _id(call: Call) -> str:
-    try:
-        identity: str = msgspec.convert(call.path("id"), Id)
-    except msgspec.ValidationError:
-        raise NotThere from None
-    return identity
 
 
 def _happened(one: Happened) -> dict[str, Any]:

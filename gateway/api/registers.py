@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
@@ -14,7 +13,6 @@ from gateway.api.routes import Call, Route, answer
 from gateway.asks import Instant
 from gateway.keys import Scope
 from gateway.people.registers import Import
-from gateway.refusals import NotThere
 
 #: Larger files are read by ``tregua registers import``, beside the API and not in it.
 REGISTER_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -110,7 +108,7 @@ async def read_in(call: Call) -> web.StreamResponse:
     if (request.content_length or 0) > REGISTER_BYTES_MAX:
         raise Problem(Slug.BODY_TOO_LARGE, f"A register is at most {REGISTER_BYTES_MAX} bytes here.")
     what = Import(
-        name=_name(call),
+        name=call.path_as("name", Name),
         as_of=query.as_of,
         calling_code=query.calling_code,
         add=query.mode == "add",
@@ -126,7 +124,7 @@ async def show_all(call: Call) -> web.StreamResponse:
 
 async def show_versions(call: Call) -> web.StreamResponse:
     """The versions of one."""
-    return answer({"items": await call.desk.registers.versions(call.tenant, _name(call))})
+    return answer({"items": await call.desk.registers.versions(call.tenant, call.path_as("name", Name))})
 
 
 async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
@@ -144,14 +142,6 @@ async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
         if size > REGISTER_BYTES_MAX:
             raise Problem(Slug.BODY_TOO_LARGE, f"A register is at most {REGISTER_BYTES_MAX} bytes here.")
         yield piece
-
-
-def _name(call: Call) -> str:
-    try:
-        name: str = msgspec.convert(call.path("name"), Name)
-    except msgspec.ValidationError:
-        raise NotThere from None
-    return name
 
 
 ROUTES: Final = (

@@ -17,7 +17,7 @@ from gateway.api.problems import Problem, Slug
 from gateway.api.reading import convert, parse, read_body
 from gateway.keys import Holder, Scope
 from gateway.quotas import Allowance, Standing, retry_after, said
-from gateway.refusals import Flaw, Refused
+from gateway.refusals import Flaw, NotThere, Refused
 from storage.database import of_tenant
 from storage.tenancy import NO_LIMITS
 
@@ -72,6 +72,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     def path(self, name: str) -> str:
         """A part of the path."""
         return self.request.match_info[name]
+
+    def path_as(self, name: str, kind: Any) -> str:
+        """A part of the path that is of a kind, such as an id of the caller's. Raises NotThere: there cannot be such a thing."""
+        try:
+            found: str = msgspec.convert(self.path(name), kind)
+        except msgspec.ValidationError:
+            raise NotThere from None
+        return found
 
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]

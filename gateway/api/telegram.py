@@ -2,7 +2,6 @@
 
 from typing import Annotated, Final
 
-import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
@@ -10,7 +9,6 @@ from gateway.api.problems import Slug
 from gateway.api.routes import Call, Route, answer
 from gateway.asks import Id, Instant
 from gateway.keys import Scope
-from gateway.refusals import NotThere
 
 
 class StartOffered(Struct, frozen=True):
@@ -22,11 +20,7 @@ class StartOffered(Struct, frozen=True):
 
 async def offer_start(call: Call) -> web.StreamResponse:
     """A new link."""
-    try:
-        identity: str = msgspec.convert(call.path("id"), Id)
-    except msgspec.ValidationError:
-        raise NotThere from None
-    return answer(await call.desk.starts.offer(call.tenant, identity), 201)
+    return answer(await call.desk.starts.offer(call.tenant, call.path_as("id", Id)), 201)
 
 
 ROUTES: Final = (

@@ -27,14 +27,14 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from gateway.accept import Accepted, Acceptor
 from gateway.asks import StoredAsk
 from gateway.auto import Auto
-from gateway.counting import CountingReceiver, ending_name
+from gateway.counting import CountingReceiver
 from gateway.dispatch import Dispatcher, Flight
 from gateway.notify import Notifier
 from gateway.telemetry.carried import CARRIED
 from gateway.telemetry.kinds import Kinds
 from storage import messages
 from vocabulary.ids import parsed, shown
-from vocabulary.outcome import Receipt, Reply
+from vocabulary.outcome import Receipt, Reply, ending_name
 
 if TYPE_CHECKING:
     from uuid import UUID
