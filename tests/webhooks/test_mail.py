@@ -31,7 +31,7 @@ class Caller:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    async def hear(self, seconds: float = 5.0) -> str:
+    async def hear(self, seconds: float = 30.0) -> str:
         """One whole reply."""
         async with asyncio.timeout(seconds):
             lines = []
