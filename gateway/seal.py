@@ -4,6 +4,7 @@ It never signs what somebody handed it: a row that was changed after it was writ
 could vouch for it.
 """
 
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -14,13 +15,16 @@ from storage.clock import LegalClock
 from storage.database import Connection, Database
 from tracelog.entry import agrees, leaf_hash
 from tracelog.export import head_of
-from tracelog.head import SeedSigner, SignedHead, Signer, derived_seed, opened, origin_of, sign
+from tracelog.head import ForgedError, SeedSigner, SignedHead, Signer, derived_seed, opened, origin_of, sign
 from tracelog.tree import Frontier
 
 log = structlog.get_logger()
 
 #: Entries sealed in one transaction.
 BATCH_MAX: Final = 50_000
+
+#: Heads looked through for one that is ours, where somebody wrote others over it.
+HEADS_MAX: Final = 100
 
 
 class Broken(Exception):
@@ -50,9 +54,12 @@ class Sealer:
                 return head
 
     async def last(self, tenant: str, /) -> SignedHead | None:
-        """The last head that was signed, or None."""
-        note = await self._database.read(lambda connection: chain.head(connection, tenant))
-        return None if note is None else opened(note, self.signer(tenant).public_key)
+        """The last head that was signed, or None: what others put into its place is passed over."""
+        notes = await self._database.read(lambda connection: chain.last_heads(connection, tenant, HEADS_MAX))
+        for note in notes:
+            with suppress(ForgedError):
+                return opened(note, self.signer(tenant).public_key)
+        return None
 
     async def seal_all(self) -> int:
         """Seal every chain that grew; how many did."""
@@ -67,12 +74,12 @@ class Sealer:
     async def _seal(self, connection: Connection, tenant: str) -> tuple[SignedHead, bool]:
         # The sealer's own row is locked first and only by sealers: appends go on beside it.
         size, hashes = await chain.lock_seal(connection, tenant)
-        frontier = Frontier(size, hashes)
         end = await chain.size(connection, tenant)
         stop = min(end, size + BATCH_MAX)
         note = await chain.head(connection, tenant)
-        if stop == size and note is not None:
-            return opened(note, self.signer(tenant).public_key), False
+        frontier, last = _signed(size, hashes, note, self.signer(tenant).public_key)
+        if stop == size and last is not None:
+            return last, False
         index = size
         leaves: list[bytes] = []
         async for row in chain.written(connection, tenant, size, stop):
@@ -93,3 +100,20 @@ class Sealer:
         head = sign(head_of(tenant, frontier), self.signer(tenant))
         await chain.put_seal(connection, tenant, stop, list(frontier.hashes), head.head.root, head.note(), now)
         return head, stop < end
+
+
+def _signed(size: int, hashes: list[bytes], note: str | None, public_key: bytes) -> tuple[Frontier, SignedHead | None]:
+    """Where the sealer goes on, which is what it signed last and nothing else that a row says. Raises Broken.
+
+    Without this, whoever owns the database would rewrite an entry with every hash above it, and the next head would vouch for it.
+    """
+    try:
+        frontier = Frontier(size, hashes)
+        last = None if note is None else opened(note, public_key)
+    except (ValueError, ForgedError) as error:
+        raise Broken(f"what was signed last is not as it was: {error}") from None
+    if last is None and size:
+        raise Broken(f"no head over the {size} entries that were signed")
+    if last is not None and (last.head.size, last.head.root) != (size, frontier.root()):
+        raise Broken(f"the hashes kept of {size} entries are not what was signed last")
+    return frontier, last

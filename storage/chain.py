@@ -135,6 +135,11 @@ async def head(connection: Connection, tenant: str) -> str | None:
     return note
 
 
+async def last_heads(connection: Connection, tenant: str, limit: int) -> list[str]:
+    """The last signed heads, as signed notes, the newest first."""
+    return [row["note"] for row in await connection.fetch(queries(_SQL)["last_heads"], tenant, limit)]
+
+
 async def heads(connection: Connection, tenants: Iterable[str]) -> dict[str, str]:
     """The last signed head of each tenant that has one."""
     wanted = list(tenants)

@@ -54,6 +54,10 @@ INSERT INTO signed_head (tenant, size, root, note, at) VALUES ($1, $2, $4, $5, $
 -- The last signed head.
 SELECT note FROM signed_head WHERE tenant = $1 ORDER BY size DESC LIMIT 1
 
+-- name: last_heads
+-- The last signed heads, the newest first.
+SELECT note FROM signed_head WHERE tenant = $1 ORDER BY size DESC LIMIT $2
+
 -- name: heads
 -- The last signed head of each of some tenants.
 SELECT last.tenant, last.note FROM unnest($1::text[]) AS wanted(tenant),

@@ -9,6 +9,7 @@ import pytest
 from gateway.compose import tally
 from gateway.tenants import create_key, create_tenant
 from tests.gateway.console_visitor import TOKEN, Visitor, visitor
+from tests.gateway.test_proof import as_owner
 from tests.gateway.town import TENANT, Town, message, number, person
 from tracelog.entry import read_header
 from tracelog.head import SeedSigner, opened
@@ -363,6 +364,19 @@ async def test_the_chain_names_who_signed_under_its_heads(
     _, page, _ = await other.get("/chain?lang=en")
     await other.session.close()
     assert "notary.example" not in page
+
+
+async def test_a_head_that_another_wrote_over_ours_is_said_to_be_none(quiet: Town, guest: Visitor) -> None:
+    await guest.sign_in(quiet.key)
+    await quiet.call("GET", "/v1/trace/head")
+    _, page, _ = await guest.get("/chain?lang=en")
+    assert "not signed by our key" not in page
+    await as_owner(
+        quiet,
+        "INSERT INTO tregua.signed_head SELECT tenant, size + 1, root, note || '— x y', at FROM tregua.signed_head",
+    )
+    status, page, _ = await guest.get("/chain?lang=en")
+    assert (status, "not signed by our key" in page) == (200, True)
 
 
 async def test_a_decision_is_opened_into_its_sentences(busy: Town) -> None:

@@ -42,6 +42,32 @@ async def test_a_change_before_it_was_sealed_is_never_signed(quiet: Town) -> Non
     assert status in (500, 503), problem
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE tregua.seal SET frontier = ARRAY(SELECT sha256(hash) FROM unnest(frontier) hash)",
+        "UPDATE tregua.seal SET frontier = '{}'",
+        "DELETE FROM tregua.signed_head",
+        "UPDATE tregua.signed_head SET note = replace(note, 'tregua/', 'trevua/')",
+    ],
+    ids=["another past", "no hashes", "no head", "a head of another"],
+)
+async def test_the_sealer_goes_on_only_from_what_it_signed(quiet: Town, change: str) -> None:
+    """Else whoever rewrote the past with every hash above it would have it vouched for by the next head."""
+    await quiet.send(message())
+    size = len(await export(quiet)) - 1
+    await as_owner(quiet, change)
+    await quiet.send(message(person("p1", number(1))))
+    status, problem, _ = await quiet.call("GET", "/v1/trace/head")
+    assert (status, problem["type"]) == (500, "/problems/trace-broken")
+    assert await quiet.rows("SELECT 1 FROM signed_head WHERE size > $1", size) == []
+    status, problem, _ = await quiet.call("GET", "/v1/trace/export")
+    if status == 200:  # under the last head that is ours
+        assert isinstance(verify(problem.encode().splitlines(keepends=True)), Broken)
+    else:
+        assert (status, problem["type"]) == (500, "/problems/trace-broken")
+
+
 async def as_owner(town: Town, sql: str, *arguments: object) -> None:
     """As whoever owns the database, past every trigger."""
     connection = await asyncpg.connect(town.database_url)
