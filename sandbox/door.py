@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from sandbox.latch import Latch
+
 
 class Door:
     """One listening address in front of an application. Shut, the port stays ours and the kernel answers every SYN with RST."""
@@ -18,7 +20,7 @@ class Door:
         self._port = port
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._latch = Latch(self._listen)
 
     @property
     def port(self) -> int:
@@ -33,8 +35,6 @@ class Door:
 
     async def shut(self, seconds: float) -> None:
         """Refuse connections for so long, and end those that are idle: they would hide it."""
-        if self._opening is not None:
-            self._opening.cancel()
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -47,21 +47,15 @@ class Door:
             else:
                 # ``close`` would leave an idle connection open and answer nobody on it.
                 connection.force_close()
-        # One turn, so that the other side hears of it before it is told that the fault is armed.
-        await asyncio.sleep(0.02)
-        self._opening = asyncio.create_task(self._open_after(seconds))
+        await self._latch.after(seconds)
 
     async def reopen(self) -> None:
         """Listen again now."""
-        if self._opening is not None:
-            self._opening.cancel()
-            self._opening = None
-        await self._listen()
+        await self._latch.now()
 
     async def close(self) -> None:
         """Stop for good."""
-        if self._opening is not None:
-            self._opening.cancel()
+        self._latch.stop()
         if self._server is not None:
             self._server.close()
         elif self._socket is not None:
@@ -77,10 +71,6 @@ class Door:
             return await handler(request)
         finally:
             self._busy.discard(request.protocol)
-
-    async def _open_after(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        await self._listen()
 
     def _bind(self) -> None:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

@@ -17,6 +17,7 @@ from sandbox import mail_words
 from sandbox.carrier import Simulated, Surroundings
 from sandbox.faults import Fault
 from sandbox.hooks import taken
+from sandbox.latch import Latch
 from sandbox.mail_words import Original
 from sandbox.settings import MailAccount
 from sandbox.truth import Line
@@ -49,7 +50,7 @@ class MailCarrier(Simulated[MailAccount]):
         super().__init__(around, account)
         self._port = account.port
         self._server: asyncio.Server | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._latch = Latch(self._listen)
         self._sessions: set[_Host] = set()
 
     @property
@@ -71,23 +72,16 @@ class MailCarrier(Simulated[MailAccount]):
 
     async def shut(self, seconds: float) -> None:
         """Refuse connections for so long, and end those that are open."""
-        if self._opening is not None:
-            self._opening.cancel()
         self._stop()
-        await asyncio.sleep(0.02)
-        self._opening = asyncio.create_task(self._open_after(seconds))
+        await self._latch.after(seconds)
 
     async def reopen(self) -> None:
         """Listen again now."""
-        if self._opening is not None:
-            self._opening.cancel()
-            self._opening = None
-        await self._listen()
+        await self._latch.now()
 
     async def close(self) -> None:
         """Stop for good."""
-        if self._opening is not None:
-            self._opening.cancel()
+        self._latch.stop()
         self._stop()
 
     async def reply(self, sender: str, text: str) -> dict[str, Any]:
@@ -286,10 +280,6 @@ class MailCarrier(Simulated[MailAccount]):
         for session in list(self._sessions):
             if session.transport is not None:
                 session.transport.close()
-
-    async def _open_after(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        await self._listen()
 
     def _session(self) -> "_Host":
         session = _Host(
