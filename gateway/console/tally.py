@@ -34,6 +34,7 @@ TURNS_MAX: Final = 20
 #: People reckoned in one transaction.
 PEOPLE_MAX: Final = 200
 #: Of those transactions one tenant has so many in a turn while messages wait to be sent: looking back does not hold them up.
+#: So it is while the trace grows by more than one transaction of entries between two looks: a campaign is being handed over.
 TURNS_BESIDE_WORK: Final = 1
 #: Amounts are kept in millionths of a currency's unit.
 MILLION: Final = 1_000_000
@@ -245,7 +246,8 @@ class Tally:
         done = 0
         for tenant in await self._database.read(console_tally.tenants_behind):
             done += await self._turns(tenant, self._count, ENTRIES_MAX, TURNS_MAX)
-        turns = TURNS_BESIDE_WORK if await self._database.read(self._works) else TURNS_MAX
+        busy = done >= ENTRIES_MAX or await self._database.read(self._works)
+        turns = TURNS_BESIDE_WORK if busy else TURNS_MAX
         for tenant in await self._database.read(console_tally.tenants):
             done += await self._turns(tenant, self._reckon, PEOPLE_MAX, turns)
         return done

@@ -64,10 +64,12 @@ SELECT $1, id, '-infinity' FROM contact WHERE tenant = $1 AND id = ANY ($2::text
 ON CONFLICT (tenant, contact) DO UPDATE SET at = '-infinity'
 
 -- name: due_first
--- People who are to be reckoned if they never were.
+-- People who are to be reckoned if they never were. Each is looked for by herself, in the order of the key: as an anti-join, planned
+-- while nobody was reckoned yet, it held everybody who is beside each of them.
 INSERT INTO console_due (tenant, contact, at)
 SELECT $1, id, '-infinity' FROM contact c WHERE tenant = $1 AND id = ANY ($2::text[])
-  AND NOT EXISTS (SELECT FROM console_margin m WHERE m.tenant = $1 AND m.contact = c.id) ORDER BY id
+  AND (SELECT m.part FROM console_margin m WHERE m.tenant = $1 AND m.contact = c.id ORDER BY m.rule, m.part LIMIT 1) IS NULL
+ORDER BY id
 ON CONFLICT DO NOTHING
 
 -- name: all_due

@@ -162,3 +162,21 @@ async def test_what_nobody_saw_leave_is_unknown_until_it_is_seen(busy: Town) -> 
     found = await measures(busy)
     gone = row["state"] in ("sent", "delivered", "read")
     assert (found.get("sent", 0), found.get("unknown", 0)) == ((1, 0) if gone else (0, 1))
+
+
+async def test_a_campaign_that_is_handed_over_is_reckoned_behind_it(
+    busy: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.console.tally.PEOPLE_MAX", 1)
+    monkeypatch.setattr("gateway.console.tally.ENTRIES_MAX", 4)
+    figures = tally(busy.house)
+    await busy.stop_workers()
+    await busy.set_clock("2026-11-22T15:04:00-05:00")
+    for n, name in enumerate(("ana", "bea", "eva"), 1):
+        waits = await busy.send(message(person(name, number(n))))
+        assert waits["status"] == "deferred"
+    await figures.round()
+    assert len(await margins(busy, "CO-FREQ-3d")) == 1, "each message is two entries: more came than one transaction"
+    assert (await measures(busy))["accepted"] == 3, "what happened is counted all the same"
+    await figures.round()
+    assert set(await margins(busy, "CO-FREQ-3d")) == {"ana", "bea", "eva"}
