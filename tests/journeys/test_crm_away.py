@@ -14,10 +14,13 @@ from gateway.notify import GIVE_UP, Notifier
 from storage import outbox
 from storage.database import Connection
 from storage.outbox import EventOut
+from tests.campaigns.tally import Tally, counted
 from tests.gateway.town import TENANT, Town
 from tests.journeys.conftest import Crm
-from tests.sizes import CRM_CONTACTS, CRM_EVENTS
+from tests.sizes import CRM_CONTACTS, CRM_EVENTS, seed
 from vocabulary.ids import new_uuid
+
+SEED = seed(20261122)
 
 
 class Days:
@@ -69,8 +72,14 @@ async def _endpoint(town: Town, crm: Crm) -> str:
     return str(made["secret"])
 
 
+@pytest.mark.campaign
 async def test_down_for_a_day_it_gets_everything_in_order_and_nothing_twice(quiet: Town, crm: Crm) -> None:
-    chance = random.Random(20261122)
+    with counted("C21", "a CRM away for a day gets everything, in order per person, once", seed=SEED) as tally:
+        await _down_for_a_day(quiet, crm, tally)
+
+
+async def _down_for_a_day(quiet: Town, crm: Crm, tally: Tally) -> None:
+    chance = random.Random(SEED)
     clock = Days()
     secret = await _endpoint(quiet, crm)
     notifier = Notifier(database=quiet.house.database, clock=clock, allow_networks=quiet.house.settings.allow_networks)
@@ -99,6 +108,8 @@ async def test_down_for_a_day_it_gets_everything_in_order_and_nothing_twice(quie
         assert headers["webhook-id"].startswith("evt_")
     _verifies(secret, crm, clock)
     assert await quiet.rows("SELECT FROM crm_delivery WHERE state <> 'delivered'") == []
+    tally.trials = CRM_EVENTS
+    tally.faults["answered 503"] = crm.refused
 
 
 def _verifies(secret: str, crm: Crm, clock: Days) -> None:
@@ -110,7 +121,13 @@ def _verifies(secret: str, crm: Crm, clock: Days) -> None:
     assert given in headers["webhook-signature"].split(" ")
 
 
+@pytest.mark.campaign
 async def test_one_that_never_comes_back_is_parked_after_three_days_and_served_by_hand(quiet: Town, crm: Crm) -> None:
+    with counted("C21", "a CRM that never comes back: parked after three days, served by hand", seed=7) as tally:
+        await _never_back(quiet, crm, tally)
+
+
+async def _never_back(quiet: Town, crm: Crm, tally: Tally) -> None:
     clock = Days()
     await _endpoint(quiet, crm)
     crm.down = True
@@ -145,6 +162,8 @@ async def test_one_that_never_comes_back_is_parked_after_three_days_and_served_b
         assert len({event["id"] for event in crm.events()}) == CRM_EVENTS == len(crm.got)
     finally:
         await notifier.close()
+    tally.trials = CRM_EVENTS
+    tally.faults["answered 503"] = crm.refused
 
 
 @pytest.mark.parametrize("tries", range(1, 30))
