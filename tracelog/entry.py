@@ -159,11 +159,12 @@ def instant(at: datetime) -> str:
     return at.isoformat("T", "microseconds")[:-6] + "Z"
 
 
-def _refuse_float(text: str) -> Any:
+def refuse_float(text: str) -> Any:
+    """For decoders: a number with a fraction or an exponent is no fact."""
     raise ValueError(f"{text} is no integer")
 
 
-_HEADER: Final = msgspec.json.Decoder(Header, float_hook=_refuse_float)
+_HEADER: Final = msgspec.json.Decoder(Header, float_hook=refuse_float)
 
 
 def read_header(header: bytes) -> Header:
