@@ -1,4 +1,4 @@
-"""The bench of ``trace verify`` in small: the command holds what was written, names what was changed, and the table says how long it took."""
+"""The bench of ``trace verify`` in small: what was written holds, what was changed is named, and the table says how long it took."""
 
 from pathlib import Path
 
