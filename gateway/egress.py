@@ -4,19 +4,28 @@ Server-side request forgery is refused where it happens: the resolver stands ins
 differently the second time gains nothing (OWASP API7:2023, ASVS 5.0 1.3.6).
 """
 
+import asyncio
 import socket
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.http import RawResponseMessage
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
+
+from adapters.kit.wire import Wire
 
 Network = IPv4Network | IPv6Network
 
 CONNECTIONS_MAX: Final = 64
+POST_SECONDS_MAX: Final = 15.0
+CONNECT_SECONDS_MAX: Final = 5.0
+#: Addresses of tenants' endpoints, looked at once.
+CHECKED_MAX: Final = 1_024
 PORTS: Final = frozenset({80, 443, 8080, 8443})
 
 
@@ -25,20 +34,32 @@ class Refused(Exception):
 
 
 class Egress:
-    """One session for tenants' addresses: no redirects, no proxy, no cookies, public addresses only but for ``allowed``."""
+    """The way to tenants' addresses: no redirects, no proxy, no cookies, public addresses only but for ``allowed``."""
 
     def __init__(self, allowed: Sequence[Network] = ()) -> None:
         self._allowed = tuple(allowed)
-        self._session: aiohttp.ClientSession | None = None
+        self._checked = lru_cache(maxsize=CHECKED_MAX)(self._check)
+        self._connector: aiohttp.TCPConnector | None = None
+        self._wire: Wire | None = None
 
     async def post(self, url: str, body: bytes, headers: dict[str, str], answer_bytes_max: int) -> int:
         """Post once; the status of the answer, of which no more than so many bytes are read. Raises Refused."""
+        parsed = self._checked(url)
+
+        async def status(message: RawResponseMessage, payload: aiohttp.StreamReader) -> int:
+            # What came along with the status is read, so that the connection may be kept; nobody waits for more.
+            if not payload.at_eof():
+                await payload.read(answer_bytes_max)
+            return message.code
+
+        async with asyncio.timeout(POST_SECONDS_MAX):
+            return await self._opened().call("POST", parsed, headers, body, status)
+
+    def _check(self, url: str) -> URL:
+        """An address that may be spoken to, as far as its words tell; what it resolves to is seen to at every connection."""
         parsed = URL(url)
         self.check(parsed)
-        session = self._opened()
-        async with session.post(parsed, data=body, headers=headers, allow_redirects=False) as response:
-            await response.content.read(answer_bytes_max)
-            return response.status
+        return parsed
 
     def check(self, url: URL) -> None:
         """What can be said of an address before it is resolved. Raises Refused."""
@@ -57,24 +78,20 @@ class Egress:
 
     async def close(self) -> None:
         """Let go of connections."""
-        if self._session is not None:
-            await self._session.close()
+        connector, self._connector, self._wire = self._connector, None, None
+        if connector is not None:
+            await connector.close()
 
     def _is_allowed(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._allowed if network.version == address.version)
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(
+    def _opened(self) -> Wire:
+        if self._wire is None:
+            self._connector = aiohttp.TCPConnector(
                 limit=CONNECTIONS_MAX, resolver=_Guard(self._allowed), use_dns_cache=False, force_close=False
             )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                timeout=aiohttp.ClientTimeout(total=15, connect=5),
-            )
-        return self._session
+            self._wire = Wire(self._connector, connect=aiohttp.ClientTimeout(connect=CONNECT_SECONDS_MAX))
+        return self._wire
 
 
 class _Guard(AbstractResolver):

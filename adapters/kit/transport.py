@@ -1,20 +1,21 @@
 """The one HTTP transport: a call is answered, or it is said precisely whether bytes may have left us.
 
 That precision is what keeps a person from being written to twice: only a call of which nothing left may be made again.
-aiohttp announces ``on_request_headers_sent`` just before the first byte is handed to the socket; before it come the wait
-for a free connection, DNS, TCP and TLS. There are no retries, redirects, cookies or proxies from the environment here;
-aiohttp itself repeats a GET or PUT on which the other side hung up, and never a POST: a call that makes a provider send is
-made ``once``, whatever its method is.
+``Wire`` says so just before the first byte is handed to the socket; before it come the wait for a free connection, DNS, TCP
+and TLS. There are no redirects, cookies or proxies from the environment here, and no retries but one: a GET or PUT on which the
+other side hung up is asked again, and never a POST. A call that makes a provider send is made ``once``, whatever its method is.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Final
 
 import aiohttp
-from multidict import CIMultiDict
+from aiohttp.http import RawResponseMessage
 from yarl import URL
+
+from adapters.kit.wire import Wire, whole
 
 #: The whole of one call, from the wait for a connection to the last byte of the answer (``CALL`` of the design).
 CALL_SECONDS: Final = 20.0
@@ -26,6 +27,8 @@ CONNECTIONS_MAX: Final = 100
 ANSWER_BYTES_MAX: Final = 1024 * 1024
 # aiohttp rounds longer time-outs up to a whole second unless told otherwise; the limit is used in sums of law.
 _NEVER_ROUNDED: Final = 1e9
+#: RFC 9110, section 9.2.2, but for DELETE, which nobody here makes.
+_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,35 +58,25 @@ Exchange = Answered | NothingLeft | MayHaveLeft
 
 
 class _Flight:
-    """Whether the request of one call has been handed to the socket."""
+    """How far one call has come: whether its request has been handed to the socket, and what was answered."""
 
-    __slots__ = ("left",)
+    __slots__ = ("answered", "left")
 
     def __init__(self) -> None:
         self.left = False
+        self.answered: Answered | None = None
 
+    def leaves(self) -> None:
+        """The first byte goes now."""
+        self.left = True
 
-async def _leaves(
-    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
-) -> None:
-    flight = context.trace_request_ctx
-    assert isinstance(flight, _Flight)
-    flight.left = True
-
-
-class _Once:
-    """Stands in each try that aiohttp makes of one call (``client_middlewares``), and lets the first one through only."""
-
-    def __init__(self) -> None:
-        self._tried = False
-
-    async def __call__(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        if self._tried:
-            raise aiohttp.ClientError("would be made twice")
-        self._tried = True
-        return await handler(request)
+    async def take(self, message: RawResponseMessage, payload: aiohttp.StreamReader) -> Answered:
+        """The answer, with its whole body or None. Whatever becomes of the body, the status holds, for it came first."""
+        self.answered = Answered(status=message.code, headers=message.headers, body=None)
+        if message.headers.get("Content-Encoding", "identity").lower() != "identity":
+            return self.answered
+        body = await whole(payload, ANSWER_BYTES_MAX)
+        return Answered(status=message.code, headers=message.headers, body=body)
 
 
 class Transport:
@@ -102,7 +95,8 @@ class Transport:
             total=call_seconds, connect=min(connect_seconds, call_seconds), ceil_threshold=_NEVER_ROUNDED
         )
         self._connections_max = CONNECTIONS_MAX if connections_max is None else connections_max
-        self._session: aiohttp.ClientSession | None = None
+        self._connector: aiohttp.TCPConnector | None = None
+        self._wire: Wire | None = None
         self._closed = False
 
     async def exchange(
@@ -115,21 +109,14 @@ class Transport:
         if self._closed:
             return NothingLeft(reason="this way out is closed")
         flight = _Flight()
-        sent = CIMultiDict(headers)
         # A compressed answer could unfold without end; nobody here needs one.
-        sent["Accept-Encoding"] = "identity"
+        sent = {**headers, "Accept-Encoding": "identity"}
         try:
-            async with self._opened().request(
-                method,
-                URL(url, encoded=True),
-                data=body,
-                headers=sent,
-                allow_redirects=False,
-                trace_request_ctx=flight,
-                middlewares=(_Once(),) if once else (),
-            ) as response:
-                return Answered(status=response.status, headers=response.headers, body=await _body(response))
+            async with asyncio.timeout(self._timeout.total):
+                return await self._call(method, URL(url, encoded=True), sent, body, flight, again=not once)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if flight.answered is not None:
+                return flight.answered
             # The type alone: texts of network errors carry hosts, and those of URLs carry addresses of people.
             reason = type(error).__name__
             return MayHaveLeft(reason=reason) if flight.left else NothingLeft(reason=reason)
@@ -137,38 +124,23 @@ class Transport:
     async def close(self) -> None:
         """Let go of every connection; calls made later say ``NothingLeft``."""
         self._closed = True
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        connector, self._connector, self._wire = self._connector, None, None
+        if connector is not None:
+            await connector.close()
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            trace = aiohttp.TraceConfig()
-            trace.on_request_headers_sent.append(_leaves)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections_max, keepalive_timeout=IDLE_SECONDS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=self._timeout,
-                trace_configs=[trace],
-                trust_env=False,
-                auto_decompress=False,
-                raise_for_status=False,
-            )
-        return self._session
+    async def _call(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, flight: _Flight, *, again: bool
+    ) -> Answered:
+        try:
+            return await self._opened().call(method, url, headers, body, flight.take, flight.leaves)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            # A kept connection may have been closed just now. Who only asks may ask again; nothing that sends does.
+            if not (again and flight.left and method in _REPEATABLE):
+                raise
+        return await self._opened().call(method, url, headers, body, flight.take, flight.leaves)
 
-
-async def _body(response: aiohttp.ClientResponse) -> bytes | None:
-    """The whole body, or None: then the status still holds, for it came first."""
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        return None
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for part in response.content.iter_any():
-            size += len(part)
-            if size > ANSWER_BYTES_MAX:
-                return None
-            parts.append(part)
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return None
-    return b"".join(parts)
+    def _opened(self) -> Wire:
+        if self._wire is None:
+            self._connector = aiohttp.TCPConnector(limit=self._connections_max, keepalive_timeout=IDLE_SECONDS)
+            self._wire = Wire(self._connector, connect=self._timeout)
+        return self._wire

@@ -1,6 +1,7 @@
 """The transport says precisely whether bytes may have left: every way in which a call can fail, one by one."""
 
 import asyncio
+import contextlib
 import socket
 from typing import Any
 
@@ -176,3 +177,82 @@ async def test_what_is_made_once_and_never_leaves_lets_nothing_leave():
         transport = Transport(call_seconds=2)
         assert isinstance(await transport.exchange("GET", nobody, headers={}, once=True), NothingLeft)
         await transport.close()
+
+
+async def speaking(*answers: bytes) -> tuple[str, list[bytes], asyncio.Server]:
+    """Somebody who says just these bytes to whoever asks, one after the other on one connection, and then hangs up."""
+    heard: list[bytes] = []
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError):
+            for answer in answers:
+                heard.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(answer)
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/way", heard, server
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 200, b"{}"),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\nx", 201, b"x"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
+        (b"HTTP/1.0 200 OK\r\n\r\nuntil the end", 200, b"until the end"),
+        (b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\nHTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n", 201, b""),
+    ],
+    ids=["chunked", "hints first", "no content", "until the end", "two answers to one question"],
+)
+async def test_answers_are_read_as_they_are_framed(answer: bytes, status: int, body: bytes | None):
+    url, _, server = await speaking(answer)
+    answered = await post(url)
+    assert isinstance(answered, Answered)
+    assert (answered.status, answered.body) == (status, body)
+    server.close()
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one():
+    first = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\nHTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n"
+    url, _, server = await speaking(first, b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+    transport = Transport(call_seconds=2)
+    told = [await transport.exchange("POST", url, headers={}, body=b"") for _ in range(2)]
+    assert [each.status for each in told if isinstance(each, Answered)] == [201, 201]
+    await transport.close()
+    server.close()
+
+
+@pytest.mark.parametrize("headers", [{"X": "a\r\nB: c"}, {"X\n": "a"}, {"X": "a\rb"}, {"X": "a\x00"}], ids=repr)
+async def test_a_header_brings_no_line_of_its_own(headers: dict[str, str]):
+    async with Bench() as bench:
+        transport = Transport(call_seconds=1)
+        with pytest.raises(ValueError, match="with an end in it"):
+            await transport.exchange("POST", bench.base_url, headers=headers, body=b"x")
+        with pytest.raises(ValueError, match="with an end in it"):
+            await transport.exchange("POST", f"{bench.base_url}/a\r\nB: c", headers={}, body=b"x")
+        await transport.close()
+        assert not bench.seen
+
+
+async def test_a_connection_that_was_closed_meanwhile_lets_nothing_leave_on_it(monkeypatch: pytest.MonkeyPatch):
+    url, heard, server = await speaking(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    transport = Transport(call_seconds=1)
+    assert isinstance(await transport.exchange("POST", url, headers={}, body=b"x"), Answered)
+    # It ends between being given out and the first byte.
+    monkeypatch.setattr("aiohttp.client_proto.ResponseHandler.is_connected", lambda _: True)
+    await asyncio.sleep(0.05)
+    told = await transport.exchange("POST", url, headers={}, body=b"x")
+    assert told == NothingLeft(reason="ClientConnectionResetError")
+    assert len(heard) == 1
+    await transport.close()
+    server.close()
+
+
+@pytest.mark.parametrize(("method", "again"), [("GET", True), ("PUT", True), ("POST", False)])
+async def test_what_only_asks_is_asked_again_where_the_other_side_hung_up(method: str, *, again: bool):
+    async with Bench() as bench:
+        bench.script(HangsUp(), *[Says(status=200)] * again)
+        transport = Transport(call_seconds=2)
+        assert isinstance(await transport.exchange(method, bench.base_url, headers={}), Answered) is again
+        await transport.close()
+        assert len(bench.seen) == 1 + again
