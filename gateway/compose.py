@@ -166,18 +166,11 @@ async def house(
             endpoints=endpoint_secret,
             days=settings.page.link_days,
         )
-        settler = Settler(
-            database=database,
-            clock=clock,
-            scribe=scribe,
-            lookups=pace.lookups,
-            ways={channel.value: len(each) for channel, each in ways.items()},
-        )
-        stack.push_async_callback(settler.close)
         booth = Booth()
         stack.push_async_callback(booth.close)
         media_links = MediaLinks(_derived(settings, "media links"), settings.public_url)
         costs = Costs(ways, links.sampled)
+        policies = Policies(database=database, clock=clock, law=law, scribe=scribe)
         judge = Judge(
             law,
             {
@@ -185,15 +178,25 @@ async def house(
                 for channel, names in settings.channels.items()
             },
         )
+        auto = makers.auto(judge, costs)
+        settler = Settler(
+            database=database,
+            clock=clock,
+            scribe=scribe,
+            lookups=pace.lookups,
+            ways={channel.value: len(each) for channel, each in ways.items()},
+            blocks=Rejudger(auto=auto, policies=policies, scribe=scribe, clock=clock),
+        )
+        stack.push_async_callback(settler.close)
         yield House(
             settings=settings,
             database=database,
             clock=clock,
             law=law,
             judge=judge,
-            auto=makers.auto(judge, costs),
+            auto=auto,
             scribe=scribe,
-            policies=Policies(database=database, clock=clock, law=law, scribe=scribe),
+            policies=policies,
             templates=Templates(database=database, clock=clock, scribe=scribe),
             costs=costs,
             portfolios=Portfolios(tiers=settings.portfolios, channels=settings.channels, law=law, scribe=scribe),
@@ -417,7 +420,7 @@ def auditor(made: House) -> Auditor:
 
 def tally(made: House) -> Tally:
     """Whoever keeps the console's figures."""
-    return Tally(database=made.database, clock=made.clock, auditor=auditor(made), law=made.law, costs=made.costs)
+    return Tally(database=made.database, clock=made.clock, auditor=auditor(made), law=made.law)
 
 
 def report_maker(made: House) -> Maker:

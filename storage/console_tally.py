@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -89,6 +90,15 @@ async def reservations(connection: Connection, messages: Iterable[UUID]) -> list
     """Headers of the reservations of these messages."""
     rows = await connection.fetch(queries(_SQL)["reservations"], list(messages))
     return [row["header"] for row in rows]
+
+
+async def prices(connection: Connection, attempts: Iterable[str]) -> list[tuple[str, str, Decimal]]:
+    """(attempt, currency, amount) that these attempts were expected to cost, as far as a price was known."""
+    wanted = list(attempts)
+    if not wanted:
+        return []
+    rows = await connection.fetch(queries(_SQL)["prices"], wanted)
+    return [(row["id"].hex, row["currency"], row["expected"]) for row in rows]
 
 
 async def decided_before(connection: Connection, messages: Iterable[UUID], index: int) -> list[tuple[UUID, bytes]]:

@@ -17,9 +17,8 @@ import msgspec
 import structlog
 
 from gateway.audit.margins import Auditor, Reckoned, Scope
-from gateway.costs import Costs
 from jurisdictions.library import Library
-from storage import console_tally, messages, people, tenancy
+from storage import console_tally, messages, tenancy
 from storage.clock import LegalClock
 from storage.console_tally import Hour, Rule, Told
 from storage.database import Connection, Database
@@ -43,6 +42,8 @@ NOWHERE: Final = "-"
 
 #: What happens to a message before anything is sent: no limit of anybody's moves by it.
 _MOVES_NOTHING: Final = frozenset({"accepted", "decided", "expired", "cancelled"})
+#: How messages are counted that are held back.
+_HELD: Final = {"defer": "deferred", "deny": "blocked"}
 _OUT_OF_SIGHT: Final = frozenset({"unknown", "absent"})
 _THERE: Final = frozenset({"delivered", "read"})
 
@@ -84,35 +85,44 @@ class Figures:
 class Known:
     """What the entries themselves do not say: attempts by their ids, what was counted before, what answers what, what it cost.
 
-    ``answers``: by the index of an entry. ``costs``: by message, a currency and millionths of it.
+    ``answers``: by the index of an entry. ``costs``: by attempt, a currency and millionths of it.
     """
 
     left: Mapping[str, Left] = field(default_factory=dict)
     before: frozenset[tuple[UUID, str, str]] = frozenset()
     answers: Mapping[int, str] = field(default_factory=dict)
-    costs: Mapping[UUID, tuple[str, int]] = field(default_factory=dict)
+    costs: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
 def left_of(header: bytes, laws: frozenset[str]) -> tuple[str, Left]:
     """An attempt's id and how it left, out of what the trace says of its reservation."""
     read = _HEADER.decode(header)
-    facts = read.facts
-    day, hour = _local(datetime.fromisoformat(read.at), facts.get("zones") or ())
+    return _left(datetime.fromisoformat(read.at), read.facts, laws)
+
+
+def _left(at: datetime, facts: Mapping[str, Any], laws: frozenset[str]) -> tuple[str, Left]:
+    day, hour = _local(at, facts.get("zones") or ())
     return facts["attempt"], Left(day=day, hour=hour, jurisdiction=_law(facts, laws), channel=facts["channel"])
 
 
-def counted(entries: Sequence[Told], known: Known, laws: frozenset[str]) -> Figures:
-    """What these entries add to the figures."""
+def facts_of(entries: Iterable[Told]) -> list[dict[str, Any]]:
+    """What entries say, read once."""
+    return [_HEADER.decode(entry.header).facts for entry in entries]
+
+
+def counted(
+    entries: Sequence[Told], known: Known, laws: frozenset[str], said: Sequence[dict[str, Any]] | None = None
+) -> Figures:
+    """What these entries add to the figures. ``said``: their facts, where they have been read."""
     figures = Figures()
     seen = set(known.before)
-    for entry in entries:
+    for entry, facts in zip(entries, facts_of(entries) if said is None else said, strict=True):
         if entry.contact is not None:
             figures.met.add(entry.contact)
             if entry.kind not in _MOVES_NOTHING:
                 figures.people.add(entry.contact)
             if entry.zones:
                 figures.zone = entry.zones[0]
-        facts = _HEADER.decode(entry.header).facts
         day, hour = _local(entry.at, entry.zones or ())
         law = (entry.jurisdictions or [NOWHERE])[0]
 
@@ -161,7 +171,7 @@ def _decided(
 ) -> None:
     """A message that is held back is counted once for each way in which it is, and once for each rule."""
     channel = facts.get("channel")
-    outcome = {"defer": "deferred", "deny": "blocked"}.get(facts.get("outcome", ""))
+    outcome = _HELD.get(facts.get("outcome", ""))
     if outcome is None:
         return
     if (message, outcome, "") not in seen:
@@ -185,8 +195,8 @@ def _ending(entry: Told, facts: Mapping[str, Any], known: Known) -> Iterable[tup
             yield outcome, 1
         if outcome == "sent" and (was == "dispatching" or was in _OUT_OF_SIGHT):
             yield "sent", 1
-        if outcome == "sent" and entry.message is not None and entry.message in known.costs:
-            currency, millionths = known.costs[entry.message]
+        if outcome == "sent" and facts["attempt"] in known.costs:
+            currency, millionths = known.costs[facts["attempt"]]
             yield f"cost:{currency}", millionths
         return
     if facts.get("repeat"):
@@ -233,12 +243,11 @@ def _zone(name: str) -> Any:
 class Tally:
     """Counts what is new and reckons whom it was about, tenant by tenant."""
 
-    def __init__(self, *, database: Database, clock: LegalClock, auditor: Auditor, law: Library, costs: Costs) -> None:
+    def __init__(self, *, database: Database, clock: LegalClock, auditor: Auditor, law: Library) -> None:
         self._database = database
         self._clock = clock
         self._auditor = auditor
         self._law = law
-        self._costs = costs
         self._laws = frozenset(code for code, pack in law.packs.items() if pack.table.kind == "jurisdiction")
 
     async def round(self) -> int:
@@ -279,19 +288,34 @@ class Tally:
         entries = await console_tally.entries(connection, tenant, start, ENTRIES_MAX)
         if not entries:
             return 0
-        figures = counted(entries, await self._known(connection, tenant, entries), self._laws)
+        said = facts_of(entries)
+        figures = counted(entries, await self._known(connection, tenant, entries, said), self._laws, said)
         await console_tally.add(connection, tenant, figures.hours, figures.rules)
         await console_tally.due_first(connection, tenant, figures.met - figures.people)
         await console_tally.due_now(connection, tenant, figures.people)
         await console_tally.advance(connection, tenant, entries[-1].idx + 1, zone=figures.zone)
         return len(entries)
 
-    async def _known(self, connection: Connection, tenant: str, entries: Sequence[Told]) -> Known:
+    async def _known(
+        self, connection: Connection, tenant: str, entries: Sequence[Told], said: Sequence[dict[str, Any]]
+    ) -> Known:
         """Ask, once for all of them, what the entries do not say."""
-        ended = {entry.message for entry in entries if entry.kind in ("settled", "receipt") and entry.message}
-        decided = {entry.message for entry in entries if entry.kind == "decided" and entry.message}
+        told = list(zip(entries, said, strict=True))
+        # Who was reserved and ended within one run of entries is not looked for.
+        left = dict(_left(entry.at, facts, self._laws) for entry, facts in told if entry.kind == "reserved")
+        ended = {
+            entry.message
+            for entry, facts in told
+            if entry.kind in ("settled", "receipt") and entry.message and facts["attempt"] not in left
+        }
+        # What was allowed is counted nowhere, so that nothing of it was counted before.
+        decided = {
+            entry.message
+            for entry, facts in told
+            if entry.kind == "decided" and entry.message and facts.get("outcome") in _HELD
+        }
         answers: dict[int, str] = {}
-        for kind, wanted in (("reply", _replies(entries)), ("promise", _promises(entries))):
+        for kind, wanted in (("reply", _replies(told)), ("promise", _promises(told))):
             asked = list(wanted.items())
             found = await console_tally.answered(connection, tenant, kind, [named for _, named in asked])
             for place, (attempt, message) in found.items():
@@ -302,31 +326,23 @@ class Tally:
             await console_tally.decided_before(connection, decided, entries[0].idx) if decided else ()
         ):
             facts = _HEADER.decode(header).facts
-            outcome = {"defer": "deferred", "deny": "blocked"}.get(facts.get("outcome", ""))
+            outcome = _HELD.get(facts.get("outcome", ""))
             if outcome is not None:
                 before.add((message, outcome, ""))
                 before |= {(message, each["rule"], each["effect"]) for each in facts.get("reasons", ())}
-        reserved = await console_tally.reservations(connection, ended) if ended else []
+        for header in await console_tally.reservations(connection, ended) if ended else []:
+            attempt_id, how = left_of(header, self._laws)
+            left[attempt_id] = how
+        sent = {facts["attempt"] for entry, facts in told if entry.kind == "settled" and facts.get("outcome") == "sent"}
         return Known(
-            left=dict(left_of(header, self._laws) for header in reserved),
+            left=left,
             before=frozenset(before),
             answers=answers,
-            costs=await self._priced(connection, entries),
+            costs={
+                attempt: (currency, round(amount * MILLION))
+                for attempt, currency, amount in await console_tally.prices(connection, sent)
+            },
         )
-
-    async def _priced(self, connection: Connection, entries: Sequence[Told]) -> dict[UUID, tuple[str, int]]:
-        """What the messages that left are expected to cost."""
-        left = {entry.message for entry in entries if entry.kind == "settled" and entry.message}
-        if not left:
-            return {}
-        rows = await messages.get(connection, left)
-        contacts = await people.contacts(connection, {(row.tenant, row.contact) for row in rows.values()})
-        found = {}
-        for identity, row in rows.items():
-            cost = self._costs.of(row, contacts[row.tenant, row.contact])
-            if cost is not None and cost.get("amount") is not None:
-                found[identity] = (cost["currency"], round(float(cost["amount"]) * MILLION))
-        return found
 
     async def _reckon(self, connection: Connection, tenant: str) -> int:
         index, law = await console_tally.lock(connection, tenant)
@@ -358,21 +374,19 @@ class Tally:
         return f"{version}/{sha256(' '.join(labels).encode()).hexdigest()[:16]}"
 
 
-def _replies(entries: Sequence[Told]) -> dict[int, tuple[str, str, datetime]]:
+def _replies(told: Iterable[tuple[Told, dict[str, Any]]]) -> dict[int, tuple[str, str, datetime]]:
     return {
-        entry.idx: (entry.contact, _HEADER.decode(entry.header).facts["channel"], entry.at)
-        for entry in entries
+        entry.idx: (entry.contact, facts["channel"], entry.at)
+        for entry, facts in told
         if entry.kind == "reply" and entry.contact is not None
     }
 
 
-def _promises(entries: Sequence[Told]) -> dict[int, tuple[str, Any, datetime]]:
+def _promises(told: Iterable[tuple[Told, dict[str, Any]]]) -> dict[int, tuple[str, Any, datetime]]:
     return {
         entry.idx: (entry.contact, None, entry.at)
-        for entry in entries
-        if entry.kind == "event"
-        and entry.contact is not None
-        and _HEADER.decode(entry.header).facts.get("type") == "promise"
+        for entry, facts in told
+        if entry.kind == "event" and entry.contact is not None and facts.get("type") == "promise"
     }
 
 

@@ -28,6 +28,10 @@ WHERE t.tenant = $1 AND t.idx >= $2 ORDER BY t.idx LIMIT $3
 -- What the trace says of attempts when they were reserved, for these messages.
 SELECT message, header FROM trace WHERE message = ANY ($1::uuid[]) AND kind = 'reserved'
 
+-- name: prices
+-- What attempts were expected to cost.
+SELECT id, currency, expected FROM attempt WHERE id = ANY ($1::uuid[]) AND currency IS NOT NULL AND expected IS NOT NULL
+
 -- name: decided_before
 -- Decisions of these messages below an index: what was counted of them already.
 SELECT message, header FROM trace WHERE message = ANY ($1::uuid[]) AND kind = 'decided' AND idx < $2
@@ -61,7 +65,7 @@ ON CONFLICT (tenant, day, rule, pack, effect, channel) DO UPDATE SET n = r.n + e
 -- People to be reckoned at once, for whom something happened.
 INSERT INTO console_due (tenant, contact, at)
 SELECT $1, id, '-infinity' FROM contact WHERE tenant = $1 AND id = ANY ($2::text[]) ORDER BY id
-ON CONFLICT (tenant, contact) DO UPDATE SET at = '-infinity'
+ON CONFLICT (tenant, contact) DO UPDATE SET at = '-infinity' WHERE console_due.at > '-infinity'
 
 -- name: due_first
 -- People who are to be reckoned if they never were. Each is looked for by herself, in the order of the key: as an anti-join, planned
