@@ -46,6 +46,8 @@ BULK_MAX: Final = 500
 #: Messages decided without letting anybody else have the loop.
 TURN: Final = 25
 
+_ENCODER: Final = msgspec.json.Encoder()
+
 FIRST_STATUS: Final = {Answer.ALLOW: Status.QUEUED, Answer.DEFER: Status.DEFERRED, Answer.DENY: Status.BLOCKED}
 
 
@@ -183,10 +185,12 @@ class Acceptor:
             row = self._row(item, case, choice, now, wording)
             rows.append(row)
             entries[item.tenant].extend(self._entries(item, case, choice, row, wording))
+            told = answers.told(case.ask)
             if row.status != Status.QUEUED:
-                events.append(crm_event(f"message.{row.status}", row, now, decision=msgspec.Raw(row.decision.encode())))
+                said = msgspec.Raw(row.decision.encode())
+                events.append(crm_event(f"message.{row.status}", row, now, told, decision=said))
             cost = self._costs.expected(choice.channel, choice.address, case.ask)
-            results[item] = Accepted(answers.message(row, (), cost))
+            results[item] = Accepted(answers.message(row, (), cost, told))
         await messages.add(connection, rows)
         await outbox.add(connection, events, real)
         if any(row.status in ("queued", "deferred") for row in rows):
@@ -240,7 +244,7 @@ class Acceptor:
             status=FIRST_STATUS[verdict.answer],
             channels=tuple(case.ask.channels),
             channel=choice.channel,
-            ask=msgspec.json.encode(case.ask).decode(),
+            ask=_ENCODER.encode(case.ask).decode(),
             decision=decision,
             decisions=decisions,
             due_at=min(due, expires),
@@ -271,9 +275,7 @@ class Acceptor:
                 "send_at": None if ask.send_at is None else instant(ask.send_at),
                 **({} if ask.template is None else {"template": ask.template.name, "version": ask.template.version}),
             },
-            words=msgspec.json.encode(
-                {"contact": case.contact.id, "key": item.key, "ask": msgspec.Raw(row.ask.encode())}
-            ),
+            words=_ENCODER.encode({"contact": case.contact.id, "key": item.key, "ask": msgspec.Raw(row.ask.encode())}),
             key=case.contact.key,
         )
         decided = self._scribe.entry(

@@ -12,7 +12,7 @@ from typing import Final
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from jurisdictions.resolution import number_of
+from jurisdictions.resolution import country_code_of, number_of
 from vocabulary.channel import Channel
 
 PHONE_CHANNELS: Final = frozenset({Channel.SMS, Channel.WHATSAPP, Channel.VOICE, Channel.CALL_LIVE})
@@ -55,8 +55,19 @@ def country_of(channel: Channel, address: str) -> str | None:
     return _region(address) if channel in PHONE_CHANNELS else None
 
 
-@lru_cache(maxsize=4096)  # one message asks several times
 def _region(address: str) -> str | None:
+    # Most country codes are one country's, which needs no look at the rest of the number.
+    return _region_of_code(country_code_of(address)) or _region_of_number(address)
+
+
+@lru_cache(maxsize=1024)
+def _region_of_code(code: int) -> str | None:
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ())
+    return regions[0] if len(regions) == 1 else None
+
+
+@lru_cache(maxsize=4096)  # one message asks several times
+def _region_of_number(address: str) -> str | None:
     return phonenumbers.region_code_for_number(number_of(address))
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from gateway.asks import Pinned
+from gateway.asks import Pinned, StoredAsk
 from storage.messages import AttemptRow, MessageRow
 from vocabulary.channel import Channel
 from vocabulary.ids import shown
@@ -32,6 +33,11 @@ _ENCODER: Final = msgspec.json.Encoder()
 def told_of(row: MessageRow) -> Told:
     """Read it, passing over the rest."""
     return _TOLD.decode(row.ask)
+
+
+def told(ask: StoredAsk) -> Told:
+    """The same of an ask that is at hand."""
+    return Told(ask.purpose, ask.metadata, ask.template)
 
 
 def instant(at: datetime | None, zone: tzinfo) -> str | None:
@@ -83,9 +89,12 @@ def decided(
     return _ENCODER.encode(stands).decode(), _ENCODER.encode(each).decode()
 
 
-def message(row: MessageRow, attempts: Sequence[AttemptRow], cost: dict[str, Any] | None) -> dict[str, Any]:
-    """A message as the contract writes it."""
-    ask = told_of(row)
+def message(
+    row: MessageRow, attempts: Sequence[AttemptRow], cost: dict[str, Any] | None, ask: Told | None = None
+) -> dict[str, Any]:
+    """A message as the contract writes it. ``ask``: what is told of it, where somebody has it."""
+    if ask is None:
+        ask = told_of(row)
     answered: dict[str, Any] = {
         "id": shown("msg", row.id),
         "contact": row.contact,
@@ -144,5 +153,6 @@ def _attempt(attempt: AttemptRow) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=256)  # messages of one commit share their instants
 def _utc(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,8 +1,8 @@
 """What the trace says of each step: headers without a person, her words sealed beside them."""
 
-import hmac
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,13 +13,18 @@ from vocabulary.ids import new_uuid
 from vocabulary.verdict import Verdict
 
 TOKENS_KEPT_MAX: Final = 4_096
+#: Of SHA-256, which HMAC fills with the key.
+_BLOCK_BYTES: Final = 64
 
 
 class Scribe:
     """Writes entries down. ``secret`` keys the digests under which references of the CRM's stand in headers."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        # HMAC (RFC 2104) taken as far as the key goes: from there a digest costs a third of what it costs from the beginning.
+        block = (sha256(secret).digest() if len(secret) > _BLOCK_BYTES else secret).ljust(_BLOCK_BYTES, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
         # Creditors and collectors are the same in every message of a campaign.
         self._token = lru_cache(maxsize=TOKENS_KEPT_MAX)(self._digest)
 
@@ -55,7 +60,10 @@ class Scribe:
         return self._token(tenant, reference)
 
     def _digest(self, tenant: str, reference: str) -> str:
-        return hmac.digest(self._secret, f"{tenant}\n{reference}".encode(), "sha256").hex()[:16]
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{tenant}\n{reference}".encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()[:16]
 
 
 def verdict_facts(verdict: Verdict) -> dict[str, Any]:

@@ -6,20 +6,20 @@ from typing import Any
 
 import msgspec
 
-from gateway.answers import told_of
+from gateway.answers import Told, told_of
 from storage.messages import MessageRow
 from storage.outbox import EventOut
 from vocabulary.ids import new_uuid, shown
 
 
-def crm_event(kind: str, row: MessageRow, at: datetime, **more: Any) -> EventOut:
-    """An event about a message. ``more`` goes into ``data`` beside what every such event says."""
+def crm_event(kind: str, row: MessageRow, at: datetime, ask: Told | None = None, **more: Any) -> EventOut:
+    """An event about a message. ``more`` goes into ``data`` beside what every such event says; ``ask``: as ``answers`` takes it."""
     data = {
         "message": shown("msg", row.id),
         "contact": row.contact,
         "channel": row.channel,
         "status": kind.removeprefix("message."),
-        "metadata": told_of(row).metadata,
+        "metadata": (ask or told_of(row)).metadata,
         **more,
     }
     return event(kind, row.tenant, row.contact, at, data)

@@ -4,9 +4,10 @@ What the law says is decided elsewhere (``gateway.deciding.decide``); here a sto
 house rules that only the moment of sending knows, HOUSE-EDGE and HOUSE-LAG.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, Final, Protocol, Self
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ from jurisdictions.house import Policy
 from jurisdictions.library import Library
 from jurisdictions.resolution import packs_for, platforms_for, zones_for
 from storage.people import AddressRow, ContactRow, DebtRow
-from vocabulary.channel import AddressKind, AddressSource, Channel, Role
+from vocabulary.channel import AddressKind, AddressSource, Channel, Role, Sector, SenderRole
 from vocabulary.event import Contacted, History
 from vocabulary.message import Content, Debt, Message, Person, Portfolio, Question, Sender
 from vocabulary.values import quickly_made
@@ -173,7 +174,17 @@ class Judge:
         return self._choose(case, now, dispatching=True)
 
     def _choose(self, case: Case, now: datetime, *, dispatching: bool) -> Choice:
-        by_channel = [self._ask(case, Channel(name), now, dispatching=dispatching) for name in case.ask.channels]
+        by_channel = [self._ask(case, _CHANNELS[name], now, dispatching=dispatching) for name in case.ask.channels]
+        if len(by_channel) == 1 and len(by_channel[0]) == 1 and case.answered_on is None:
+            (only,) = by_channel[0]  # nothing to choose between, as with nearly every message of a campaign
+            return Choice(
+                channel=only.channel,
+                address=only.address,
+                verdict=only.verdict,
+                all=((only.channel, only.verdict),),
+                validity=only.validity,
+                opened=only.opened,
+            )
         by_channel = _where_she_answered(case, by_channel)
         best = [min(asked, key=_preference) for asked in by_channel]
         stands = min(best, key=_preference)
@@ -192,13 +203,14 @@ class Judge:
         """What the law says of one channel: once for all of its ways that it does not tell apart."""
         address = address_for(case, channel)
         ways_out = self._ways.get(channel, ())
-        alike: dict[object, list[WayOut | None]] = {}
-        for way in ways_out:
-            # One alone has nothing to be told apart from.
-            like = self._told_apart(case, channel, address, way, now) if len(ways_out) > 1 else None
-            alike.setdefault(like, []).append(way)
+        together: Iterable[Sequence[WayOut | None]] = [ways_out or (None,)]
+        if len(ways_out) > 1:  # one alone has nothing to be told apart from
+            alike: dict[object, list[WayOut | None]] = {}
+            for way in ways_out:
+                alike.setdefault(self._told_apart(case, channel, address, way, now), []).append(way)
+            together = alike.values()
         asked: list[Asked] = []
-        for ways in alike.values() or [[None]]:
+        for ways in together:
             question = self.question(case, channel, address, now, ways[0])
             verdict = decide(question, self._law, case.policy)
             validity, opened = VALID_MAX, None
@@ -212,7 +224,7 @@ class Judge:
                     address=address,
                     verdict=verdict,
                     validity=validity,
-                    ways=tuple(way.name for way in ways if way is not None),
+                    ways=tuple([way.name for way in ways if way is not None]),
                     opened=opened,
                 )
             )
@@ -247,8 +259,8 @@ class Judge:
                 purpose=ask.purpose,
                 debts=tuple(ask.debts),
                 address=address.endpoint if address else None,
-                address_kind=AddressKind(address.kind) if address else AddressKind.UNKNOWN,
-                address_source=AddressSource(address.source) if address else AddressSource.UNKNOWN,
+                address_kind=_KINDS[address.kind] if address else AddressKind.UNKNOWN,
+                address_source=_SOURCES[address.source] if address else AddressSource.UNKNOWN,
                 # An answer is one in the medium of what it answers.
                 reply_to_inbound=ask.answers_channel == channel,
                 content=Content(
@@ -260,7 +272,7 @@ class Judge:
                     registered_template=True if registered else content.registered_template,
                 ),
             ),
-            sender=Sender(role=ask.role, creditor=ask.creditor, collector=ask.collector, sector=ask.sector),
+            sender=_sender(ask.role, ask.creditor, ask.collector, ask.sector),
             person=Person(
                 person=contact.id,
                 role=role_of(case),
@@ -274,12 +286,14 @@ class Judge:
             },
             history=case.history,
             now=now,
-            packs={
-                **packs_for(
-                    given=contact.jurisdictions, countries=countries, residence=contact.residence, seat=ask.seat
-                ),
-                **platforms_for(channel=channel, way=None if way is None else way.kind, countries=countries),
-            },
+            packs=_packs(
+                tuple(contact.jurisdictions),
+                countries,
+                contact.residence,
+                ask.seat,
+                channel,
+                None if way is None else way.kind,
+            ),
             readings={},
             portfolio=_portfolio(case, address, way, now),
         )
@@ -303,8 +317,13 @@ class Judge:
 
 def address_for(case: Case, channel: Channel) -> AddressRow | None:
     """Where a message goes on a channel: the address asked for, or her first one there that is not known to be none."""
-    rows = [row for row in case.contact.on(channel) if case.ask.address in (None, row.address)]
-    return next((row for row in rows if row.invalid_at is None), rows[0] if rows else None)
+    wanted, first = case.ask.address, None
+    for row in case.contact.addresses:
+        if row.channel == channel and (wanted is None or wanted == row.address):
+            if row.invalid_at is None:
+                return row
+            first = first or row
+    return first
 
 
 def _portfolio(case: Case, address: AddressRow | None, way: WayOut | None, now: datetime) -> Portfolio | None:
@@ -313,9 +332,30 @@ def _portfolio(case: Case, address: AddressRow | None, way: WayOut | None, now: 
     return case.openings.portfolio(way.name, address.address, now)
 
 
-def _countries(channel: Channel, address: AddressRow | None) -> list[str]:
+def _countries(channel: Channel, address: AddressRow | None) -> tuple[str, ...]:
     country = country_of(channel, address.address) if address else None
-    return [country] if country else []
+    return (country,) if country else ()
+
+
+@lru_cache(maxsize=4096)  # a campaign's people live under few laws, and nobody changes what is answered here
+def _packs(
+    given: tuple[str, ...],
+    countries: tuple[str, ...],
+    residence: str | None,
+    seat: str | None,
+    channel: Channel,
+    kind: str | None,
+) -> Mapping[str, str]:
+    """Every pack that binds, of places and of platforms, each with the fact that selected it."""
+    return {
+        **packs_for(given=given, countries=countries, residence=residence, seat=seat),
+        **platforms_for(channel=channel, way=kind, countries=countries),
+    }
+
+
+@lru_cache(maxsize=1024)
+def _sender(role: SenderRole, creditor: str, collector: str, sector: Sector | None) -> Sender:
+    return Sender(role=role, creditor=creditor, collector=collector, sector=sector)
 
 
 def _where_she_answered(case: Case, by_channel: list[tuple[Asked, ...]]) -> list[tuple[Asked, ...]]:
@@ -402,6 +442,11 @@ def _reason(rule: str, effect: Answer, until: datetime | None, citation: str, sa
         limit=limit,
     )
 
+
+# Looked up in every decision, where calling the type costs several times as much.
+_CHANNELS: Final[Mapping[str, Channel]] = {each.value: each for each in Channel}
+_KINDS: Final[Mapping[str, AddressKind]] = {each.value: each for each in AddressKind}
+_SOURCES: Final[Mapping[str, AddressSource]] = {each.value: each for each in AddressSource}
 
 _RANK: Final = {Answer.ALLOW: 0, Answer.DEFER: 1, Answer.DENY: 2}
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)

@@ -100,6 +100,7 @@ def offsets(begin: datetime, end: datetime, zone_name: str) -> tuple[tuple[datet
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
+@lru_cache(maxsize=1024)  # what is decided together shares its instant
 def shown(at: datetime, zone_name: str | None) -> str:
     """``Sunday 15:04 America/Bogota``: an instant as a person there would say it (UTC where no zone is known)."""
     name = zone_name or "UTC"

@@ -117,18 +117,28 @@ def zones_for(*, given: Sequence[str], number: str | None = None, stated: Sequen
     """
     if stated:
         return tuple(dict.fromkeys(stated))
-    zones = dict.fromkeys(given)
+    zones = _each_once(tuple(given))
     if number is not None and not _within(number, zones):
-        zones |= dict.fromkeys(_zones_of(number))
-    return tuple(zones)
+        return _each_once((*zones, *_zones_of(number)))
+    return zones
 
 
-def _within(number: str, zones: Mapping[str, None]) -> bool:
+@lru_cache(maxsize=1024)
+def _each_once(zones: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(zones))
+
+
+def _within(number: str, zones: tuple[str, ...]) -> bool:
     """Whether a number can add nothing, wherever in its country it is: most countries have one zone, which is given."""
     try:
-        return zones.keys() >= _zones_of_country(number_of(number).country_code)
+        return _covered(country_code_of(number), zones)
     except phonenumbers.NumberParseException:
         return True
+
+
+@lru_cache(maxsize=1024)
+def _covered(code: int, zones: tuple[str, ...]) -> bool:
+    return frozenset(zones) >= _zones_of_country(code)
 
 
 @cache
@@ -161,14 +171,34 @@ def number_of(number: str) -> PhoneNumber:
 
     Raises NumberParseException.
     """
+    cut = _cut(number)
+    if cut is None:
+        return phonenumbers.parse(number)
+    code, length = cut
+    return PhoneNumber(country_code=code, national_number=int(number[length + 1 :]))
+
+
+def country_code_of(number: str) -> int:
+    """The country code of a number in E.164 (``57``). Raises NumberParseException."""
+    cut = _cut(number)
+    if cut is not None:
+        return cut[0]
+    code = number_of(number).country_code
+    assert code is not None, "a number that was read has one"
+    return code
+
+
+@lru_cache(maxsize=4096)
+def _cut(number: str) -> tuple[int, int] | None:
+    """The country code and how many digits it has; None for what the reader must look at."""
     digits = number[1:]
     if number.startswith("+") and digits.isascii() and digits.isdecimal() and 7 <= len(digits) <= 15:
         for length in (1, 2, 3):
             code = int(digits[:length])
             # What begins with a zero, or as numbers do that are dialled within the country, is left to the reader.
             if code in _COUNTRY_CODES and digits[length] != "0" and not _dialled_within(code).match(digits, length):
-                return PhoneNumber(country_code=code, national_number=int(digits[length:]))
-    return phonenumbers.parse(number)
+                return code, length
+    return None
 
 
 @lru_cache(maxsize=4096)

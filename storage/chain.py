@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from storage.database import Connection
-from storage.queries import queries
+from storage.queries import queries, shared
 from tracelog.entry import Entry
 from vocabulary.values import quickly_made
 
@@ -57,7 +57,7 @@ async def append(connection: Connection, entries: Mapping[str, Sequence[Written]
             tenant,
             len(written),
             [w.kind for w in written],
-            [w.at for w in written],
+            shared([w.at for w in written]),
             [w.subject for w in written],
             [w.message for w in written],
             [w.entry.header for w in written],

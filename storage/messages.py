@@ -10,7 +10,7 @@ from uuid import UUID
 
 from storage.database import Connection
 from storage.people import Key
-from storage.queries import queries
+from storage.queries import queries, shared
 from vocabulary.values import quickly_made
 
 _SQL = "messages"
@@ -133,17 +133,17 @@ async def add(connection: Connection, rows: Sequence[MessageRow]) -> None:
     await connection.execute(
         queries(_SQL)["add"],
         [r.id for r in rows],
-        [r.tenant for r in rows],
+        shared([r.tenant for r in rows]),
         [r.contact for r in rows],
-        [r.status for r in rows],
-        [",".join(r.channels) for r in rows],
-        [r.channel for r in rows],
+        shared([r.status for r in rows]),
+        shared([",".join(r.channels) for r in rows]),
+        shared([r.channel for r in rows]),
         [r.ask for r in rows],
-        [r.decision for r in rows],
-        [r.decisions for r in rows],
-        [r.due_at for r in rows],
-        [r.expires_at for r in rows],
-        [r.created_at for r in rows],
+        shared([r.decision for r in rows]),
+        shared([r.decisions for r in rows]),
+        shared([r.due_at for r in rows]),
+        shared([r.expires_at for r in rows]),
+        shared([r.created_at for r in rows]),
     )
 
 

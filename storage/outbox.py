@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from storage.database import Connection
-from storage.queries import queries
+from storage.queries import queries, shared
 from vocabulary.values import quickly_made
 
 _SQL = "outbox"
@@ -61,11 +61,11 @@ async def add(connection: Connection, events: Sequence[EventOut], real: datetime
         await connection.execute(
             queries(_SQL)["add"],
             [e.id for e in events],
-            [e.tenant for e in events],
+            shared([e.tenant for e in events]),
             [e.contact for e in events],
-            [e.type for e in events],
+            shared([e.type for e in events]),
             [e.body for e in events],
-            [e.occurred_at for e in events],
+            shared([e.occurred_at for e in events]),
             real,
         )
 

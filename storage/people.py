@@ -51,7 +51,7 @@ class ContactRow:
 
     def on(self, channel: str) -> tuple[AddressRow, ...]:
         """Her addresses on a channel, first choice first."""
-        return tuple(address for address in self.addresses if address.channel == channel)
+        return tuple([address for address in self.addresses if address.channel == channel])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,14 @@
 import os
 import time
 from datetime import datetime
-from uuid import UUID
+from typing import Any, Final
+from uuid import UUID, SafeUUID
+
+# A message makes four ids and more: filled through its slots, as ``vocabulary.values`` does, one costs a third.
+_SLOTS: Final[dict[str, Any]] = {name: UUID.__dict__[name].__set__ for name in ("int", "is_safe")}
+_fill_int: Final = _SLOTS["int"]
+_fill_is_safe: Final = _SLOTS["is_safe"]
+_UNKNOWN: Final = SafeUUID.unknown
 
 
 def new_uuid() -> UUID:
@@ -15,7 +22,10 @@ def new_uuid() -> UUID:
     value |= ((random >> 62) & 0xFFF) << 64
     value |= 0b10 << 62
     value |= random & ((1 << 62) - 1)
-    return UUID(int=value)
+    made = UUID.__new__(UUID)
+    _fill_int(made, value)
+    _fill_is_safe(made, _UNKNOWN)
+    return made
 
 
 def first_uuid(since: datetime) -> UUID:

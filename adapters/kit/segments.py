@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from adapters.kit.settings import Prices
@@ -47,9 +48,7 @@ class Segments:
 def segmented(text: str) -> Segments:
     """Count a text as carriers do: one character outside the GSM alphabet turns the whole text into UCS-2."""
     if _PLAIN.fullmatch(text):
-        units = len(text)
-        segments = 1 if units <= SEPTETS_ALONE else -(-units // SEPTETS_JOINED)
-        return Segments(encoding=Encoding.GSM_7, units=units, segments=segments)
+        return _plain(len(text))
     if all(character in _BASIC or character in _EXTENSION for character in text):
         costs = [2 if character in _EXTENSION else 1 for character in text]
         return _filled(Encoding.GSM_7, costs, SEPTETS_ALONE, SEPTETS_JOINED)
@@ -57,14 +56,20 @@ def segmented(text: str) -> Segments:
     return _filled(Encoding.UCS_2, costs, UNITS_ALONE, UNITS_JOINED)
 
 
+@lru_cache(maxsize=1024)
+def _plain(units: int) -> Segments:
+    segments = 1 if units <= SEPTETS_ALONE else -(-units // SEPTETS_JOINED)
+    return Segments(encoding=Encoding.GSM_7, units=units, segments=segments)
+
+
 def quoted(to: str, text: str, prices: Prices | None) -> Quote:
     """What a text to an E.164 number is expected to cost, by its segments and the operator's prices."""
     counted = segmented(text)
-    amount = prices.amount(to, counted.segments) if prices else None
+    amount = prices.shown(to, counted.segments) if prices else None
     return Quote(
         segments=counted.segments,
         encoding=counted.encoding,
-        amount=None if amount is None else f"{amount:.4f}",
+        amount=amount,
         currency=prices.currency if prices and amount is not None else None,
     )
 

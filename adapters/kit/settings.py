@@ -1,8 +1,9 @@
 """Reads a provider's table of ``tregua.toml``: wrong or unknown names are refused with the list of known ones."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -109,15 +110,33 @@ class Prices:
 
     currency: str
     per_segment: Mapping[str, Decimal]
+    #: Digits of the longest prefix.
+    digits_max: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digits_max", max(map(len, self.per_segment), default=0))
 
     def amount(self, to: str, segments: int) -> Decimal | None:
         """The cost in ``currency`` of so many segments to an E.164 number; None when no price is known for it."""
+        prefix = self._prefix(to)
+        return None if prefix is None else self.per_segment[prefix] * segments
+
+    def shown(self, to: str, segments: int) -> str | None:
+        """The same as text, with four decimals."""
+        prefix = self._prefix(to)
+        return None if prefix is None else _shown(self.per_segment[prefix], segments)
+
+    def _prefix(self, to: str) -> str | None:
         digits = to.removeprefix("+")
-        for length in range(len(digits), -1, -1):
-            price = self.per_segment.get(digits[:length])
-            if price is not None:
-                return price * segments
+        for length in range(min(len(digits), self.digits_max), -1, -1):
+            if digits[:length] in self.per_segment:
+                return digits[:length]
         return None
+
+
+@lru_cache(maxsize=1024)
+def _shown(price: Decimal, segments: int) -> str:
+    return f"{price * segments:.4f}"
 
 
 def _loopback(host: str) -> bool:

@@ -1,9 +1,12 @@
 -- name: append
--- Take the next indices and write the entries under them. The head's row is locked from here to the commit.
+-- Take the next indices and write the entries under them. The head's row is locked from here to the commit. Entries of one instant
+-- bring it once (see ``shared``).
 WITH head AS (
   UPDATE chain SET size = size + $2 WHERE tenant = $1 RETURNING size - $2 AS base
 ), given AS (
-  SELECT head.base + t.ord - 1 AS idx, t.* FROM head, unnest($3::text[], $4::timestamptz[], $5::uuid[], $6::uuid[], $7::bytea[],
+  SELECT head.base + t.ord - 1 AS idx, t.kind, coalesce(t.at, ($4::timestamptz[])[1]) AS at, t.subject, t.message, t.header,
+    t.payload_digest, t.leaf, t.nonce, t.ciphertext
+  FROM head, unnest($3::text[], $4::timestamptz[], $5::uuid[], $6::uuid[], $7::bytea[],
     $8::bytea[], $9::bytea[], $10::bytea[], $11::bytea[]) WITH ORDINALITY
     AS t(kind, at, subject, message, header, payload_digest, leaf, nonce, ciphertext, ord)
 ), words AS (

@@ -15,9 +15,12 @@ SELECT i.tenant, i.key, i.digest, i.message FROM unnest($1::text[], $2::text[]) 
 JOIN idempotency i ON i.tenant = named.tenant AND i.key = named.key
 
 -- name: add
--- Accepted messages.
+-- Accepted messages. A column of which all have the same comes with one value (see ``shared``).
 INSERT INTO message (id, tenant, contact, status, channels, channel, ask, decision, decisions, due_at, expires_at, created_at, updated_at)
-SELECT id, tenant, contact, status, string_to_array(channels, ','), channel, ask::json, decision::json, decisions::json, due_at, expires_at, created_at, created_at
+SELECT id, coalesce(tenant, ($2::text[])[1]), contact, coalesce(status, ($4::text[])[1]),
+  string_to_array(coalesce(channels, ($5::text[])[1]), ','), coalesce(channel, ($6::text[])[1]), ask::json,
+  coalesce(decision, ($8::text[])[1])::json, coalesce(decisions, ($9::text[])[1])::json, coalesce(due_at, ($10::timestamptz[])[1]),
+  coalesce(expires_at, ($11::timestamptz[])[1]), coalesce(created_at, ($12::timestamptz[])[1]), coalesce(created_at, ($12::timestamptz[])[1])
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
   $10::timestamptz[], $11::timestamptz[], $12::timestamptz[])
   AS t(id, tenant, contact, status, channels, channel, ask, decision, decisions, due_at, expires_at, created_at)

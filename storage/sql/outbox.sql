@@ -1,8 +1,10 @@
 -- name: add
--- Events, and a waiting delivery for each endpoint of the tenant that wants them; whoever delivers is told.
+-- Events, and a waiting delivery for each endpoint of the tenant that wants them; whoever delivers is told. A column of which all
+-- have the same comes with one value (see ``shared``).
 WITH given AS (
   INSERT INTO crm_event (id, tenant, contact, type, body, occurred_at)
-  SELECT id, tenant, contact, type, body::json, occurred_at
+  SELECT id, coalesce(tenant, ($2::text[])[1]), contact, coalesce(type, ($4::text[])[1]), body::json,
+    coalesce(occurred_at, ($6::timestamptz[])[1])
   FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) WITH ORDINALITY
     AS t(id, tenant, contact, type, body, occurred_at, ord) ORDER BY ord
   RETURNING id, tenant, contact, type, seq
