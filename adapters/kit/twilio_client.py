@@ -78,6 +78,15 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 _SILENT: Final = logging.Logger("adapters.kit.twilio.silent", level=logging.CRITICAL + 1)
 
 
+#: What each byte of a text is in a form (https://url.spec.whatwg.org/#concept-urlencoded-serializer, as urllib does it).
+_IN_FORMS: Final = {byte: quote_plus(bytes([byte])) for byte in range(256)}
+
+
+def in_form(text: str) -> str:
+    """As ``urllib.parse.quote_plus`` in half of its time: every text of every message comes by."""
+    return text.encode().decode("latin-1").translate(_IN_FORMS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """Who we are at Twilio.
@@ -157,7 +166,7 @@ class _OverTransport(AsyncHttpClient):  # type: ignore[misc] # the package is pu
 
     async def create(self, form: Mapping[str, object]) -> Exchange:
         """One POST of a form to the account's messages, with one try."""
-        body = urlencode(form, doseq=True).encode("ascii")
+        body = "&".join([f"{name}={in_form(str(value))}" for name, value in form.items()]).encode("ascii")
         return await self._transport.exchange("POST", self._messages, headers=self._headers, body=body)
 
     async def request(

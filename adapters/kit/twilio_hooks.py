@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
@@ -54,20 +54,24 @@ class Signatures:
             form = MultiDict(
                 parse_qsl(hook.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=FORM_FIELDS_MAX)
             )
-            # Twilio's own senders do not agree whether the port belongs to the signed address.
+            # Twilio's own senders do not agree whether the port belongs to the signed address; most sign what they were given.
+            if self._fits((hook.url,), form, signature):
+                return form
             parts = urlsplit(hook.url)
-            urls = dict.fromkeys((hook.url, add_port(parts), remove_port(parts)))
+            urls = {add_port(parts), remove_port(parts)} - {hook.url}
         except ValueError:
             # Not a form or not an address, so there is nothing that could have been signed.
             raise Forged("not a form") from None
-        genuine = any(
-            hmac.compare_digest(validator.compute_signature(url, form), signature)
-            for validator in self._validators
-            for url in urls
-        )
-        if not genuine:
+        if not self._fits(urls, form, signature):
             raise Forged("signature does not fit")
         return form
+
+    def _fits(self, urls: Iterable[str], form: MultiDict[str], signature: str) -> bool:
+        return any(
+            hmac.compare_digest(validator.compute_signature(url, form), signature)
+            for url in urls
+            for validator in self._validators
+        )
 
 
 def receipt(

@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 from uuid import UUID
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
@@ -18,7 +20,7 @@ from adapters.kit.settings import SettingsError
 from adapters.kit.signing import attempt_mac, attempt_marked, inbound_url, status_url
 from adapters.kit.testing import Bench, Says
 from adapters.kit.transport import ANSWER_BYTES_MAX
-from adapters.kit.twilio_client import FIND_MESSAGES_MAX
+from adapters.kit.twilio_client import FIND_MESSAGES_MAX, in_form
 from adapters.kit.twilio_hooks import STATUSES
 from adapters.sms_twilio import SPEC, TwilioSms, settings
 from tests.adapters import twilio_oai
@@ -560,7 +562,7 @@ def test_a_mark_fits_its_attempt_and_its_secret_only():
     mac = attempt_mac(SECRET, ATTEMPT)
     assert len(mac) == 32
     assert attempt_marked(SECRET, ATTEMPT.hex, mac) == ATTEMPT
-    for attempt_hex, given in (
+    for attempt_hex, marked in (
         (UUID(int=8).hex, mac),
         (ATTEMPT.hex, attempt_mac(b"other", ATTEMPT)),
         (ATTEMPT.hex, mac[:-1]),
@@ -571,7 +573,7 @@ def test_a_mark_fits_its_attempt_and_its_secret_only():
         ("z" * 32, mac),
         ("", ""),
     ):
-        assert attempt_marked(SECRET, attempt_hex, given) is None
+        assert attempt_marked(SECRET, attempt_hex, marked) is None
 
 
 def test_addresses_for_hooks():
@@ -579,3 +581,10 @@ def test_addresses_for_hooks():
         f"https://x.example/a/hooks/way%20one/status?a={ATTEMPT.hex}&k="
     )
     assert inbound_url("https://x.example", "t") == "https://x.example/hooks/t/inbound"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+@example("".join(map(chr, range(256))))
+@example("¿Pagó? 50% + 1 = ñ€\U0001f600")
+def test_a_text_stands_in_the_form_as_urllib_writes_it(text: str):
+    assert in_form(text) == quote_plus(text)
