@@ -85,6 +85,18 @@ class Connection(Protocol):
         """Write every row of a query to a stream, in a form of COPY; the command tag."""
         ...
 
+    async def copy_to_table(
+        self,
+        table_name: str,
+        /,
+        *,
+        source: BinaryIO,
+        timeout: float | None = None,  # noqa: ASYNC109
+        **form: str,
+    ) -> str:
+        """Read rows of a table from a stream, in a form of COPY; the command tag."""
+        ...
+
 
 class DatabaseAway(Exception):
     """PostgreSQL cannot be reached or would not take the work; nothing of the transaction stands."""

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from uuid import UUID
 
 from storage.database import Connection
@@ -37,14 +37,25 @@ class ReportRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recounted:
-    """What SQL over the trace found of one person under one rule."""
+class Differing:
+    """A person's contacts and peak under a rule as the report has them, and as SQL over the trace found them."""
 
     contact: str = field(repr=False)
     rule: str
-    label: str
     contacts: int
     peak: int
+    contacts_again: int
+    peak_again: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """How many figures were found twice, how many of them differ and the first of these, and how many only the report has."""
+
+    compared: int
+    differing: int
+    missing: int
+    named: tuple[Differing, ...]
 
 
 async def put(
@@ -119,10 +130,24 @@ async def people_count(connection: Connection, tenant: str, contact: str | None,
     return found
 
 
-async def recount(connection: Connection, tenant: str, since: datetime, until: datetime) -> list[Recounted]:
-    """Count anew by SQL, in the transaction in which ``storage.recheck`` laid the trace out and was asked."""
-    rows = await connection.fetch(queries(_SQL)["recount"], tenant, since, until, timeout=RECOUNT_SECONDS_MAX)
-    return [Recounted(**row) for row in rows]
+async def compared(
+    connection: Connection, tenant: str, since: datetime, until: datetime, figures: BinaryIO, named_max: int
+) -> Compared:
+    """Count anew by SQL, in the transaction in which ``storage.recheck`` laid the trace out and was asked, and compare in it too.
+
+    ``figures``: CSV of contact, rule, pack's label, contacts and peak, read from its beginning; nothing of a book is held in memory.
+    """
+    for name, value in (("tenant", tenant), ("since", since.isoformat()), ("until", until.isoformat())):
+        await connection.execute("SELECT set_config('report.' || $1, $2, true)", name, value)
+    await connection.execute(queries(_SQL)["recount"], timeout=RECOUNT_SECONDS_MAX)
+    await connection.execute(queries(_SQL)["figures"])
+    figures.seek(0)
+    await connection.copy_to_table("report_figure", source=figures, format="csv", timeout=RECOUNT_SECONDS_MAX)
+    for table in ("report_again", "report_figure"):
+        await connection.execute(f"ANALYZE {table}")
+    (found,) = await connection.fetch(queries(_SQL)["compared"], timeout=RECOUNT_SECONDS_MAX)
+    named = await connection.fetch(queries(_SQL)["differing"], named_max, timeout=RECOUNT_SECONDS_MAX)
+    return Compared(**found, named=tuple(Differing(**row) for row in named))
 
 
 def _row(row: Any) -> ReportRow:

@@ -1,11 +1,14 @@
 """Reports of contact frequency: asked for, made in the background with progress, recounted from the trace, kept until they expire."""
 
 import asyncio
+import csv
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final, Protocol
+from io import StringIO
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, Final, Protocol
 
 import structlog
 
@@ -30,7 +33,7 @@ from pages.reports.sheets import Lines, Sheet
 from storage import chain, people, reports
 from storage.clock import LegalClock
 from storage.database import Connection, Database
-from storage.reports import Recounted, ReportRow
+from storage.reports import Compared, ReportRow
 from tracelog.head import SignedHead, verifier_key
 from vocabulary.ids import new_uuid, parsed, shown
 
@@ -46,6 +49,8 @@ PART_BYTES: Final = 1024 * 1024
 #: The longest period: contacts are read 400 days back, and the widest window of any law must fit before its beginning.
 PERIOD_DAYS_MAX: Final = 366
 PERIOD_DAYS: Final = 30
+#: Figures that differ, by name; how many more there are stands behind them.
+DIFFERING_NAMED_MAX: Final = 1_000
 
 
 class TooMany(Exception):
@@ -142,19 +147,20 @@ class Maker:
             lambda c: reports.people_count(c, tenant, period.contact, period.jurisdiction)
         )
         policies = await self._counter.policies(tenant)
-        totals = _Totals()
         done, after = 0, ""
-        while True:
-            lines, count, more = await self._counter.page(tenant, period, policies, after)
-            done += count
-            totals.take(lines)
-            yield writer.lines(lines)
-            if not await progress(done, max(total, done)):
-                raise Lost
-            if more is None:
-                break
-            after = more
-        recount = await self._recounted(tenant, period, totals)
+        with TemporaryFile() as figures:
+            totals = _Totals(figures)
+            while True:
+                lines, count, more = await self._counter.page(tenant, period, policies, after)
+                done += count
+                totals.take(lines)
+                yield writer.lines(lines)
+                if not await progress(done, max(total, done)):
+                    raise Lost
+                if more is None:
+                    break
+                after = more
+            recount = await self._recounted(tenant, period, figures)
         close = Close(
             people=done,
             lines=totals.lines,
@@ -189,29 +195,28 @@ class Maker:
             ),
         )
 
-    async def _recounted(self, tenant: str, period: Period, totals: "_Totals") -> Recount:
+    async def _recounted(self, tenant: str, period: Period, figures: BinaryIO) -> Recount:
         """The same figures by SQL over the trace, and what the recheck finds from the beginning of the period on."""
-        found: list[Recounted] = []
+        found: list[Compared] = []
 
         async def also(connection: Connection) -> None:
-            found.extend(await reports.recount(connection, tenant, period.since, period.until))
+            found[:] = [
+                await reports.compared(connection, tenant, period.since, period.until, figures, DIFFERING_NAMED_MAX)
+            ]
 
         checked = await rechecked(self._database, tenant, period.since, also=also)
-        again = {(each.contact, each.rule, each.label): (each.contacts, each.peak) for each in found}
-        differing = []
-        compared = 0
-        for key, figures in totals.figures.items():
-            if key not in again and figures != (0, 0):
-                continue  # a rule that only the profile or a house rule knows; told as not compared
-            if key in again:
-                compared += 1
-            if again.get(key, (0, 0)) != figures:
-                differing.append(f"{key[0]} {key[1]}: {figures} / {again[key]}")
-        missing = sum(1 for key, figures in totals.figures.items() if key not in again and figures != (0, 0))
+        (again,) = found
+        differing = [
+            f"{each.contact} {each.rule}: {(each.contacts, each.peak)} / {(each.contacts_again, each.peak_again)}"
+            for each in again.named
+        ]
+        if again.differing > len(differing):
+            differing.append(f"... {again.differing - len(differing)}")
         return Recount(
-            compared=compared,
+            compared=again.compared,
             differing=tuple(differing),
-            not_compared=missing,
+            # Of a rule that only the profile or a house rule knows.
+            not_compared=again.missing,
             contacts=checked.contacts,
             breaches=tuple(
                 f"{each.index} {each.at.astimezone(UTC).isoformat(timespec='seconds')} {each.rule}: {each.observed}"
@@ -270,15 +275,17 @@ class Maker:
 
 
 class _Totals:
-    """What is kept while people go by."""
+    """What is kept while people go by: in memory by rule, and what is compared later on disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, figures: BinaryIO) -> None:
         self.lines = 0
         self.by_rule: dict[tuple[str, str], RuleTotal] = {}
-        #: Per person, rule and pack: contacts and peak, over all debts where a rule counts each apart.
-        self.figures: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self._figures = figures
 
     def take(self, lines: list[Line]) -> None:
+        """Lines of some people, all of each."""
+        #: Per person, rule and pack: contacts and peak, over all debts where a rule counts each apart.
+        figures: dict[tuple[str, str, str], tuple[int, int]] = {}
         counted_people: set[tuple[str, str, str]] = set()
         for line in lines:
             self.lines += 1
@@ -295,8 +302,12 @@ class _Totals:
             total.at_limit += line.margin == 0
             total.beyond += line.margin < 0
             if line.asks == "count":
-                contacts, peak = self.figures.get(key, (0, 0))
-                self.figures[key] = (max(contacts, line.contacts), max(peak, line.peak))
+                contacts, peak = figures.get(key, (0, 0))
+                figures[key] = (max(contacts, line.contacts), max(peak, line.peak))
+        text = StringIO(newline="")
+        # Quoted throughout: an empty name is one, and no name is none.
+        csv.writer(text, quoting=csv.QUOTE_ALL).writerows((*key, *found) for key, found in figures.items())
+        self._figures.write(text.getvalue().encode())
 
 
 class Reports:

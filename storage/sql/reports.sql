@@ -56,6 +56,7 @@ WHERE c.tenant = $1 AND ($2::text IS NULL OR c.id = $2) AND ($3::text IS NULL OR
 -- name: recount
 -- Counted anew from the trace alone: per person and counting rule the contacts of the period, and the most that counted at once when
 -- one of them was made. Uses the tables of ``recheck``, laid out in the same transaction.
+CREATE TEMP TABLE report_again ON COMMIT DROP AS
 WITH bound AS (
   SELECT DISTINCT subject, label FROM recheck_contact, unnest(packs) AS label WHERE ours
 ), place AS (
@@ -75,8 +76,26 @@ WITH bound AS (
     WHERE e.subject = c.subject AND e.at > c.at - k.reach AND e.at <= c.at AND pg_temp.same(c, e, debt, k.params)
       AND pg_temp.counting(e.at, c.at, w.zones, k.params)
   ) n
-  WHERE NOT c.gone AND c.at >= $2 AND c.at < $3
+  WHERE NOT c.gone AND c.at >= current_setting('report.since')::timestamptz AND c.at < current_setting('report.until')::timestamptz
 )
 SELECT p.id AS contact, d.rule, d.label, count(DISTINCT d.idx) FILTER (WHERE d.itself) AS contacts, max(d.n) AS peak
-FROM counted d JOIN contact p ON p.tenant = $1 AND p.subject = d.subject::uuid
+FROM counted d JOIN contact p ON p.tenant = current_setting('report.tenant') AND p.subject = d.subject::uuid
 WHERE d.itself GROUP BY 1, 2, 3
+
+-- name: figures
+-- What the report says of each person and rule, copied in to be held against that.
+CREATE TEMP TABLE report_figure (contact text NOT NULL, rule text NOT NULL, label text NOT NULL, contacts bigint NOT NULL, peak bigint NOT NULL)
+ON COMMIT DROP
+
+-- name: compared
+-- How many figures there are twice, how many differ, and how many of a rule that the trace alone does not know.
+SELECT count(a.contact) AS compared,
+  count(a.contact) FILTER (WHERE (a.contacts, a.peak) <> (f.contacts, f.peak)) AS differing,
+  count(*) FILTER (WHERE a.contact IS NULL AND (f.contacts, f.peak) <> (0, 0)) AS missing
+FROM report_figure f LEFT JOIN report_again a ON a.contact = f.contact AND a.rule = f.rule AND a.label = f.label
+
+-- name: differing
+-- The first that differ.
+SELECT f.contact, f.rule, f.contacts, f.peak, a.contacts AS contacts_again, a.peak AS peak_again
+FROM report_figure f JOIN report_again a ON a.contact = f.contact AND a.rule = f.rule AND a.label = f.label
+WHERE (a.contacts, a.peak) <> (f.contacts, f.peak) ORDER BY f.contact COLLATE "C", f.rule, f.label LIMIT $1

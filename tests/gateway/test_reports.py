@@ -4,7 +4,10 @@ import asyncio
 import csv
 import io
 import json
+import tracemalloc
+from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,8 +16,9 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from gateway.audit.reports import KEPT
+from gateway.audit.reports import KEPT, _Totals
 from gateway.compose import reports
+from pages.reports.frequency import Line
 from pages.reports.paper import words
 from pages.reports.text import cell, printable, visible
 from tests.gateway.policy_command import tregua
@@ -151,6 +155,37 @@ async def test_a_breach_that_was_planted_is_told(told: Town) -> None:
     assert next(each for each in close["totals"] if each["rule"] == "CO-FREQ-3d")["beyond"] == 1
     # The row stands in the book and not in the trace: the two counts differ, and the report says so.
     assert any("p2 CO-FREQ-3d" in each for each in close["recount"]["differing"])
+
+
+def test_of_a_hundred_thousand_people_only_sums_stay_in_memory(tmp_path: Path) -> None:
+    """What is compared with the trace later lies on disk, whole and quoted; a name may be anything."""
+    line = Line(
+        contact="", rule="CO-FREQ-3d", pack="CO@1", citation="art. 3", asks="count", channels=("sms",), debt=None,
+        contacts=1, peak=1, peak_at=None, limit=1, counted=1, held=2,
+    )  # fmt: skip
+    with (tmp_path / "figures").open("w+b") as figures:
+        totals = _Totals(figures)
+        tracemalloc.start()
+        try:
+            for page in range(1_000):
+                people = [f'p{page}-{n},"\n' for n in range(100)]
+                totals.take([replace(line, contact=each, peak=peak) for each in people for peak in (1, 2)])
+            grown, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert grown < 200_000, f"{grown} bytes stay of 100,000 people"
+        figures.seek(0)
+        kept = list(csv.reader(io.TextIOWrapper(figures, newline="")))
+        assert len(kept) == 100_000
+        assert kept[-1] == ['p999-99,"\n', "CO-FREQ-3d", "CO@1", "1", "2"]
+    (total,) = totals.by_rule.values()
+    assert (total.people, total.held, total.contacts, total.peak, total.beyond) == (
+        100_000,
+        200_000,
+        200_000,
+        2,
+        100_000,
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "es", "pt"])
