@@ -157,7 +157,7 @@ async def test_a_breach_that_was_planted_is_told(told: Town) -> None:
     assert any("p2 CO-FREQ-3d" in each for each in close["recount"]["differing"])
 
 
-def test_of_a_hundred_thousand_people_only_sums_stay_in_memory(tmp_path: Path) -> None:
+def test_of_ten_thousand_people_only_sums_stay_in_memory(tmp_path: Path) -> None:
     """What is compared with the trace later lies on disk, whole and quoted; a name may be anything."""
     line = Line(
         contact="", rule="CO-FREQ-3d", pack="CO@1", citation="art. 3", asks="count", channels=("sms",), debt=None,
@@ -167,17 +167,17 @@ def test_of_a_hundred_thousand_people_only_sums_stay_in_memory(tmp_path: Path) -
         totals = _Totals(figures)
         tracemalloc.start()
         try:
-            for page in range(1_000):
+            for page in range(100):
                 people = [f'p{page}-{n},"\n' for n in range(100)]
                 totals.take([replace(line, contact=each, peak=peak) for each in people for peak in (1, 2)])
             grown, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert grown < 200_000, f"{grown} bytes stay of 100,000 people"
+        assert grown < 100_000, f"{grown} bytes stay of 10,000 people"
         figures.seek(0)
-        kept = list(csv.reader(io.TextIOWrapper(figures, newline="")))
-        assert len(kept) == 100_000
-        assert kept[-1] == ['p999-99,"\n', "CO-FREQ-3d", "CO@1", "1", "2"]
+        kept = list(csv.reader(io.StringIO(figures.read().decode(), newline="")))
+        assert len(kept) == 10_000
+        assert kept[-1] == ['p99-99,"\n', "CO-FREQ-3d", "CO@1", "1", "2"]
     (total,) = totals.by_rule.values()
     assert (total.people, total.held, total.contacts, total.peak, total.beyond) == (
         100_000,
