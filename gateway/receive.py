@@ -25,10 +25,10 @@ from gateway.heard import STOPS, Follows, Said, doubted, follows, granted, state
 from gateway.media import MEDIA_MAX, name_of
 from gateway.people.erasure import mark_of
 from gateway.people.profiles import statement_entry
-from gateway.rejudged import Rejudger
+from gateway.rejudged import SHARERS_MAX, Rejudger
 from gateway.settle import Round, follow, invalidate, revive, withdraw
 from gateway.starts import SAID, Sorry, Starter, commanded, payload, without_payload
-from storage import erasures, hooks, messages, people
+from storage import erasures, hooks, messages, people, ties
 from storage.clock import LegalClock
 from storage.database import Connection, Database, DatabaseAway
 from storage.history import EventRow
@@ -55,7 +55,7 @@ RANK: Final = {
 }
 
 #: How long what providers tell is gathered while it comes one thing after the other.
-GATHER_SECONDS: Final = 0.01
+GATHER_SECONDS: Final = 0.03
 #: A receipt in the words of attempts. ``failed`` after the provider took it is told as undelivered, and counts.
 STATES: Final[dict[ReceiptKind, str]] = {
     ReceiptKind.ACCEPTED: "sent",
@@ -167,14 +167,14 @@ class Receiver:
         replies, started, sorry = await self._started(connection, replies, real)
         of = await self._messages_of(connection, receipts)
         parties = await self._parties(connection, replies, started)
-        waiting = await messages.waiting_of(connection, {(t, c) for found in parties.values() for t, c in found})
+        bound = await self._bound(connection, receipts, of, parties)
+        waiting = await messages.waiting_of(connection, bound)
         rows = await messages.lock(connection, [*of.values(), *waiting])
         attempts = await messages.attempts(connection, of) if of else {}
-        keys: set[Key] = {(row.tenant, row.contact) for row in rows.values()}
-        keys |= {key for found in parties.values() for key in found}
+        keys: set[Key] = {*bound, *((row.tenant, row.contact) for row in rows.values())}
         contacts = await people.contacts(connection, keys, lock=True)
         said = [h.item for h in replies if isinstance(h.item, Reply)]
-        bound = await self._starter.bind(connection, started, said, contacts, real)
+        chats = await self._starter.bind(connection, started, said, contacts, real)
         if replies or any(isinstance(h.item, Receipt) and (h.item.opted_out or h.item.address_invalid) for h in heard):
             # Something may be said of addresses, which whoever else uses them must not miss.
             await people.lock_endpoints(
@@ -187,7 +187,7 @@ class Receiver:
         todo = Round.empty()
         for h in receipts:
             await self._receipt(connection, todo, h, fresh, attempts, tried, rows, contacts, now, real)
-        self._starter.tell(todo, bound, contacts, now)
+        self._starter.tell(todo, chats, contacts, now)
         owed: list[Owed] = []
         for h in replies:
             owed += await self._reply(connection, todo, h, parties[h.item.key], contacts, now, real)
@@ -198,6 +198,20 @@ class Receiver:
         todo.moves.extend((i, row.status, None, now) for i, row in waits.items() if row.waits and i not in blocked)
         await todo.write(connection, now, real)
         return sorry
+
+    async def _bound(
+        self,
+        connection: Connection,
+        receipts: Sequence[_Heard],
+        of: Mapping[UUID, UUID],
+        parties: Mapping[str, Sequence[Key]],
+    ) -> set[Key]:
+        """Whose waiting messages may be forbidden by what is told: who answers, who owes with her, who uses an address that is refused."""
+        found = {key for each in parties.values() for key in each}
+        owing = await ties.owing_together(connection, found, SHARERS_MAX)
+        refused = any(isinstance(h.item, Receipt) and h.item.opted_out for h in receipts)
+        using = await ties.reached_by(connection, of, SHARERS_MAX) if refused else []
+        return {*found, *(other for _, other in owing), *using}
 
     async def _started(
         self, connection: Connection, replies: Sequence[_Heard], real: datetime

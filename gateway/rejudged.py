@@ -22,7 +22,7 @@ from gateway.events import crm_event
 from gateway.judge import Case, Choice, zones_of
 from gateway.policies import Policies
 from gateway.settle import Round
-from storage import history, messages, people
+from storage import history, messages, people, ties
 from storage.clock import LegalClock
 from storage.database import Connection
 from storage.history import EventRow
@@ -36,7 +36,7 @@ from vocabulary.verdict import Answer
 DECIDED_MAX: Final = 3_000
 #: So many are decided before whoever else runs in this process has a turn.
 TURN_MAX: Final = 25
-#: Of those who share an address that is refused, so many are locked with her; the others' messages are left to the dispatchers.
+#: Of those who share an address that is refused, or a debt, so many are locked with her; the others' messages are left to the dispatchers.
 SHARERS_MAX: Final = 200
 #: What shapes contact at most, and forbids none.
 _MILD: Final = frozenset({StatusKind.HARDSHIP})
@@ -63,13 +63,16 @@ class Rejudger:
     ) -> set[UUID]:
         """Block what the statements of this round forbid, and say which messages those were.
 
-        A refusal that speaks of an address binds whoever else uses it, as far as the caller has locked them. ``rows`` and ``contacts``:
+        A refusal that speaks of an address binds whoever else uses it, and a status may bind whoever owes the same debt, as far as the
+        caller has locked them. ``rows`` and ``contacts``:
         messages and people whom the caller has locked. ``kept``: statements that stand in the database already. What is not blocked
         here is for the caller to make due.
         """
         refusals = [s for s in (*todo.statements, *kept) if refuses(s.event)]
         hers = {(s.tenant, s.contact) for s in refusals} & contacts.keys()
-        refusing = hers | _sharing(refusals, contacts)
+        told = {(s.tenant, s.contact) for s in refusals if isinstance(s.event, StatusSet)}
+        owing = [pair for pair in await ties.owing_together(connection, told, SHARERS_MAX) if pair[1] in contacts]
+        refusing = hers | _sharing(refusals, contacts) | {other for _, other in owing}
         waiting = [
             row
             for row in rows.values()
@@ -83,7 +86,8 @@ class Rejudger:
         )[:DECIDED_MAX]
         if not waiting:
             return set()
-        cases = await self._cases(connection, todo, waiting, {key: contacts[key] for key in refusing}, now)
+        said = _said(todo.statements, contacts, owing)
+        cases = await self._cases(connection, said, waiting, {key: contacts[key] for key in refusing}, now)
         decisions: list[tuple[Any, ...]] = []
         for n, (row, case) in enumerate(cases, 1):
             choice = self._auto.accept(case, row.id, now)
@@ -97,7 +101,7 @@ class Rejudger:
     async def _cases(
         self,
         connection: Connection,
-        todo: Round,
+        said: Mapping[Key, Sequence[Event]],
         waiting: Sequence[MessageRow],
         contacts: Mapping[Key, ContactRow],
         now: datetime,
@@ -113,7 +117,6 @@ class Rejudger:
             known_until=now if self._clock.may_go_back else None,
         )
         await self._auto.learn_of(connection, [(row.tenant, asks[row.id].auto) for row in waiting], now)
-        said = _said(todo.statements, contacts)
         return [
             (
                 row,
@@ -157,8 +160,10 @@ def _sharing(refusals: Sequence[EventRow], contacts: Mapping[Key, ContactRow]) -
     }
 
 
-def _said(statements: Sequence[EventRow], contacts: Mapping[Key, ContactRow]) -> dict[Key, list[Event]]:
-    """What was said just now, by person: her own, and what binds an address of hers as if it were her own."""
+def _said(
+    statements: Sequence[EventRow], contacts: Mapping[Key, ContactRow], owing: Sequence[tuple[Key, Key]]
+) -> dict[Key, list[Event]]:
+    """What was said just now, by person: her own, what binds an address of hers, and how those stand who owe with her."""
     users: dict[Key, list[Key]] = {}
     for key, contact in contacts.items():
         for address in contact.addresses:
@@ -170,6 +175,10 @@ def _said(statements: Sequence[EventRow], contacts: Mapping[Key, ContactRow]) ->
         for tenant, user in users.get((row.tenant, place), ()) if place is not None else ():
             if user != row.contact:
                 said.setdefault((tenant, user), []).append(_as_of(row.event, user))
+        if isinstance(row.event, StatusSet):
+            for who, other in owing:
+                if who == (row.tenant, row.contact):
+                    said.setdefault(other, []).append(row.event)
     return said
 
 

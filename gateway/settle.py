@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, assert_never
+from typing import Any, Final, Protocol, assert_never
 from uuid import UUID
 
 from gateway.committer import Committer
@@ -17,7 +17,7 @@ from gateway.events import crm_event, event, undelivered
 from gateway.failpoints import reach
 from gateway.hops import address_of, channels_left, may_hop
 from gateway.people.profiles import statement_entry
-from storage import chain, costs, history, media, messages, outbox, people, portfolios
+from storage import chain, costs, history, media, messages, outbox, people, portfolios, ties
 from storage.chain import Written
 from storage.clock import LegalClock
 from storage.database import Connection, Database
@@ -25,7 +25,7 @@ from storage.history import EventRow
 from storage.media import WantedRow
 from storage.messages import AttemptRow, MessageRow
 from storage.outbox import EventOut
-from storage.people import ContactRow, Subject
+from storage.people import ContactRow, Key, Subject
 from vocabulary.channel import Channel
 from vocabulary.event import Consented, ConsentState, ContactOutcome, Instrument
 from vocabulary.ids import new_uuid
@@ -43,8 +43,10 @@ LOOKUPS: Final = (
 #: How long a message rests after a try that provably did not leave, doubling with each.
 REST_FIRST: Final = timedelta(seconds=2)
 REST_MAX: Final = timedelta(minutes=15)
-#: How long endings are gathered while they come one after the other.
-GATHER_SECONDS: Final = 0.01
+#: How long endings are gathered while they come one after the other: so many share the eleven statements of a commit.
+GATHER_SECONDS: Final = 0.03
+#: Of those who use an address whose carrier refuses us, so many are locked with her; the others' messages are left to the dispatchers.
+REFUSING_MAX: Final = 200
 #: What a try is not counted for: the way refused, not the message.
 _NOTHING: Final = Decimal(0)
 _EXCUSED: Final = frozenset({About.PACE, About.ACCOUNT})
@@ -132,8 +134,23 @@ def _told_once(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return list(told.values())
 
 
+class Blocks(Protocol):
+    """Blocks what waits and is forbidden by this round's statements. ``gateway.rejudged`` is one."""
+
+    async def block(
+        self,
+        connection: Connection,
+        todo: Round,
+        rows: Mapping[UUID, MessageRow],
+        contacts: Mapping[Key, ContactRow],
+        now: datetime,
+    ) -> set[UUID]:
+        """The messages that were blocked."""
+        ...
+
+
 class Settler:
-    """Stores endings, sharing commits. ``ways``: how many each channel has."""
+    """Stores endings, sharing commits. ``ways``: how many each channel has. ``blocks``: what a carrier's refusal forbids."""
 
     def __init__(
         self,
@@ -143,12 +160,14 @@ class Settler:
         scribe: Scribe,
         lookups: Sequence[timedelta] = LOOKUPS,
         ways: Mapping[str, int] | None = None,
+        blocks: Blocks,
     ) -> None:
         self._database = database
         self._clock = clock
         self._scribe = scribe
         self._lookups = tuple(lookups)
         self._ways = ways or {}
+        self._blocks = blocks
         self._committer: Committer[Ending, None] = Committer(self._flush, gather_seconds=GATHER_SECONDS)
 
     async def settle(self, ending: Ending) -> None:
@@ -176,14 +195,22 @@ class Settler:
 
     async def _settle(self, connection: Connection, endings: Sequence[Ending]) -> None:
         of = await messages.messages_of(connection, [e.attempt for e in endings])
-        rows = await messages.lock(connection, of.values())
+        # A carrier that has her stop, of which we have not heard: what waits for that address is decided with it.
+        refused = [e.attempt for e in endings if isinstance(e.outcome, Rejected) and e.outcome.opted_out]
+        refusing = await ties.reached_by(connection, refused, REFUSING_MAX)
+        waiting = await messages.waiting_of(connection, refusing) if refusing else []
+        rows = await messages.lock(connection, [*of.values(), *waiting])
         # Read under the messages' locks: an ending told meanwhile by somebody else must be seen.
         attempts = await messages.attempts(connection, of)
-        keys = {(row.tenant, row.contact) for row in rows.values()}
+        keys = {*refusing, *((row.tenant, row.contact) for row in rows.values())}
         releasing = any(isinstance(e.outcome, NotSent | Rejected) for e in endings)
         # What was sent, or may have been, touches nothing of hers: of her only what its entry needs is read.
         contacts = await people.contacts(connection, keys, lock=True) if releasing else {}
         subjects = await people.subjects(connection, keys - contacts.keys())
+        if refused:
+            await people.lock_endpoints(
+                connection, [(t, a.endpoint) for (t, _), each in contacts.items() for a in each.addresses]
+            )
         tried = await messages.attempts_of(connection, rows) if releasing else {}
         now, real = await self._clock.now(connection)
         todo = Round.empty()
@@ -199,6 +226,10 @@ class Settler:
             moved = self._apply(todo, attempt, row, contact, known, ending.outcome, now, real)
             if moved is not None:
                 attempts[attempt.id], rows[row.id] = moved
+        if refused:
+            waits = {i: rows[i] for i in waiting if i in rows}
+            blocked = await self._blocks.block(connection, todo, waits, contacts, now)
+            todo.moves.extend((i, row.status, None, now) for i, row in waits.items() if row.waits and i not in blocked)
         await todo.write(connection, now, real)
 
     def _apply(

@@ -36,7 +36,7 @@ from pages.debtor.forms import (
     WillPay,
     Wish,
 )
-from storage import history, links, messages, people
+from storage import history, links, messages, people, ties
 from storage.clock import LegalClock
 from storage.database import Connection, Database
 from storage.history import EventRow
@@ -106,6 +106,9 @@ class Hearer:
         # A stop closes the address that the link went to, for whoever else uses it too.
         closed = [opened.endpoint] if isinstance(wish, StopHere | StopAll) else []
         keys = {key, *await people.sharing(connection, key[0], closed, SHARERS_MAX)}
+        if isinstance(wish, Disputes | NotMe):
+            # How she stands to a debt may bind whoever owes it with her.
+            keys |= {other for _, other in await ties.owing_together(connection, [key], SHARERS_MAX)}
         rows = await messages.lock(connection, await messages.waiting_of(connection, keys))
         contacts = await people.contacts(connection, keys, lock=True)
         contact = contacts.get(key)

@@ -102,7 +102,7 @@ async def put_profiles(
     keys = {(p.contact.tenant, p.contact.id) for p in profiles}
     before = await people.contacts(connection, keys, lock=True)
     await people.put_contacts(connection, [p.contact for p in profiles], now)
-    said = [row for p in profiles for row in p.consents] + await _stopped_before(connection, profiles)
+    said = [row for p in profiles for row in p.consents] + await stopped_before(connection, profiles)
     added = await history.add(connection, said)
     after = await people.contacts(connection, keys)
     entries: dict[str, list[Written]] = {}
@@ -134,7 +134,7 @@ async def put_profiles(
     return entries
 
 
-async def _stopped_before(connection: Connection, profiles: Sequence[Profile]) -> list[EventRow]:
+async def stopped_before(connection: Connection, profiles: Sequence[Profile]) -> list[EventRow]:
     """What somebody at an address of theirs told us before we knew whose it was."""
     named = [(p.contact, address) for p in profiles for address in p.contact.addresses]
     stops = await people.stops_of_strangers(connection, [(a.channel, a.address) for _, a in named])

@@ -6,15 +6,23 @@ The order of locks is the house's: messages, contacts, endpoints, the chain's he
 from typing import Any
 from uuid import UUID
 
-from gateway.asks import ContactAsk, DebtAsk, EventAsk
+from gateway.asks import ContactAsk, DebtAsk, EventAsk, StatusEventAsk
 from gateway.elsewhere import Reader, closed_addresses
 from gateway.entries import Scribe
-from gateway.people.profiles import debt, profile, put_profiles, show_contact, show_debt, statement_entry
+from gateway.people.profiles import (
+    debt,
+    profile,
+    put_profiles,
+    show_contact,
+    show_debt,
+    statement_entry,
+    stopped_before,
+)
 from gateway.policies import Policies
 from gateway.refusals import Flaw, NotThere, Refused
 from gateway.rejudged import SHARERS_MAX, Rejudger
 from gateway.settle import Round
-from storage import chain, history, messages, outbox, people
+from storage import chain, history, messages, outbox, people, ties
 from storage.chain import Written
 from storage.clock import LegalClock
 from storage.database import Connection, Database
@@ -47,10 +55,20 @@ class Registrar:
         given = profile(self._secret, tenant, ask)
 
         async def job(connection: Connection) -> ContactRow:
-            now, _ = await self._clock.now(connection)
-            entries = await put_profiles(connection, self._scribe, [given], now)
-            await chain.append(connection, entries)
-            return (await people.contacts(connection, [(tenant, ask.id)]))[tenant, ask.id]
+            key = (tenant, ask.id)
+            # Who had one of these addresses before we knew whose it was may have told us to stop.
+            stopped = await stopped_before(connection, [given])
+            waits = await messages.lock(connection, await messages.waiting_of(connection, [key])) if stopped else {}
+            now, real = await self._clock.now(connection)
+            todo = Round.empty()
+            todo.entries = await put_profiles(connection, self._scribe, [given], now)
+            row = (await people.contacts(connection, [key]))[key]
+            if waits:
+                await people.lock_endpoints(connection, [(tenant, each.endpoint) for each in row.addresses])
+                now, real = await self._clock.now(connection)
+                await self._rejudger.block(connection, todo, waits, {key: row}, now, kept=stopped)
+            await todo.write(connection, now, real)
+            return row
 
         return show_contact(await self._database.run(job))
 
@@ -79,6 +97,9 @@ class Registrar:
         closed = closed_addresses(self._secret, tenant, contact, events)
         # Whoever shares an address is bound by what closes it.
         keys = {(tenant, contact), *await people.sharing(connection, tenant, closed, SHARERS_MAX)}
+        if any(isinstance(each, StatusEventAsk) for each in events):
+            # How she stands to a debt may bind whoever owes it with her.
+            keys |= {other for _, other in await ties.owing_together(connection, [(tenant, contact)], SHARERS_MAX)}
         waits = await messages.lock(connection, await messages.waiting_of(connection, keys))
         found = await people.contacts(connection, keys, lock=True)
         row = found.get((tenant, contact))

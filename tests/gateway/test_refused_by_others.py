@@ -1,0 +1,148 @@
+"""What a carrier, whoever had the number before, or somebody who owes with her tells blocks what waits in the commit that keeps it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from gateway.compose import dispatcher, receiving
+from tests.conftest import NewDatabase
+from tests.gateway.town import PROVIDER, Town, message, person, town
+from vocabulary.outcome import Receipt, ReceiptKind
+
+#: Of the simulated carrier's numbers: one whose owner has told it to stop.
+STOPPED = "+573001230005"
+BEFORE = "2026-11-24T09:00:00-05:00"
+
+
+@pytest.fixture(scope="module")
+async def still(
+    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Town]:
+    """One town for all of them, without a worker: whatever changes is changed by what was told."""
+    async with town(await new_database(like=template_url), redis_url, tmp_path_factory.mktemp("others")) as found:
+        yield found
+
+
+async def waiting(found: Town, *contacts: Any, **more: Any) -> list[str]:
+    ids = []
+    for contact in contacts:
+        answered = await found.send(message(contact, **more))
+        assert answered["status"] in ("queued", "deferred"), answered
+        ids.append(answered["id"])
+    return ids
+
+
+async def blocked_with(found: Town, person: str, *ids: str) -> list[str]:
+    """Their statuses; what is blocked is so by the transaction that kept the last word about ``person``, and in the trace after it."""
+    rows = await found.rows(
+        "SELECT id, status, xmin::text AS xid FROM message WHERE id = ANY($1::uuid[])",
+        [UUID(each.removeprefix("msg_")) for each in ids],
+    )
+    (kept,) = await found.rows(
+        "SELECT xmin::text AS xid FROM contact_event WHERE contact = $1 AND type <> 'contact' ORDER BY id DESC LIMIT 1",
+        person,
+    )
+    assert {row["xid"] for row in rows if row["status"] == "blocked"} <= {kept["xid"]}
+    entries = await found.rows("SELECT kind FROM trace WHERE xmin::text = $1 ORDER BY idx", kept["xid"])
+    blocked = [row for row in rows if row["status"] == "blocked"]
+    kinds = [row["kind"] for row in entries if row["kind"] in ("event", "decided")]
+    assert kinds == sorted(kinds, reverse=True)  # her word first
+    assert kinds[0] == "event"
+    assert kinds.count("decided") == len(blocked)
+    by_id = {row["id"]: row["status"] for row in rows}
+    return [by_id[UUID(each.removeprefix("msg_"))] for each in ids]
+
+
+async def test_a_carrier_that_refuses_because_she_told_it_to_stop(still: Town) -> None:
+    """The first message learns of it; the second of hers and that of whoever shares the number never set out."""
+    (first,) = await waiting(still, person("ana", STOPPED))
+    second, third = await waiting(
+        still, "ana", person("beto", STOPPED), debts=["d1"], send_at="2026-11-24T12:00:00-05:00"
+    )
+    (other,) = await waiting(still, person("carla", "+573001230777"), send_at="2026-11-24T12:00:00-05:00")
+    sender = dispatcher(still.house)
+    await sender.round(limit=1)
+    await sender.drain()
+    assert (await still.get(first))["status"] == "failed"
+    assert await blocked_with(still, "ana", second, third, other) == ["blocked", "blocked", "deferred"]
+    told = await still.rows(
+        "SELECT contact FROM crm_event WHERE type = 'message.blocked' AND contact = ANY($1)", ["ana", "beto"]
+    )
+    assert sorted(row["contact"] for row in told) == ["ana", "beto"]
+
+
+async def test_a_receipt_that_says_that_she_stopped(still: Town) -> None:
+    await waiting(still, person("dora", "+573001230778"))
+    sender = dispatcher(still.house)
+    await sender.round(limit=1)
+    await sender.drain()
+    second, third = await waiting(
+        still, "dora", person("ema", "+573001230778"), debts=["d1"], send_at="2026-11-24T12:00:00-05:00"
+    )
+    (attempt,) = await still.rows("SELECT id FROM attempt WHERE contact = 'dora'")
+    receiver, _ = receiving(still.house)
+    receipt = Receipt(
+        key="r1",
+        attempt=attempt["id"],
+        kind=ReceiptKind.FAILED,
+        provider_status="failed",
+        error_code="21610",
+        opted_out=True,
+    )
+    await receiver.put(PROVIDER, [receipt], b"")
+    assert await blocked_with(still, "dora", second, third) == ["blocked", "blocked"]
+    # The same receipt again is no second word.
+    await receiver.put(PROVIDER, [receipt], b"")
+    kept = await still.rows(
+        "SELECT id FROM contact_event WHERE contact = 'dora' AND type = 'consent' AND detail->>'state' = 'withdrawn'"
+    )
+    assert len(kept) == 1
+
+
+async def test_a_stranger_who_stopped_becomes_somebody(still: Town) -> None:
+    """Her new number is one from which we were told to stop before we knew whose it was."""
+    await still.reply("STOP", sender="+573001230779")
+    (hers,) = await waiting(still, person("flor", "+573001230780"), send_at="2026-11-24T12:00:00-05:00")
+    status, answered, _ = await still.call("PUT", "/v1/contacts/flor", person("flor", "+573001230779"))
+    assert status == 200, answered
+    assert await blocked_with(still, "flor", hers) == ["blocked"]
+
+
+#: What is told of one who owes with her, in the United Kingdom: what it does to the other's message.
+STANDING: dict[str, tuple[dict[str, Any], str]] = {
+    "a crisis": ({"type": "status", "is": "moratorium", "kind": "mental_health"}, "blocked"),
+    "hardship is her own": ({"type": "status", "is": "hardship"}, "queued"),
+    "who breathes again": ({"type": "status", "is": "moratorium", "ended": True}, "queued"),
+}
+
+
+@pytest.mark.parametrize("name", STANDING)
+async def test_how_a_joint_debtor_stands(still: Town, name: str) -> None:
+    said, status = STANDING[name]
+    n = list(STANDING).index(name)
+    joint = {
+        who: {
+            **person(f"{who}-{n}", f"+4479111230{n}{k}"),
+            "jurisdictions": ["UK"],
+            "zones": ["Europe/London"],
+        }
+        for k, who in enumerate(("gwen", "hugh", "iris"))
+    }
+    debt, alone = (
+        {"id": f"joint-{n}", "contacts": [{"contact": f"{w}-{n}", "role": "debtor"} for w in ("gwen", "hugh")]},
+        f"alone-{n}",
+    )
+    for who in joint.values():
+        answered, body, _ = await still.call("PUT", f"/v1/contacts/{who['id']}", who)
+        assert answered == 200, body
+    answered, body, _ = await still.call(
+        "PUT", f"/v1/debts/{debt['id']}", {"creditor": "C1", "contacts": debt["contacts"]}
+    )
+    assert answered == 200, body
+    (his,) = await waiting(still, f"hugh-{n}", debts=[debt["id"]])
+    (hers,) = await waiting(still, f"iris-{n}", debts=[{"id": alone}])
+    answered, body, _ = await still.call("POST", f"/v1/contacts/gwen-{n}/events", {"at": BEFORE, **said})
+    assert answered == 200, body
+    assert await blocked_with(still, f"gwen-{n}", his, hers) == [status, "queued"]
