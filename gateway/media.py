@@ -38,7 +38,7 @@ SAID: Final = {
     "not_audio": "is not audio that can be played: an OGG, MP3 or WAV file is needed",
     "cut_off": "is cut off: the file ends in the middle",
     "too_long": f"is too long: a voice note has at most {NOTE_SECONDS_MAX:.0f} seconds",
-    "too_short": "is too short to be heard",
+    "too_short": "is too short to be heard: a voice note has at least a fifth of a second",
     "silent": "holds nothing but silence",
 }
 UNAVAILABLE: Final = "voice notes cannot be made here: the extra `voice` is not installed"

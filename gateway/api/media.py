@@ -31,8 +31,16 @@ async def take(call: Call) -> web.StreamResponse:
 
 
 async def hand_out(call: Call) -> web.StreamResponse:
-    """The bytes, to be saved."""
-    return served(call.request, await call.desk.media.show(call.tenant, call.path("id")), attachment=True)
+    """The bytes, or the part of them that was asked for, to be saved."""
+    row = await call.desk.media.show(call.tenant, call.path("id"))
+    response = served(call.request, row, attachment=True)
+    if response.status == 416:
+        raise Problem(
+            Slug.RANGE,
+            f"It has {len(row.body or b'')} bytes.",
+            headers={"Content-Range": response.headers["Content-Range"]},
+        )
+    return response
 
 
 async def _body(request: web.Request) -> bytes:
@@ -78,10 +86,11 @@ ROUTES: Final = (
         name="showMedia",
         tag="Media",
         summary="Take a recording, or what came in with a reply",
-        description="As an attachment: what people send in is never shown by this origin. Ranges are served.",
+        description="As an attachment, under the type that its first bytes say: what people send in is never shown by this origin. "
+        "Ranges are served.",
         scope=Scope.READ,
-        answers={200: bytes},
-        media_type="application/octet-stream",
-        problems=(Slug.NOT_FOUND,),
+        answers={200: bytes, 206: bytes},
+        media_type="*/*",
+        problems=(Slug.NOT_FOUND, Slug.RANGE),
     ),
 )

@@ -36,6 +36,7 @@ class Slug(StrEnum):
     BODY_TOO_LARGE = "body-too-large"
     MEDIA_TYPE = "media-type-not-supported"
     CONTENT_ENCODING = "content-encoding-not-supported"
+    RANGE = "range-not-satisfiable"
     EXPECTATION = "expectation-not-met"
     INVALID = "invalid"
     KEY_REUSED = "idempotency-key-reused"
@@ -87,7 +88,8 @@ KINDS: Final[Mapping[Slug, Kind]] = {
     Slug.UNAUTHENTICATED: Kind(
         401,
         "The request carries no valid key",
-        "Send ``Authorization: Bearer gwk_…``. The key may be mistyped, revoked, or of another installation.",
+        "Send ``Authorization: Bearer gwk_…``. The key may be mistyped, expired, revoked, or of another installation: "
+        "``tregua keys list`` shows which ones hold.",
     ),
     Slug.SCOPE: Kind(
         403,
@@ -139,6 +141,11 @@ KINDS: Final[Mapping[Slug, Kind]] = {
     ),
     Slug.CONTENT_ENCODING: Kind(
         415, "Encoded bodies are not taken", "Send the body as it is, without a ``Content-Encoding``."
+    ),
+    Slug.RANGE: Kind(
+        416,
+        "The range lies outside of the file",
+        "The header ``Content-Range`` says how many bytes there are; ask for fewer, or for all.",
     ),
     Slug.EXPECTATION: Kind(417, "The expectation cannot be met", "Only ``Expect: 100-continue`` is understood."),
     Slug.INVALID: Kind(

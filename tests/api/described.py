@@ -35,7 +35,9 @@ def hold(method: str, path: str, status: int, media_type: str, body: bytes) -> N
     if not content:
         assert body == b"", "a body where none is described"
         return
-    assert media_type.partition(";")[0] in content, f"{media_type} is not described for {method} {route.path}"
+    assert {media_type.partition(";")[0], "*/*"} & set(content), (
+        f"{media_type} is not described for {method} {route.path}"
+    )
     if media_type.partition(";")[0] not in ("application/json", "application/problem+json"):
         return
     value = msgspec.json.decode(body)

@@ -234,7 +234,7 @@ def test_every_problem_that_a_caller_can_cause_alone_stands_in_the_table() -> No
     elsewhere = {
         Slug.UNAUTHENTICATED, Slug.SCOPE, Slug.BODY_TOO_SLOW, Slug.KEY_IN_WORK, Slug.KEY_REUSED, Slug.GONE, Slug.TOO_LATE,
         Slug.TOO_MANY_ENDPOINTS, Slug.TOO_MANY_REQUESTS, Slug.INTERNAL, Slug.DATABASE_AWAY, Slug.OVERLOADED,
-        Slug.NOT_READY, Slug.TRACE_BROKEN, Slug.LEGAL_HOLD, Slug.REPORT_NOT_READY,
+        Slug.NOT_READY, Slug.TRACE_BROKEN, Slug.LEGAL_HOLD, Slug.REPORT_NOT_READY, Slug.RANGE,
     }  # fmt: skip
     assert {row.slug for row in ROWS.values()} == {slug.value for slug in Slug if slug not in elsewhere}
 

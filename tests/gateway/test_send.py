@@ -197,7 +197,7 @@ async def start(town: Town, *words: str) -> asyncio.subprocess.Process:
 
 async def run(town: Town, *words: str) -> tuple[int, dict[str, Any]]:
     process = await start(town, *words, "--json")
-    out, err = await asyncio.wait_for(process.communicate(), 120)
+    out, err = await asyncio.wait_for(process.communicate(), 1_800 if sizes.LONG else 120)
     assert process.returncode is not None
     return process.returncode, json.loads(out) if out else {"error": err.decode()}
 

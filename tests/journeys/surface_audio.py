@@ -1,25 +1,12 @@
 """What schemathesis sends as a recording: ones that are, ones that are cut or bent, and whatever comes to its mind."""
 
-import io
-import wave
-
 import schemathesis
 from hypothesis import strategies as st
 
+from tests.journeys.recording import RECORDING
+
 MEDIA_TYPES = ("audio/ogg", "audio/mpeg", "audio/wav")
 BYTES_MAX = 4_096
-
-
-def _recording() -> bytes:
-    """A tenth of a second of silence."""
-    kept = io.BytesIO()
-    with wave.open(kept, "wb") as writer:
-        writer.setparams((1, 2, 16_000, 0, "NONE", ""))
-        writer.writeframes(bytes(3_200))
-    return kept.getvalue()
-
-
-RECORDING = _recording()
 
 
 @schemathesis.serializer(*MEDIA_TYPES)
