@@ -33,7 +33,7 @@ from storage.database import Connection, Database
 from storage.messages import MessageRow
 from storage.outbox import EventOut
 from storage.people import Key
-from tracelog.entry import Canonical, canonical, instant
+from tracelog.entry import Canonical, canonical
 from vocabulary.channel import Channel
 from vocabulary.ids import new_uuid
 from vocabulary.status import Status
@@ -41,6 +41,8 @@ from vocabulary.verdict import Answer, Verdict
 
 EXPIRY_DEFAULT: Final = timedelta(days=30)
 LANES: Final = 1
+#: Of batches: while PostgreSQL works at one commit, the next is decided.
+BULK_LANES: Final = 2
 #: Messages of batches that share a commit: what every commit costs is spread, and nobody waits for a long one.
 BULK_MAX: Final = 500
 #: Messages decided without letting anybody else have the loop.
@@ -96,7 +98,7 @@ class Acceptor:
         self._drafter = Drafter(secret=secret, ways=costs.names)
         self._committer: Committer[_Item, Accepted] = Committer(self._flush, lanes=LANES)
         # A lane of their own: a message that comes alone does not wait behind a thousand that came together.
-        self._bulk: Committer[_Item, Accepted] = Committer(self._flush, lanes=LANES, batch_max=BULK_MAX)
+        self._bulk: Committer[_Item, Accepted] = Committer(self._flush, lanes=BULK_LANES, batch_max=BULK_MAX)
 
     async def submit(self, tenant: str, key: str, digest: bytes, ask: MessageAsk) -> Accepted:
         """Accept one message. Raises Refused, KeyReused, Gone or DatabaseAway; then nothing was stored."""
@@ -182,13 +184,14 @@ class Acceptor:
             if number % TURN == 0:
                 await asyncio.sleep(0)
             choice = self._auto.accept(case, item.id, now)
-            row = self._row(item, case, choice, now, wording)
+            zones = zones_of(case, choice.address)
+            said = wording.said(choice, answers.zone_of(zones))
+            row = self._row(item, case, choice, zones, now, said)
             rows.append(row)
-            entries[item.tenant].extend(self._entries(item, case, choice, row, wording))
+            entries[item.tenant].extend(self._entries(item, case, row, said))
             told = answers.told(case.ask)
             if row.status != Status.QUEUED:
-                said = msgspec.Raw(row.decision.encode())
-                events.append(crm_event(f"message.{row.status}", row, now, told, decision=said))
+                events.append(crm_event(f"message.{row.status}", row, now, told, decision=said.raw))
             cost = self._costs.expected(choice.channel, choice.address, case.ask)
             results[item] = Accepted(answers.message(row, (), cost, told))
         await messages.add(connection, rows)
@@ -229,10 +232,10 @@ class Acceptor:
             for item, draft in drafts.items()
         }
 
-    def _row(self, item: _Item, case: Case, choice: Choice, now: datetime, wording: "Wording") -> MessageRow:
+    def _row(
+        self, item: _Item, case: Case, choice: Choice, zones: tuple[str, ...], now: datetime, said: "Said"
+    ) -> MessageRow:
         verdict = choice.verdict
-        zones = zones_of(case, choice.address)
-        decision, decisions = wording.decided(choice, answers.zone_of(zones))
         expires = item.ask.expires_at or now + EXPIRY_DEFAULT
         due = now
         if verdict.answer is Answer.DEFER:
@@ -245,17 +248,15 @@ class Acceptor:
             channels=tuple(case.ask.channels),
             channel=choice.channel,
             ask=_ENCODER.encode(case.ask).decode(),
-            decision=decision,
-            decisions=decisions,
+            decision=said.decision,
+            decisions=said.decisions,
             due_at=min(due, expires),
             expires_at=expires,
             created_at=now,
             updated_at=now,
         )
 
-    def _entries(self, item: _Item, case: Case, choice: Choice, row: MessageRow, wording: "Wording") -> list[Written]:
-        token = self._scribe.token
-        ask = case.ask
+    def _entries(self, item: _Item, case: Case, row: MessageRow, said: "Said") -> list[Written]:
         subject = case.contact.subject
         accepted = self._scribe.entry(
             "accepted",
@@ -263,18 +264,7 @@ class Acceptor:
             at=row.created_at,
             subject=subject,
             message=row.id,
-            facts={
-                "channels": list(ask.channels),
-                "purpose": ask.purpose,
-                "form": ask.form,
-                "sender": ask.role,
-                "creditor": token(item.tenant, ask.creditor),
-                "collector": token(item.tenant, ask.collector),
-                "debts": [token(item.tenant, debt) for debt in ask.debts],
-                "expires_at": instant(row.expires_at),
-                "send_at": None if ask.send_at is None else instant(ask.send_at),
-                **({} if ask.template is None else {"template": ask.template.name, "version": ask.template.version}),
-            },
+            facts=self._scribe.accepted(item.tenant, case.ask, row.expires_at),
             words=_ENCODER.encode({"contact": case.contact.id, "key": item.key, "ask": msgspec.Raw(row.ask.encode())}),
             key=case.contact.key,
         )
@@ -284,7 +274,7 @@ class Acceptor:
             at=row.created_at,
             subject=subject,
             message=row.id,
-            facts=wording.facts(choice),
+            facts=said.facts,
         )
         return [accepted, decided]
 
@@ -316,32 +306,35 @@ class Acceptor:
         }
 
 
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """A decision in words: as ``answers.decided`` keeps it, and as the trace has it. ``raw``: the first, told as it is kept."""
+
+    decision: str
+    decisions: str
+    raw: msgspec.Raw
+    facts: Canonical
+
+
 class Wording:
     """Puts decisions into words, once for all of a commit that were decided alike: a campaign knows few reasons."""
 
     def __init__(self) -> None:
-        self._decided: dict[tuple[Verdict, tzinfo], tuple[str, str]] = {}
-        self._facts: dict[tuple[Channel, Verdict], Canonical] = {}
+        self._said: dict[tuple[Channel, Verdict, tzinfo], Said] = {}
 
-    def decided(self, choice: Choice, zone: tzinfo) -> tuple[str, str]:
-        """As ``answers.decided`` keeps it."""
+    def said(self, choice: Choice, zone: tzinfo) -> Said:
+        """What is said of a choice to somebody who lives by a zone's clock."""
         if _says_more(choice):
-            return answers.decided(choice.verdict, choice.all, zone, choice.passed_over, choice.auto)
-        key = choice.verdict, zone
-        said = self._decided.get(key)
+            return _in_words(choice, zone)
+        key = choice.channel, choice.verdict, zone
+        said = self._said.get(key)
         if said is None:
-            said = self._decided[key] = answers.decided(choice.verdict, choice.all, zone)
+            said = self._said[key] = _in_words(choice, zone)
         return said
 
-    def facts(self, choice: Choice) -> Canonical:
-        """As ``choice_facts`` writes it down."""
-        if _says_more(choice):
-            return canonical(choice_facts(choice))
-        key = choice.channel, choice.verdict
-        facts = self._facts.get(key)
-        if facts is None:
-            facts = self._facts[key] = canonical(choice_facts(choice))
-        return facts
+
+def _in_words(choice: Choice, zone: tzinfo) -> Said:
+    decision, decisions = answers.decided(choice.verdict, choice.all, zone, choice.passed_over, choice.auto)
+    return Said(decision, decisions, msgspec.Raw(decision.encode()), canonical(choice_facts(choice)))
 
 
 def _says_more(choice: Choice) -> bool:

@@ -27,6 +27,8 @@ from vocabulary.values import quickly_made
 
 EXPIRY_MAX: Final = timedelta(days=365)
 
+_NO_SENDER: Final = SenderAsk()
+_SENDERS: Final = {each.value: each for each in SenderRole}
 #: Purposes that are always about a debt.
 _ABOUT_DEBTS: Final = frozenset({Purpose.COLLECTION, Purpose.REMINDER})
 _VOICE_NOTES: Final = frozenset({Channel.WHATSAPP, Channel.TELEGRAM, Channel.WEB})
@@ -118,7 +120,7 @@ class Drafter:
         renderings = self._renderings(ask, version, contact, channels, flaws) if version is not None else {}
         _times(ask, now, flaws)
         sender = policy.sender
-        given = ask.sender or SenderAsk()
+        given = ask.sender or _NO_SENDER
         role = given.role or sender.get("role")
         creditor = given.creditor or sender.get("creditor")
         collector = given.collector or sender.get("collector")
@@ -140,7 +142,7 @@ class Drafter:
                 channels=[channel.value for channel in channels],
                 purpose=ask.purpose,
                 content=ask.content,
-                role=SenderRole(role),
+                role=_SENDERS[role],
                 creditor=creditor,
                 collector=collector,
                 sector=Sector(sector) if sector else None,

@@ -6,6 +6,10 @@ from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateway.asks import StoredAsk
 from storage.chain import Written
 from tracelog.entry import Canonical, instant, written
 from tracelog.sealed import seal
@@ -15,6 +19,25 @@ from vocabulary.verdict import Verdict
 TOKENS_KEPT_MAX: Final = 4_096
 #: Of SHA-256, which HMAC fills with the key.
 _BLOCK_BYTES: Final = 64
+
+
+class _Accepted(msgspec.Struct, frozen=True, gc=False):
+    """What the trace says of a message that was taken in: texts, their fields in the order of the canonical form."""
+
+    channels: list[str]
+    collector: str
+    creditor: str
+    debts: list[str]
+    expires_at: str
+    form: str
+    purpose: str
+    send_at: str | None
+    sender: str
+    template: str | UnsetType = UNSET
+    version: int | UnsetType = UNSET
+
+
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 class Scribe:
@@ -54,6 +77,24 @@ class Scribe:
             sealed=sealed,
         )
         return Written(kind=kind, at=at, entry=entry, subject=subject, message=message)
+
+    def accepted(self, tenant: str, ask: StoredAsk, expires_at: datetime) -> Canonical:
+        """What an ``accepted`` entry says. Every message has one, and its fields are known: nothing of it has to be looked at."""
+        template = ask.template
+        facts = _Accepted(
+            channels=ask.channels,
+            collector=self._token(tenant, ask.collector),
+            creditor=self._token(tenant, ask.creditor),
+            debts=[self._digest(tenant, debt) for debt in ask.debts],
+            expires_at=instant(expires_at),
+            form=ask.form,
+            purpose=ask.purpose,
+            send_at=None if ask.send_at is None else instant(ask.send_at),
+            sender=ask.role,
+            template=UNSET if template is None else template.name,
+            version=UNSET if template is None else template.version,
+        )
+        return Canonical(msgspec.Raw(_ENCODER.encode(facts)))
 
     def token(self, tenant: str, reference: str) -> str:
         """A CRM's reference as a keyed digest: equal where it is equal, and nothing else."""
