@@ -45,7 +45,7 @@ def test_an_accepted_entry_has_the_canonical_form(template: Pinned | None, send_
         send_at=send_at,
         template=template,
     )
-    facts = {
+    facts: dict[str, Any] = {
         "version": 3,
         "template": "cuota",
         "channels": ["sms", "email"],
