@@ -1,9 +1,10 @@
 """Simulated people with habits: where they live, what they have, when they read, what they answer, in their own words.
 
-Pure: a person and everything she does follow from a seed and her place in the line. Numbers whose last digits mean something to the
+Pure: people and everything they do follow from a seed. Numbers whose last digits mean something to the
 simulated carriers (0001 to 0005) belong to those who read, whose number is dead, and so on.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,16 +33,23 @@ class Place:
         return self.locale[:2]
 
 
+#: So many that each of a hundred thousand people has a number of her own, and only such as are given out.
+_PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
+    "CO": tuple(f"+57{each}" for each in (300, 301, 302, 304, 305, *range(310, 319), *range(320, 323), 350)),
+    "CL": ("+5692", "+5694", "+5695", "+5698"),
+    "AR": ("+549112", "+549113", "+549114", "+549115", "+549116", "+549117"),
+    "US": tuple(f"+1{each}" for each in (305, 786, 954, 561, 407, 321, 813, 727, 904, 850, 352, 386, 239)),
+}
 #: ``digits`` are those after the prefix, ``share`` how many of a hundred live there.
 PLACES: Final = (
-    Place(code="CO", zone="America/Bogota", locale="es-CO", prefixes=("+57300", "+57310", "+57315", "+57320"), digits=7, share=24),
+    Place(code="CO", zone="America/Bogota", locale="es-CO", prefixes=_PREFIXES["CO"], digits=7, share=24),
     Place(code="MX", zone="America/Mexico_City", locale="es-MX", prefixes=("+5255", "+5233", "+5281"), digits=8, share=20),
     Place(code="PE", zone="America/Lima", locale="es-PE", prefixes=("+519",), digits=8, share=12),
-    Place(code="CL", zone="America/Santiago", locale="es-CL", prefixes=("+5695", "+5696", "+5698", "+5699"), digits=7, share=10),
+    Place(code="CL", zone="America/Santiago", locale="es-CL", prefixes=_PREFIXES["CL"], digits=7, share=10),
     Place(code="BR", zone="America/Sao_Paulo", locale="pt-BR", prefixes=("+55119", "+55219"), digits=8, share=14),
-    Place(code="AR", zone="America/Argentina/Buenos_Aires", locale="es-AR", prefixes=("+549114", "+549115", "+549116"), digits=7, share=8),
+    Place(code="AR", zone="America/Argentina/Buenos_Aires", locale="es-AR", prefixes=_PREFIXES["AR"], digits=7, share=8),
     Place(code="ES", zone="Europe/Madrid", locale="es-ES", prefixes=("+346",), digits=8, share=6),
-    Place(code="US-FL", zone="America/New_York", locale="en-US", prefixes=("+1305", "+1786", "+1954"), digits=7, share=6),
+    Place(code="US-FL", zone="America/New_York", locale="en-US", prefixes=_PREFIXES["US"], digits=7, share=6),
 )  # fmt: skip
 
 #: What the last digits of a number tell the simulated carriers, and how many of a hundred thousand have it. The rest is delivered.
@@ -154,8 +162,8 @@ class Simulated:
         return kind, words, timedelta(minutes=random.randint(1, 2 * self.habits.delay_minutes))
 
 
-def person(seed: int, place_in_line: int) -> Simulated:
-    """The person at a place of the line: the same for the same seed."""
+def _person(seed: int, place_in_line: int, given: Counter[tuple[str, str]]) -> Simulated:
+    """The person at a place of the line. ``given``: how many before her live where she does and have the fate that she has."""
     random = Random(f"{seed} {place_in_line}")
     where = random.choices(PLACES, [each.share for each in PLACES])[0]
     first, last = (random.choice(each) for each in NAMES[where.language])
@@ -166,11 +174,14 @@ def person(seed: int, place_in_line: int) -> Simulated:
     if place_in_line in _FIRST_FATES:
         owned = (Channel.SMS,)
     likes = {each: random.uniform(0.35, 0.75) if each is favourite else random.uniform(0.01, 0.12) for each in CHANNELS}
+    fate = _fate(place_in_line, random)
+    before = given[where.code, fate or ""]
+    given[where.code, fate or ""] += 1
     return Simulated(
         id=identity,
         place=where,
         name=f"{first} {last}",
-        number=_number(where, place_in_line, random),
+        number=_number(where, fate, before),
         mail=f"{first}.{last}.{place_in_line}@correo.test".lower().translate(_PLAIN).replace(" ", "."),
         channels=tuple(random.sample(owned, len(owned))),
         states=favourite if random.random() < 0.08 else None,
@@ -187,28 +198,35 @@ def person(seed: int, place_in_line: int) -> Simulated:
 
 
 def people(seed: int, number: int) -> Sequence[Simulated]:
-    """The first so many."""
-    return [person(seed, place) for place in range(number)]
+    """The first so many: the same for the same seed, however many come after them."""
+    given: Counter[tuple[str, str]] = Counter()
+    return [_person(seed, place, given) for place in range(number)]
 
 
 _OWNED: Final = {Channel.SMS: 0.95, Channel.WHATSAPP: 0.7, Channel.EMAIL: 0.6, Channel.VOICE: 0.25}
 _PLAIN: Final = str.maketrans("áéíóúñãçâêôÁÉÍÓÚÑ", "aeiounacaeoaeioun")
 
 
-def _number(where: Place, place_in_line: int, random: Random) -> str:
-    """A mobile number of hers alone, whose last four digits say what becomes of what is sent to it."""
+def _number(where: Place, fate: str | None, before: int) -> str:
+    """A mobile number of hers alone, whose last four digits say what becomes of what is sent to it.
+
+    ``before``: how many have the same fate in the same place, so that no two have the same digits in front.
+    """
+    # Numbers of the United States begin their exchange with 2 to 9.
+    first = 200 if where.code.startswith("US") else 0
+    room = 10 ** (where.digits - 4) - first
+    middle, prefix = first + before % room, before // room % len(where.prefixes)
+    last = f"{1000 + before % 8999}" if fate is None else fate
+    return f"{where.prefixes[prefix]}{middle:0{where.digits - 4}d}{last}"
+
+
+def _fate(place_in_line: int, random: Random) -> str | None:
+    """Last digits that mean something; None where what is sent arrives and no more is told."""
     chance = random.randrange(100_000)
-    fate = f"{1000 + place_in_line % 8999}"
+    found = None
     for digits, share in _FATES:
         if chance < share:
-            fate = digits
+            found = digits
             break
         chance -= share
-    fate = _FIRST_FATES.get(place_in_line, fate)
-    room = 10 ** (where.digits - 4)
-    middle, prefix = place_in_line % room, (place_in_line // room) % len(where.prefixes)
-    # Numbers of the United States begin their exchange with 2 to 9.
-    if where.code.startswith("US"):
-        middle = 200 + place_in_line % 800
-        prefix = (place_in_line // 800) % len(where.prefixes)
-    return f"{where.prefixes[prefix]}{middle:0{where.digits - 4}d}{fate}"
+    return _FIRST_FATES.get(place_in_line, found)

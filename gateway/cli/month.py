@@ -197,7 +197,6 @@ class Month:
         for send in sends:
             who = self._people[send.person]
             first = send.person not in self._known
-            self._known.add(send.person)
             items.append(message(send, who, first=first, allowed_at=allowed_at, sendable=self._sendable))
         for send, result in zip(sends, await self._api("POST", "/v1/messages/batch", items), strict=True):
             if result["status"] >= _HTTP_WRONG:
@@ -206,7 +205,8 @@ class Month:
                     raise Refused(f"messages are refused: {result['problem'].get('errors')}")
                 continue
             self._report.accepted += 1
-            if send.number == 0:
+            if send.person not in self._known:
+                self._known.add(send.person)
                 await self._first_word(send, now)
             if result["message"]["status"] == "deferred" and (
                 not self._report.cancelled or self._random.random() < 0.02

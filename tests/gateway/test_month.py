@@ -5,14 +5,18 @@ import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.addresses import canonical
 from gateway.cli.month import Month, Report, is_empty
+from gateway.cli.month_plan import Call, Send
 from sandbox.people import CHANNELS, people
 from tests.conftest import NewDatabase
 from tests.gateway.town import TENANT, Town, town
 from tracelog.export import Holds, verify
+from vocabulary.channel import Channel
 
 PEOPLE = 40
 DAYS = 3
@@ -78,10 +82,51 @@ async def test_a_small_month_breaks_no_limit_and_leaves_every_ending_behind(city
     assert not await is_empty(city.session, city.url, city.key), "a second month here is refused"
 
 
+async def test_who_was_refused_is_not_spoken_of_to_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose first message is not taken is nobody there: she comes along whole with her next one, and nobody calls her before."""
+    month = Month(
+        None,
+        None,
+        url="",
+        sandbox_url="",
+        key="",
+        tenant=TENANT,
+        number=2,
+        days=DAYS,
+        seed=5,
+        begins=BEGINS,
+        step=timedelta(hours=1),
+    )  # type: ignore[arg-type] # nothing is asked of either
+    asked: list[tuple[str, Any]] = []
+    answers = iter(
+        [
+            [
+                {"status": 422, "problem": {"errors": []}},
+                {"status": 202, "message": {"id": "msg_1", "status": "queued"}},
+            ],
+            [{"status": 202, "message": {"id": "msg_2", "status": "queued"}}],
+        ]
+    )
+
+    async def api(_self: Month, _method: str, path: str, body: Any = None) -> Any:
+        asked.append((path, body))
+        return next(answers) if path.endswith("batch") else {}
+
+    monkeypatch.setattr(Month, "_api", api)
+    await month._sent([Send(BEGINS, place, 0) for place in (0, 1)], BEGINS)
+    for place in (0, 1):
+        await month._called(Call(BEGINS, place, "no_answer"), BEGINS)
+    assert [path for path, _ in asked if path.endswith("events")] == ["/v1/contacts/p000001/events"]
+    await month._sent([Send(BEGINS, 0, 1)], BEGINS)
+    assert isinstance(asked[-1][1][0]["contact"], dict)
+
+
 def test_people_are_the_same_for_the_same_seed_and_their_numbers_exist_and_are_their_own() -> None:
-    first, again, others = people(1, 2_000), people(1, 2_000), people(2, 2_000)
-    assert first == again != others
-    assert len({who.number for who in first}) > 0.99 * len(first)
+    first, again, others = people(1, 6_000), people(1, 2_000), people(2, 2_000)
+    assert list(first)[:2_000] == again != others
+    assert len({who.number for who in first}) == len({who.mail for who in first}) == len(first)
+    for who in first:
+        assert canonical(Channel.SMS, who.number) == who.number
     assert {channel for who in first for channel in who.channels} == set(CHANNELS)
     assert {who.place.language for who in first} == {"es", "en", "pt"}
     assert json.dumps([who.contact(BEGINS) for who in first[:5]])
