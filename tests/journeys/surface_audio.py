@@ -1,15 +1,17 @@
-"""What schemathesis sends as a recording: ones that are, ones that are cut or bent, and whatever comes to its mind."""
+"""What schemathesis sends as a recording or a register: ones that are, ones that are cut or bent, and whatever comes to its mind."""
 
 import schemathesis
 from hypothesis import strategies as st
 
 from tests.journeys.recording import RECORDING
 
+CSV = "text/csv"
+REGISTER = b"number\n" + b"".join(b"+5732%08d\n" % n for n in range(20))
 MEDIA_TYPES = ("audio/ogg", "audio/mpeg", "audio/wav")
 BYTES_MAX = 4_096
 
 
-@schemathesis.serializer(*MEDIA_TYPES)
+@schemathesis.serializer(*MEDIA_TYPES, CSV)
 def sent(_context: object, value: object) -> bytes:
     """As it is; what is no recording at all goes out as its text."""
     return value if isinstance(value, bytes) else str(value).encode()
@@ -27,3 +29,13 @@ for media_type in MEDIA_TYPES:
             ),
         ),
     )
+
+schemathesis.openapi.media_type(
+    CSV,
+    st.one_of(
+        st.just(REGISTER),
+        st.binary(max_size=BYTES_MAX),
+        st.integers(0, len(REGISTER)).map(lambda cut: REGISTER[:cut]),
+        st.binary(max_size=64).map(REGISTER.__add__),
+    ),
+)
