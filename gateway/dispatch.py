@@ -469,14 +469,16 @@ class Dispatcher:
         attempt = flight.attempt
         parcel = await self._pack(flight)
         if not isinstance(parcel, Parcel):
-            await self._tell(Ending(attempt.id, parcel))
+            await self._tell(Ending(attempt.id, parcel, attempt.message))
             return
         try:
             await reach("dispatch.before_call")
             ending = await flight.way.send(parcel)
         except asyncio.CancelledError:
             # Stopping in the middle of a call: it may have left.
-            await asyncio.shield(self._tell(Ending(attempt.id, Unknown(reason="stopped during the call"))))
+            await asyncio.shield(
+                self._tell(Ending(attempt.id, Unknown(reason="stopped during the call"), attempt.message))
+            )
             raise
         except Exception as error:  # an adapter that raises has broken its word: assume the worst
             log.exception(
@@ -485,7 +487,7 @@ class Dispatcher:
             ending = Unknown(reason=f"the adapter failed: {type(error).__name__}")
         self._ways.note(attempt.provider, ending)
         await reach("dispatch.after_call")
-        await self._tell(Ending(attempt.id, ending))
+        await self._tell(Ending(attempt.id, ending, attempt.message))
 
     async def _pack(self, flight: Flight) -> Parcel | NotSent | Rejected:
         """The parcel, if it is made while the reservation may still be used: nothing has left us until then."""
@@ -507,7 +509,7 @@ class Dispatcher:
         return _HELD if time.monotonic() > hold else made
 
     async def _give_back(self, flight: Flight) -> None:
-        await self._tell(Ending(flight.attempt.id, _HELD))
+        await self._tell(Ending(flight.attempt.id, _HELD, flight.attempt.message))
 
     async def _tell(self, ending: Ending) -> None:
         """Store an ending, for as long as it takes: it is idempotent, and only this process knows it."""

@@ -12,7 +12,7 @@ from storage.outbox import EventOut
 from vocabulary.ids import new_uuid, shown
 
 
-def crm_event(kind: str, row: MessageRow, at: datetime, ask: Told | None = None, **more: Any) -> EventOut:
+def crm_event(kind: str, row: MessageRow, at: datetime, ask: Told | None = None, /, **more: Any) -> EventOut:
     """An event about a message. ``more`` goes into ``data`` beside what every such event says; ``ask``: as ``answers`` takes it."""
     data = {
         "message": shown("msg", row.id),

@@ -15,6 +15,7 @@ from storage.messages import AttemptRow, MessageRow
 from storage.people import ContactRow
 from vocabulary.channel import Channel
 from vocabulary.event import Event, Replied
+from vocabulary.values import changed
 
 #: Tries on one channel that provably did not leave, before the next one in her order is taken.
 TRIES_BEFORE_NEXT: Final = 6
@@ -52,7 +53,7 @@ def with_tried(case: Case, tried: Sequence[AttemptRow], accepted_at: datetime) -
     answered = answered_on(case.history, case.contact.id, accepted_at) if len(ask.channels) > 1 else None
     # Where she answered on a channel that was not asked for, only what was sent already, and did not reach her, minds.
     hops = any(attempt.state == "undelivered" for attempt in tried)
-    return replace(
+    return changed(
         case,
         ask=ask if left == ask.channels else msgspec.structs.replace(ask, channels=left),
         answered_on=answered if hops or answered in ask.channels else None,

@@ -40,6 +40,7 @@ from vocabulary.event import ContactOutcome, InboundCall, Replied
 from vocabulary.ids import new_uuid, shown
 from vocabulary.outcome import Receipt, ReceiptKind, Reply
 from vocabulary.status import Status, may_move
+from vocabulary.values import changed
 from webhooks.port import InboxAwayError
 
 #: What an attempt is known to have become, in rising order. A receipt that says less than what stands changes nothing.
@@ -362,7 +363,7 @@ class Receiver:
         latest = attempt.reserved_at if confirmed and now <= attempt.latest else None
         if receipt.result is None or failed_after_all:
             todo.contacted.append((attempt.id, outcome, latest))
-        attempts[attempt.id] = replace(attempt, state=state)
+        attempts[attempt.id] = changed(attempt, state=state)
         status = Status.FAILED if failed_after_all else STATUSES[state]
         if contradicts:
             # We had given the reservation back; the contact happened after all, and counts again.
@@ -375,7 +376,7 @@ class Receiver:
         moves = may_move(Status(row.status), status)
         if moves:
             todo.moves.append((row.id, status, None, None))
-            rows[row.id] = row = replace(row, status=status)
+            rows[row.id] = row = changed(row, status=status)
         if row.status == status == Status.UNDELIVERED:
             known = [attempts.get(each.id, each) for each in tried.get(row.id, ())]
             follow(todo, row, contact, known, now, provider=h.provider, code=receipt.error_code)

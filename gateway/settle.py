@@ -31,6 +31,7 @@ from vocabulary.event import Consented, ConsentState, ContactOutcome, Instrument
 from vocabulary.ids import new_uuid
 from vocabulary.outcome import About, NotSent, Outcome, Rejected, Sent, Unknown
 from vocabulary.status import Status, may_move
+from vocabulary.values import changed
 
 #: When an attempt of unknown ending is looked up at the provider, counted from its ending, real time.
 LOOKUPS: Final = (
@@ -54,10 +55,11 @@ _EXCUSED: Final = frozenset({About.PACE, About.ACCOUNT})
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How one attempt ended."""
+    """How one attempt ended. ``message``: whose it is, where whoever tells it knows."""
 
     attempt: UUID
     outcome: Outcome
+    message: UUID | None = None
 
 
 @dataclass(slots=True)
@@ -194,7 +196,10 @@ class Settler:
         return [None] * len(endings)
 
     async def _settle(self, connection: Connection, endings: Sequence[Ending]) -> None:
-        of = await messages.messages_of(connection, [e.attempt for e in endings])
+        of = {e.attempt: e.message for e in endings if e.message is not None}
+        strange = [e.attempt for e in endings if e.message is None]
+        if strange:
+            of |= await messages.messages_of(connection, strange)
         # A carrier that has her stop, of which we have not heard: what waits for that address is decided with it.
         refused = [e.attempt for e in endings if isinstance(e.outcome, Rejected) and e.outcome.opted_out]
         refusing = await ties.reached_by(connection, refused, REFUSING_MAX)
@@ -352,12 +357,12 @@ class Settler:
         **more: str | None,
     ) -> tuple[AttemptRow, MessageRow]:
         """What became of the attempt, and of its message unless another word about it says more already."""
-        attempt = replace(attempt, state=state)
+        attempt = changed(attempt, state=state)
         if not may_move(Status(row.status), status):
             return attempt, row
         todo.moves.append((row.id, status, None, None))
         todo.events.append(crm_event(f"message.{status}", row, now, provider=attempt.provider, **more))
-        return attempt, replace(row, status=status)
+        return attempt, changed(row, status=status)
 
     def _entry(
         self, attempt: AttemptRow, row: MessageRow, whose: ContactRow | Subject, outcome: Outcome, now: datetime

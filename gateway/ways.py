@@ -33,6 +33,8 @@ class Ways:
         self._circuits = circuits
         self._weights = weights or {}
         self._names = {way.name: way for each in ways.values() for way in each}
+        # Asked once and not for every message: whether an object meets a protocol takes a walk through all that it has.
+        self._senders = {name: way for name, way in self._names.items() if isinstance(way, HasSenders)}
         self._rests_until: dict[str, float] = {}
 
     @property
@@ -107,7 +109,8 @@ class Ways:
 
     def lanes(self, way: Adapter, tenant: str, to: str) -> list[Lane]:
         """What else one send is paced by: its sender, its person, its tenant."""
-        sender = way.sender(to) if isinstance(way, HasSenders) else None
+        sending = self._senders.get(way.name)
+        sender = None if sending is None else sending.sender(to)
         return self._pacer.lanes(way.name, tenant=tenant, chat=to, sender=sender)
 
     def reserve(self, lanes: Sequence[Lane]) -> float:

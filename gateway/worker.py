@@ -38,7 +38,7 @@ CONNECT_SECONDS_MAX: Final = 1.0
 #: The net under the bell: how long a lost notification can delay anything, real seconds.
 POLL_SECONDS: Final = 1.0
 #: A pause after a round that took less than everything, so that what arrives meanwhile shares the next commit.
-GATHER_SECONDS: Final = 0.01
+GATHER_SECONDS: Final = 0.03
 BEAT_SECONDS: Final = 5.0
 AWAY_SECONDS_MAX: Final = 5.0
 JOB_SECONDS_MAX: Final = 60

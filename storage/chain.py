@@ -29,6 +29,7 @@ class Written:
     message: UUID | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceRow:
     """An entry as it stands on disk. ``nonce`` and ``ciphertext`` are None where there is no payload or it was erased."""

@@ -10,10 +10,12 @@ from uuid import UUID
 
 from storage.database import Connection
 from storage.queries import queries
+from vocabulary.values import quickly_made
 
 _SQL: Final = "console_tally"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """An entry with whose it is; ``contact`` is None for one that is nobody's, or somebody's who was erased."""
@@ -28,6 +30,7 @@ class Told:
     jurisdictions: Sequence[str] | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reckoned:
     """One person and one limit as it is to be kept."""

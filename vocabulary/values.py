@@ -5,6 +5,7 @@ filled by the slots' own descriptors: less than half the time, and the same clas
 """
 
 from dataclasses import MISSING, fields
+from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -41,6 +42,24 @@ def quickly_made(cls: type[T]) -> type[T]:
     made.__annotations__ = cls.__init__.__annotations__
     cls.__init__ = made  # type: ignore[method-assign]
     return cls
+
+
+def changed(value: T, **changes: Any) -> T:
+    """What ``dataclasses.replace`` makes of a value in slots, in a third of its time. TypeError for a field that it does not have."""
+    cls: Any = type(value)
+    made: T = cls.__new__(cls)
+    for name, fill in _fills(cls):
+        fill(made, changes.pop(name) if name in changes else getattr(value, name))
+    if changes:
+        raise TypeError(f"{cls.__name__} has no {', '.join(changes)}")
+    return made
+
+
+@cache
+def _fills(cls: type) -> list[tuple[str, Any]]:
+    if hasattr(cls, "__post_init__"):
+        raise TypeError(f"{cls.__name__} does more than keep what it is given")
+    return [(each.name, _slot(cls, each.name).__set__) for each in fields(cls)]
 
 
 def _slot(cls: type, name: str) -> Any:

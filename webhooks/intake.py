@@ -73,6 +73,8 @@ class _Intake:
         self._public_url = public_url
         self._counter = counter
         self._kinds = kinds
+        # Whether an object meets a protocol is asked once, not at every hook: it takes longer than reading one.
+        self._answering = {name: adapter for name, adapter in adapters.items() if isinstance(adapter, Answers)}
 
     def taking(self, kind: str) -> Handler:
         """A handler for hooks of one kind."""
@@ -104,7 +106,8 @@ class _Intake:
             self._counter.count(provider, ending)
             match ending:
                 case Ending.KEPT | Ending.UNREADABLE:
-                    document = adapter.answer(hook) if ending is Ending.KEPT and isinstance(adapter, Answers) else None
+                    answering = self._answering.get(provider) if ending is Ending.KEPT else None
+                    document = None if answering is None else answering.answer(hook)
                     return _thanks(kinds) if document is None else web.Response(body=document, content_type="text/xml")
                 case Ending.FORGED | Ending.REFUSED:
                     return web.Response(status=403)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vocabulary.values import quickly_made
+from vocabulary.values import changed, quickly_made
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +86,28 @@ class _Makes:
 def test_what_it_cannot_make_alike_is_refused(kind: type) -> None:
     with pytest.raises(TypeError):
         quickly_made(kind)
+
+
+@pytest.mark.parametrize("changes", [{}, {"first": 5}, {"second": "b", "third": [1]}, {"fourth": 4}])
+def test_a_changed_value_is_what_replace_makes(changes: dict[str, Any]) -> None:
+    for value in (Slow(1, "x", third=[2]), Quick(1, "x", third=[2])):
+        before = (value.first, value.second, value.third)
+        if "fourth" in changes:
+            with pytest.raises(TypeError):
+                changed(value, **changes)
+        else:
+            assert changed(value, **changes) == replace(value, **changes)
+            assert type(changed(value, **changes)) is type(value)
+        assert (value.first, value.second, value.third) == before
+
+
+def test_what_does_more_than_keep_what_it_is_given_is_not_changed_so() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Checked:
+        first: int
+
+        def __post_init__(self) -> None:
+            assert self.first > 0
+
+    with pytest.raises(TypeError):
+        changed(Checked(1), first=-1)
