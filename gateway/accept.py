@@ -18,7 +18,7 @@ from gateway.committer import Committer
 from gateway.costs import Costs
 from gateway.entries import Scribe, verdict_facts
 from gateway.events import crm_event
-from gateway.judge import Case, Choice, Judge, next_midnight, zones_of
+from gateway.judge import Case, Choice, Judge, next_midnight
 from gateway.people.profiles import Profile, put_profiles
 from gateway.policies import Policies
 from gateway.refusals import Gone, KeyInWork, KeyReused, Refused
@@ -184,9 +184,8 @@ class Acceptor:
             if number % TURN == 0:
                 await asyncio.sleep(0)
             choice = self._auto.accept(case, item.id, now)
-            zones = zones_of(case, choice.address)
-            said = wording.said(choice, answers.zone_of(zones))
-            row = self._row(item, case, choice, zones, now, said)
+            said = wording.said(choice, answers.zone_of(choice.zones))
+            row = self._row(item, case, choice, now, said)
             rows.append(row)
             entries[item.tenant].extend(self._entries(item, case, row, said))
             told = answers.told(case.ask)
@@ -232,14 +231,12 @@ class Acceptor:
             for item, draft in drafts.items()
         }
 
-    def _row(
-        self, item: _Item, case: Case, choice: Choice, zones: tuple[str, ...], now: datetime, said: "Said"
-    ) -> MessageRow:
+    def _row(self, item: _Item, case: Case, choice: Choice, now: datetime, said: "Said") -> MessageRow:
         verdict = choice.verdict
         expires = item.ask.expires_at or now + EXPIRY_DEFAULT
         due = now
         if verdict.answer is Answer.DEFER:
-            due = due_at(self._judge, case, choice, item.id, verdict.until or next_midnight(now, zones))
+            due = due_at(self._judge, case, choice, item.id, verdict.until or next_midnight(now, choice.zones))
         return MessageRow(
             id=item.id,
             tenant=item.tenant,

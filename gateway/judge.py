@@ -84,6 +84,7 @@ class Asked:
     ways: tuple[str, ...] = ()
     #: When hours opened, where that was so lately that by another clock it may not have been yet.
     opened: datetime | None = None
+    zones: tuple[str, ...] = ()
 
 
 @quickly_made
@@ -104,6 +105,8 @@ class Choice:
     opened: datetime | None = None
     #: How the order of the channels came about, where it was left to the gateway.
     auto: Mapping[str, Any] | None = None
+    #: Every zone that she may be in, as the law was told.
+    zones: tuple[str, ...] = ()
 
     def allows(self, way: str) -> bool:
         """Whether the law lets it leave by this way."""
@@ -184,6 +187,7 @@ class Judge:
                 all=((only.channel, only.verdict),),
                 validity=only.validity,
                 opened=only.opened,
+                zones=only.zones,
             )
         by_channel = _where_she_answered(case, by_channel)
         best = [min(asked, key=_preference) for asked in by_channel]
@@ -197,6 +201,7 @@ class Judge:
             validity=stands.validity,
             by_ways=by_ways if len(by_ways) > 1 else (),
             opened=stands.opened,
+            zones=stands.zones,
         )
 
     def _ask(self, case: Case, channel: Channel, now: datetime, *, dispatching: bool) -> tuple[Asked, ...]:
@@ -226,6 +231,7 @@ class Judge:
                     validity=validity,
                     ways=tuple([way.name for way in ways if way is not None]),
                     opened=opened,
+                    zones=question.person.zones,
                 )
             )
         return tuple(asked)

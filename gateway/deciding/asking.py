@@ -130,6 +130,8 @@ class Asks:
     __slots__ = (
         "_open_from",
         "_open_to",
+        "_shut_from",
+        "_shut_to",
         "_speaking",
         "always",
         "begins",
@@ -150,7 +152,7 @@ class Asks:
         self.places = tuple(always)
         self.always = tuple(hours for _, hours in always)
         self.begins, self.ends = begins, min((ask[4] for ask in self.each), default=NEVER)
-        self._open_from = self._open_to = PAST
+        self._open_from = self._open_to = self._shut_from = self._shut_to = PAST
         self._speaking: dict[frozenset[bytes], tuple[_Ask, ...]] = {}
 
     def speaking(self, facts: Facts) -> Sequence[_Ask]:
@@ -170,10 +172,13 @@ class Asks:
         """Whether none of the hours that are always kept blocks at an instant; the next question is nearly always of the same hour."""
         if self._open_from <= at < self._open_to:
             return True
+        if self._shut_from <= at < self._shut_to:
+            return False
         begins, ends = PAST, NEVER
         for each in self.always:
             span = each.open_span(at)
             if span is None:
+                self._shut_from, self._shut_to = at, each.after(at)
                 return False
             begins, ends = max(begins, span[0]), min(ends, span[1])
         self._open_from, self._open_to = begins, ends

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from gateway.deciding.asking import Asked, asked_all, asked_now, asked_one
 from jurisdictions.built_in import HOUSE
+from jurisdictions.calendars import Calendar
 from jurisdictions.facts import Facts, facts_of
 from jurisdictions.house import Policy
 from jurisdictions.library import Library, Pack, Plan
@@ -324,10 +325,17 @@ def observed(each: Asked, facts: Facts) -> str:
     fixed = predicate.clock if isinstance(predicate, Hours) else None
     names = (fixed,) if fixed is not None else facts.zones
     if len(names) == 1:
-        return shown(facts.now, names[0]) + _holiday(predicate, facts, names[0])
+        calendar = predicate.calendar if isinstance(predicate, Hours) else None
+        return shown(facts.now, names[0]) if calendar is None else _on_the_day(calendar, facts.now, names[0])
     if len(names) > 1:
         names = tuple(name for name in names if each.clock.alone(name).next_open(facts.now) > facts.now) or names[:1]
     return ", ".join(shown(facts.now, name) + _holiday(predicate, facts, name) for name in names)
+
+
+@lru_cache(maxsize=1024)  # calendars are few, and what is decided together shares its instant
+def _on_the_day(calendar: Calendar, now: datetime, name: str) -> str:
+    holiday = calendar.holiday(local_date(now, name))
+    return shown(now, name) + (f" ({holiday})" if holiday is not None else "")
 
 
 def _holiday(predicate: object, facts: Facts, name: str) -> str:
