@@ -11,6 +11,7 @@ import random
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,8 @@ from bench.processes import CHECKOUT, started
 from bench.sizes import SEED, TUESDAY
 from bench.workload import contact_id
 from gateway.audit.recheck import rechecked
+from gateway.cli import audit_report
+from gateway.cli.audit_report import FORMATS
 from gateway.cli.verifying import pieces
 from gateway.compose import house, tally
 from gateway.exports import lines, prepared
@@ -59,6 +62,7 @@ TIMELINE: Final = "timeline of one person"
 RECHECK: Final = "audit recheck"
 EXPORT: Final = "trace export"
 VERIFY: Final = "trace verify"
+REPORT: Final = "report of the last thirty days as {}"
 POSTGRESQL: Final = "floor: PostgreSQL window query"
 DUCKDB: Final = "floor: DuckDB over Parquet"
 
@@ -182,6 +186,15 @@ def _verify(file: Path, key: str) -> dict[str, Any]:
     return {"seconds": seconds, "entries": result.size, "payloads": result.payloads}
 
 
+async def _report(file: Path, to: Path) -> dict[str, Any]:
+    """`tregua audit frequency --report`, with its recount out of the trace."""
+    async with house(settings_of(file)) as made:
+        began = time.perf_counter()
+        everybody = dict.fromkeys(("contact", "jurisdiction", "since", "until"))
+        refused = await audit_report.write(made, TENANT, to, **everybody, language="es")
+        return {"seconds": time.perf_counter() - began, "refused": refused, "bytes": to.stat().st_size}
+
+
 async def _window(url: str) -> dict[str, Any]:
     connection = await asyncpg.connect(url)
     try:
@@ -233,6 +246,8 @@ def _part(name: str, words: list[str]) -> dict[str, Any]:
             return asyncio.run(_export(Path(words[0]), Path(words[1])))
         case "verify":
             return _verify(Path(words[0]), words[1])
+        case "report":
+            return asyncio.run(_report(Path(words[0]), Path(words[1])))
         case "window":
             return asyncio.run(_window(words[0]))
         case _:
@@ -243,9 +258,16 @@ def _part(name: str, words: list[str]) -> dict[str, Any]:
 
 
 async def w5(
-    cluster: Cluster, redis_url: str, folder: Path, postgresql: int, *, contacts: int, rows: int
+    cluster: Cluster,
+    redis_url: str,
+    folder: Path,
+    postgresql: int,
+    *,
+    contacts: int,
+    rows: int,
+    reports: Sequence[str] = (),
 ) -> list[Part]:
-    """Every part, one after the other. ``postgresql``: the server's process, whose own cost is told apart."""
+    """Every part, one after the other. ``postgresql``: the server's process, whose own cost is told apart; ``reports``: formats."""
     book = await audit_book.write(cluster, redis_url, folder, contacts=contacts, rows=rows)
     url, file = cluster.url(audit_book.NAME), str(book.settings)
     async with cluster.connected(audit_book.NAME) as connection:
@@ -263,6 +285,10 @@ async def w5(
     parts.append(await taken(EXPORT, "export", file, str(export)))
     parts.append(await taken(VERIFY, "verify", str(export), parts[-1].found["key"]))
     export.unlink()
+    for kind in reports:
+        made = folder / f"report.{kind}"
+        parts.append(await taken(REPORT.format(kind), "report", file, str(made)))
+        made.unlink()
     parts.append(await taken(POSTGRESQL, "window", url))
     try:
         await _to_parquet(url, parquet)
@@ -335,6 +361,8 @@ def section(parts: list[Part], *, contacts: int, rows: int) -> str:
             told = f"{len(part.found['breaches'])} breaches, which are those that stand there"
         elif part.name in (EXPORT, VERIFY):
             told = f"{part.found['entries'] / part.seconds:,.0f} entries/s"
+        elif "bytes" in part.found:
+            told = f"{part.found['bytes'] / 1e6:,.1f} MB"
         table.append(
             f"| W5 | {part.name} | {part.seconds:,.2f} | {part.seconds / floor:,.2f} | {part.cpu_seconds:,.2f} | "
             f"{part.database_cpu_seconds:,.2f} | {part.peak_bytes / 1024 / 1024:,.0f} | {told} |"
@@ -349,6 +377,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=ROWS, help=f"past contacts (default {ROWS:,})")
     parser.add_argument("--contacts", type=int, default=CONTACTS, help=f"people (default {CONTACTS:,})")
     parser.add_argument("--folder", type=Path, default=CHECKOUT / ".tregua" / "bench-audit")
+    parser.add_argument("--reports", nargs="*", default=[], choices=FORMATS, help="also write reports of these formats")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.part:
@@ -356,9 +385,11 @@ def main() -> int:
 
         before = time.process_time()  # what was imported until here is no part of it
         found = _part(asked.part[0], asked.part[1:])
-        used, shared = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        shared = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = time.process_time() - before + shared.ru_utime + shared.ru_stime
-        peak = max(used.ru_maxrss, shared.ru_maxrss) * 1024
+        # Of what this process has been since it began; the kernel's own maximum knows the one that started it too.
+        status = Path("/proc/self/status").read_text()
+        peak = max(int(status.partition("VmHWM:")[2].split()[0]), shared.ru_maxrss) * 1024
         print(json.dumps(found | {"cpu": cpu, "peak": peak}), flush=True)
         return 0
     folder = asked.folder.resolve()
@@ -373,6 +404,7 @@ def main() -> int:
             running.pids()[0],
             contacts=asked.contacts,
             rows=asked.rows,
+            reports=asked.reports,
         )
 
     try:

@@ -17,7 +17,7 @@ HEADER = "# Pinned from pyproject.toml by `make lock`. Every hash is checked whe
 
 
 #: What development installs beyond the gateway itself.
-EXTRAS = ("embedded", "voice", "otel", "stamping", "docs", "test", "lint")
+EXTRAS = ("embedded", "voice", "otel", "stamping", "parquet", "docs", "test", "lint")
 
 
 def compiled(target: str, source: str, *options: str, words: str | None = None) -> None:

@@ -11,7 +11,7 @@ from gateway.api.problems import Problem, Slug
 from gateway.api.requests import REQUEST_ID, dress
 from gateway.api.routes import Call, Route, answer
 from gateway.asks import Id, Instant, PackCode
-from gateway.audit.reports import FORMATS, PERIOD_DAYS, PERIOD_DAYS_MAX, Asked, TooMany
+from gateway.audit.reports import FORMATS, PERIOD_DAYS, PERIOD_DAYS_MAX, Asked, TooMany, missing
 from gateway.audit.reports_counts import Period
 from gateway.keys import Scope
 from gateway.refusals import Flaw, Refused
@@ -23,7 +23,7 @@ WRITE_SECONDS_MAX: Final = 30.0
 class ReportAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What to report. Left out: the last thirty days, everybody. ``until`` is not later than now."""
 
-    format: Literal["pdf", "csv", "ndjson"]
+    format: Literal["pdf", "csv", "ndjson", "parquet"]
     kind: Literal["frequency"] = "frequency"
     language: Annotated[Literal["en", "es", "pt"], Meta(description="Of the PDF and of the rules' words.")] = "en"
     since: Instant | None = None
@@ -37,7 +37,7 @@ class ReportShown(Struct, frozen=True):
 
     id: str
     state: Literal["waiting", "making", "ready", "failed"]
-    format: Literal["pdf", "csv", "ndjson"]
+    format: Literal["pdf", "csv", "ndjson", "parquet"]
     language: Literal["en", "es", "pt"]
     since: Instant
     until: Instant
@@ -55,7 +55,8 @@ class ReportShown(Struct, frozen=True):
 async def ask(call: Call) -> web.StreamResponse:
     """Keep the question."""
     body: ReportAsk = call.body
-
+    if (how := missing(body.format)) is not None:
+        raise Refused([Flaw("/format", f"What writes it is not installed here: {how}.")])
     now, _ = await call.desk.database.read(call.desk.clock.now)
     until = min(body.until or now, now)
     since = body.since or until - timedelta(days=PERIOD_DAYS)

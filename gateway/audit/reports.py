@@ -19,6 +19,7 @@ from gateway.refusals import NotThere
 from gateway.seal import Broken
 from jurisdictions.house import Policy
 from jurisdictions.library import Library
+from pages.reports import columns
 from pages.reports.frequency import (
     Checkpoint,
     Close,
@@ -39,7 +40,12 @@ from vocabulary.ids import new_uuid, parsed, shown
 
 log = structlog.get_logger()
 
-FORMATS: Final = {"pdf": "application/pdf", "csv": "text/csv", "ndjson": "application/x-ndjson"}
+FORMATS: Final = {
+    "pdf": "application/pdf",
+    "csv": "text/csv",
+    "ndjson": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
 KEPT: Final = timedelta(days=7)
 OPEN_MAX: Final = 10
 TRIES_MAX: Final = 3
@@ -55,6 +61,10 @@ DIFFERING_NAMED_MAX: Final = 1_000
 
 class TooMany(Exception):
     """The tenant waits for as many reports as it may."""
+
+
+class ExtraMissing(Exception):
+    """What writes this format is not installed; the text says how to install it."""
 
 
 class Sealer(Protocol):
@@ -136,12 +146,12 @@ class Maker:
     async def pieces(self, tenant: str, name: str, asked: Asked, progress: Progress) -> AsyncIterator[bytes]:
         """The file, piece by piece. ``progress`` is told people done and people in all, and says whether to go on.
 
-        Raises Lost, Broken or DatabaseAway.
+        Raises Lost, Broken, ExtraMissing or DatabaseAway.
         """
+        writer = _writer(asked.format)
         period = asked.period
         signed = await self._sealer.seal(tenant)
         made_at = await self._database.read(self._real)
-        writer = _writer(asked.format)
         yield writer.begin(self._head(tenant, name, asked, signed, made_at))
         total = await self._database.read(
             lambda c: reports.people_count(c, tenant, period.contact, period.jurisdiction)
@@ -391,6 +401,9 @@ class Reports:
             await self._made(row)
         except Lost:
             log.info("report.lost")
+        except ExtraMissing as error:
+            log.critical("report.extra_missing", format=row.format, install=str(error))
+            await self._database.run(lambda c: reports.fail(c, row))
         except Broken as error:
             # Figures that rest on a trace which does not hold are not reported.
             log.critical("report.trace_broken", tenant=row.tenant, error=type(error).__name__)
@@ -442,12 +455,22 @@ class Reports:
         await self._database.run(job)
 
 
+def missing(kind: str) -> str | None:
+    """How to install what writes a format, where it is not."""
+    return columns.EXTRA if kind == "parquet" and not columns.available() else None
+
+
 def _writer(kind: str) -> Writer:
+    """Raises ExtraMissing."""
+    if (how := missing(kind)) is not None:
+        raise ExtraMissing(how)
     match kind:
         case "csv":
             return Sheet()
         case "ndjson":
             return Lines()
+        case "parquet":
+            return columns.Columns()
         case _:
             # The one that sets pages is large and seldom needed.
             from pages.reports.paper import Paper

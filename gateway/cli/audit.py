@@ -74,7 +74,11 @@ def frequency_command(
     ] = False,
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="FILE", help="Write a report of a period: FILE.pdf, FILE.csv or FILE.ndjson."),
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write a report of a period: FILE.pdf, FILE.csv, FILE.ndjson or FILE.parquet.",
+        ),
     ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="WHEN", help="With --report: from when; 30 days before the end if left out.")
@@ -178,7 +182,7 @@ async def _report(
     from storage.database import DatabaseAway
 
     if audit_report.format_of(to) is None:
-        raise typer.BadParameter(f"{to.name} ends in none of .pdf, .csv, .ndjson", param_hint="--report")
+        raise typer.BadParameter(f"{to.name} ends in none of .pdf, .csv, .ndjson, .parquet", param_hint="--report")
     if language not in ("en", "es", "pt"):
         raise typer.BadParameter("is none of en, es, pt", param_hint="--language")
     begins, ends = (None if each is None else _instant(each) for each in (since, until))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from gateway.compose import House
 
-FORMATS: Final = ("csv", "ndjson", "pdf")
+FORMATS: Final = ("csv", "ndjson", "parquet", "pdf")
 
 
 def format_of(to: Path) -> str | None:
@@ -31,7 +31,7 @@ async def write(
     language: str,
 ) -> str | None:
     """Write the report; a sentence where it cannot be asked for. The file appears whole or not at all. Raises Broken, OSError."""
-    from gateway.audit.reports import PERIOD_DAYS, PERIOD_DAYS_MAX, Asked
+    from gateway.audit.reports import PERIOD_DAYS, PERIOD_DAYS_MAX, Asked, missing
     from gateway.audit.reports_counts import Period
     from gateway.compose import report_maker
 
@@ -44,6 +44,8 @@ async def write(
         return f"a period is at most {PERIOD_DAYS_MAX} days"
     kind = format_of(to)
     assert kind is not None
+    if (how := missing(kind)) is not None:
+        return f"what writes .{kind} is not installed here: {how}"
     period = Period(since=since, until=until, contact=contact, jurisdiction=jurisdiction)
     asked = Asked(format=kind, language=language, period=period)
     aside = to.with_name(f".{to.name}.{os.getpid()}")

@@ -42,7 +42,7 @@ class Lines:
 
     def begin(self, head: Head) -> bytes:
         """The head."""
-        return self._take(_line({"type": "head", **_written(asdict(head))}))
+        return self._take(_line({"type": "head", **written(asdict(head))}))
 
     def lines(self, found: Iterable[Line]) -> bytes:
         """One line each."""
@@ -50,7 +50,7 @@ class Lines:
 
     def end(self, close: Close) -> bytes:
         """The totals, the law's texts, and the digest."""
-        return _line({"type": "close", **_written(asdict(close)), "sha256": self._digest.hexdigest()})
+        return _line({"type": "close", **written(asdict(close)), "sha256": self._digest.hexdigest()})
 
     def _take(self, piece: bytes) -> bytes:
         self._digest.update(piece)
@@ -77,13 +77,14 @@ def _line(document: dict[str, Any]) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode() + b"\n"
 
 
-def _written(document: dict[str, Any]) -> dict[str, Any]:
+def written(document: dict[str, Any]) -> dict[str, Any]:
+    """A document with its instants in RFC 3339, however deep."""
     return {name: instant(value) if isinstance(value, datetime) else _deep(value) for name, value in document.items()}
 
 
 def _deep(value: Any) -> Any:
     if isinstance(value, dict):
-        return _written(value)
+        return written(value)
     if isinstance(value, (list, tuple)):
         return [instant(each) if isinstance(each, datetime) else _deep(each) for each in value]
     return value

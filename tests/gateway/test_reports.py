@@ -1,4 +1,4 @@
-"""Reports: asked for, made with progress, in three formats whose figures are one another's and the trace's; harmless, and gone in time."""
+"""Reports: asked for, made with progress, in four formats whose figures are one another's and the trace's; harmless, and gone in time."""
 
 import asyncio
 import csv
@@ -11,18 +11,21 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import duckdb
 import pypdf
 import pytest
 import zxingcpp
 from PIL import Image
 
 from gateway.audit.reports import KEPT, _Totals
+from gateway.cli.audit_report import write
 from gateway.compose import reports
+from pages.reports import columns
 from pages.reports.frequency import Line
 from pages.reports.paper import words
 from pages.reports.text import cell, printable, visible
 from tests.gateway.policy_command import tregua
-from tests.gateway.town import TUESDAY, Town, message, number, person
+from tests.gateway.town import TENANT, TUESDAY, Town, message, number, person
 from tracelog.head import opened
 
 BIDI = "c\u202etxt.exe"
@@ -86,7 +89,7 @@ async def told(busy: Town) -> Town:
     return busy
 
 
-async def test_each_format_says_the_same_and_the_trace_says_it_too(told: Town) -> None:
+async def test_each_format_says_the_same_and_the_trace_says_it_too(told: Town, tmp_path: Path) -> None:
     since = {"since": "2026-11-01T00:00:00-05:00"}
     shown, body = await made(told, by_worker=True, format="ndjson", **since)
     head, lines, close = lines_of(body)
@@ -116,10 +119,20 @@ async def test_each_format_says_the_same_and_the_trace_says_it_too(told: Town) -
     assert [(row["contact"], row["rule"], int(row["peak"]), int(row["held"])) for row in rows] == [
         (line["contact"], line["rule"], line["peak"], line["held"]) for line in lines
     ]
+    _, file = await made(told, format="parquet", **since)
+    (tmp_path / "report.parquet").write_bytes(file)
+    found = duckdb.sql(f"SELECT * EXCLUDE peak_at FROM read_parquet('{tmp_path / 'report.parquet'}')")
+    assert [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()] == [
+        {name: value for name, value in line.items() if name not in ("type", "peak_at")} for line in lines
+    ]
     assert head["checkpoint"]["size"] > 0
     # What was made stands in the trace, by its digest.
     _, entries, _ = await told.call("GET", "/v1/trace?kind=report")
-    assert [entry["facts"]["sha256"] for entry in entries["items"]] == [shown["sha256"], sha256(sheet).hexdigest()]
+    assert [entry["facts"]["sha256"] for entry in entries["items"]] == [
+        shown["sha256"],
+        sha256(sheet).hexdigest(),
+        sha256(file).hexdigest(),
+    ]
 
 
 async def test_a_recount_by_hand_finds_the_same(told: Town) -> None:
@@ -223,6 +236,35 @@ async def test_what_is_refused(told: Town) -> None:
         assert (status, answered["errors"][0]["pointer"]) == (422, pointer)
     assert (await told.call("POST", "/v1/reports", {"format": "csv", "contact": "nobody"}))[0] == 404
     assert (await told.call("GET", "/v1/reports/rpt_" + "0" * 32))[0] == 404
+
+
+async def test_columns_are_refused_by_name_where_what_writes_them_is_not_installed(
+    quiet: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, asked, _ = await quiet.call("POST", "/v1/reports", {"format": "parquet"})
+    assert status == 202
+    monkeypatch.setattr(columns, "find_spec", lambda _name: None)
+    status, answered, _ = await quiet.call("POST", "/v1/reports", {"format": "parquet"})
+    assert (status, answered["errors"][0]["pointer"]) == (422, "/format")
+    assert "tregua[parquet]" in answered["errors"][0]["detail"]
+    # A worker that lacks what the API has says so once, and makes the next.
+    await quiet.call("POST", "/v1/reports", {"format": "csv"})
+    assert await reports(quiet.house).round() == 2
+    _, shown, _ = await quiet.call("GET", f"/v1/reports/{asked['id']}")
+    assert shown["state"] == "failed"
+    refused = await write(
+        quiet.house,
+        TENANT,
+        tmp_path / "x.parquet",
+        contact=None,
+        jurisdiction=None,
+        since=None,
+        until=None,
+        language="en",
+    )
+    assert refused is not None
+    assert "tregua[parquet]" in refused
+    assert not list(tmp_path.glob("*x.parquet*"))
 
 
 async def test_not_yet_made_is_said_and_a_tenant_may_wait_for_ten(quiet: Town) -> None:

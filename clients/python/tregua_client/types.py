@@ -1166,7 +1166,7 @@ class ReplyEventAsk(TypedDict):
 class ReportAsk(TypedDict):
     """What to report. Left out: the last thirty days, everybody. ``until`` is not later than now."""
 
-    format: Literal["csv", "ndjson", "pdf"]
+    format: Literal["csv", "ndjson", "parquet", "pdf"]
     kind: NotRequired[Literal["frequency"]]
     language: NotRequired[Literal["en", "es", "pt"]]
     since: NotRequired["str | None"]
@@ -1180,7 +1180,7 @@ class ReportShown(TypedDict):
 
     id: str
     state: Literal["failed", "making", "ready", "waiting"]
-    format: Literal["csv", "ndjson", "pdf"]
+    format: Literal["csv", "ndjson", "parquet", "pdf"]
     language: Literal["en", "es", "pt"]
     since: str
     until: str
