@@ -53,7 +53,7 @@ REPLAYS = _size(5_000, 60)
 #: Changes that the owner of the database makes to its past.
 TAMPERINGS = _size(10_000, 24)
 #: Runs of the simulation, fifty worlds each, and mutants that must be caught (all of them in the campaign).
-SIMULATED_RUNS = _size(2_000, 6)
+SIMULATED_RUNS = _size(2_000, 11)
 SIMULATED_MUTANTS = 3
 #: Requests of two tenants of which half are left in the middle.
 LEAVERS = _size(100_000, 400)

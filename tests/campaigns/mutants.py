@@ -206,6 +206,23 @@ FLAWS = (
         (_changed("gateway.api.reading", ("asyncio.timeout(BODY_SECONDS_MAX)", "asyncio.timeout(None)")),),
     ),
     _shared("C16", "a stop is heard and not kept", "campaigns/test_soak.py"),
+    Flaw(
+        "C18",
+        "a migration asks of the release at work what only the new one writes",
+        "campaigns/test_upgrade.py",
+        (
+            _changed(
+                "storage.migrate",
+                (
+                    '.read_text("utf-8")\n',
+                    '.read_text("utf-8")\n'
+                    "            if name == files()[-1]:\n"
+                    "                sql += \"; ALTER TABLE message ADD COLUMN asked text NOT NULL DEFAULT ''; \"\n"
+                    '                sql += "ALTER TABLE message ALTER COLUMN asked DROP DEFAULT"\n',
+                ),
+            ),
+        ),
+    ),
 )
 
 

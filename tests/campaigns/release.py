@@ -21,6 +21,12 @@ from functools import partial
 order = json.loads(sys.argv[1])
 what = order["what"]
 
+if order.get("flawed"):
+    from contextlib import ExitStack
+    from tests.campaigns.mutants import armed
+    flaws = ExitStack()
+    flaws.enter_context(armed())
+
 def settings():
     from tests.gateway.town import settings_for
     found = settings_for(order["database_url"], order["redis_url"], order["port"], order["carrier_port"])

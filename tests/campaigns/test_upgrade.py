@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from aiohttp import web
 
 from sandbox.app import make_app
 from tests.campaigns import load, truth
+from tests.campaigns.mutants import VARIABLE
 from tests.campaigns.release import START_SECONDS_MAX, Front, Release, earlier
 from tests.campaigns.tally import counted
 from tests.conftest import NewDatabase
@@ -66,7 +68,11 @@ async def rolling(old: Path, new: Path, database_url: str, redis_url: str, folde
             "port": port,
             "more": {},
         }
-        releases = [Release(tree, order, folder / f"{tree.name}.log") for tree in (old, new)]
+        # The flaw that this run is to find, if any, is the new release's.
+        releases = [
+            Release(tree, {**order, "flawed": tree == new and VARIABLE in os.environ}, folder / f"{tree.name}.log")
+            for tree in (old, new)
+        ]
         for release in releases:
             release.log.touch()
             stack.callback(release.kill)

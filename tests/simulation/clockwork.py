@@ -283,14 +283,19 @@ class Process:
 PROCESS: ContextVar[Process | None] = ContextVar("process", default=None)
 
 
+async def nothing() -> None:
+    """Ask nothing."""
+
+
 class Session:
     """What ``storage.database.Database`` takes for a pooled session. Faults stand between it and the real one."""
 
-    def __init__(self, pool: "Pool", real: Any, process: Process) -> None:
+    def __init__(self, pool: "Pool", process: Process) -> None:
         self._pool = pool
-        self.real = real
+        #: The real one, from the first statement on, which says of which kind it has to be.
+        self.real: Any = None
+        self.chained = False
         self.process = process
-        self.pid: int = real.get_server_pid()
         self._open = False
         self._spoilt = False
         self._rings = False
@@ -310,7 +315,11 @@ class Session:
             self._pool.bury(self)
 
     async def execute(self, query: str, *arguments: Any, timeout: float | None = None) -> Any:
-        return await self._statement(query, lambda: self.real.execute(query, *arguments))
+        if query == "BEGIN":
+            # A session for transactions has one open that nothing has been asked in: this costs no question.
+            return await self._statement(query, nothing)
+        asked = "COMMIT AND CHAIN" if query == "COMMIT" else query
+        return await self._statement(query, lambda: self.real.execute(asked, *arguments))
 
     async def fetch(self, query: str, *arguments: Any, timeout: float | None = None) -> Any:
         return await self._statement(query, lambda: self.real.fetch(query, *arguments))
@@ -323,6 +332,9 @@ class Session:
 
     async def _statement(self, query: str, work: Callable[[], Awaitable[Any]]) -> Any:
         process, swarm = self.process, self.process.swarm
+        if self.real is None:
+            self.chained = query == "BEGIN"
+            self.real = self._pool.real(transaction=self.chained)
         await process.alive()
         if self._slow:
             await asyncio.sleep(process.random.random() * swarm.slow_seconds)
@@ -336,7 +348,7 @@ class Session:
             self._rings = True
         self._busy = True
         try:
-            result = await self._pool.turnstile.run(self.pid, work, ends=commits)
+            result = await self._pool.turnstile.run(self.real.get_server_pid(), work, ends=commits)
         finally:
             self._busy = False
             if process.dead and self in process.sessions:
@@ -356,16 +368,32 @@ class Session:
         """Back to the pool as if nothing had been."""
         if self._open:
             self._open = False
-            await self._pool.turnstile.run(self.pid, lambda: self.real.execute("ROLLBACK"), ends=True)
+            await self._pool.turnstile.run(
+                self.real.get_server_pid(), lambda: self.real.execute("ROLLBACK AND CHAIN"), ends=True
+            )
+
+
+@dataclass
+class Reals:
+    """Real sessions, taken from the end. ``open``: those with a transaction that nothing was asked in yet, for one transaction after
+    the other without a question for its beginning; ``plain``: those whose statements stand each by itself.
+    """
+
+    open: list[Any] = field(default_factory=list)
+    plain: list[Any] = field(default_factory=list)
+
+    def copy(self) -> "Reals":
+        """For one run."""
+        return Reals(list(self.open), list(self.plain))
 
 
 class Pool:
     """Real sessions shared by all processes of a run; each process sees a pool of its own through ``of``."""
 
-    def __init__(self, turnstile: Turnstile, reals: list[Any], ring: Callable[[Process], None]) -> None:
+    def __init__(self, turnstile: Turnstile, reals: Reals, ring: Callable[[Process], None]) -> None:
         self.turnstile = turnstile
         self._reals = reals
-        self._free = asyncio.Semaphore(len(reals))
+        self._free = asyncio.Semaphore(min(len(reals.open), len(reals.plain)))
         self.ring = ring
         self._burials: set[asyncio.Task[None]] = set()
 
@@ -378,14 +406,19 @@ class Pool:
         if process.dead:
             self._free.release()
             await process.alive()
-        session = Session(self, self._reals.pop(), process)
+        session = Session(self, process)
         process.sessions.add(session)
         return session
+
+    def real(self, *, transaction: bool) -> Any:
+        """One for a transaction, or for statements that stand each by itself."""
+        return (self._reals.open if transaction else self._reals.plain).pop()
 
     async def give(self, session: Session) -> None:
         session.process.sessions.discard(session)
         await session.finish()
-        self._reals.append(session.real)
+        if session.real is not None:
+            (self._reals.open if session.chained else self._reals.plain).append(session.real)
         self._free.release()
 
     def bury(self, session: Session) -> None:

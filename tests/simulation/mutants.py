@@ -192,7 +192,7 @@ MUTANTS = (
             (
                 "        return up_to_second(at + period.elapsed)\n",
                 "        there = at.astimezone(__import__('zoneinfo').ZoneInfo(zones[0]))\n"
-                "        return in_utc(there + period.elapsed)\n",
+                "        return up_to_second((there + period.elapsed).astimezone(__import__('datetime').UTC))\n",
             ),
         ),
         ("limit",),

@@ -29,7 +29,7 @@ DAYS = 8
 _NO_MORE = "Responda BAJA para no recibir más mensajes."
 LAWS = (
     Law("CO", ("CO",), ("America/Bogota",), "BAJA", _NO_MORE, "America/Mexico_City", ((7, 19), (8, 15))),
-    Law("CL", ("CL",), ("America/Santiago",), "BAJA", _NO_MORE, "Pacific/Easter", ((8, 20),)),
+    Law("CL", ("CL",), ("America/Santiago",), "BAJA", _NO_MORE, "Pacific/Easter", ((8, 20),), rolling=True),
     Law(
         "US-NYC",
         ("US", "US-NYC"),
@@ -49,6 +49,9 @@ CHANNELS = (("sms",), ("sms",), ("sms", "email"), ("email", "sms"), ("email",))
 #: When CRMs send, in seconds of her wall clock: within hours, at night on either side of midnight.
 BY_DAY = (10 * 3600, 11.5 * 3600, 13 * 3600, 14.6 * 3600)
 BY_NIGHT = (20.4 * 3600, 20.9 * 3600, 86_360, 20, 3 * 3600)
+#: One person is written to on each of the first days, and what has to wait goes at the first instant at which it may.
+STEADY = 3
+STEADY_SHARE = 0.6
 #: And as long after an opening, and before a closing.
 OPENINGS = (-72.0, -0.5, 0.0, 0.5)
 CLOSINGS = (-180.0, -95.0, -80.0, -60.0, -30.0, -1.0)
@@ -101,9 +104,12 @@ class People:
         r = Random(world.seed + 7_000_009)
         planned: list[Planned] = []
         favourite = r.choice(world.debtors)
-        for _ in range(r.randint(5, 8)):
+        steady = STEADY if world.law.rolling and r.random() < STEADY_SHARE else 0
+        for n in range(r.randint(5, 8)):
             at = self._on(world, r.randrange(DAYS), r.choice(self._town.slots[world.law.name]))
             debtor = favourite if r.random() < 0.4 else r.choice(world.debtors)
+            if n < steady:
+                at, debtor = self._on(world, n, self._town.slots[world.law.name][0]), favourite
             for _ in range(2 if r.random() < 0.25 else 1):
                 planned.append(Planned(at, debtor, r.choice(CHANNELS)))
                 at += r.choice((0.0, 0.3, 1.0, 2.0))

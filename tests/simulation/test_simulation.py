@@ -33,8 +33,9 @@ pytestmark = [
 
 #: The first run: from here on each kind of trouble has its turn, the quiet one first.
 FIRST = 5
-#: Runs in which a mutant must be caught, those with most going wrong first.
+#: Runs in which a mutant must be caught, those with most going wrong first; before them a small one, which is enough for many.
 MUTANT_RUNS = (4, 6, 7, 8, 9, 11, 12, 14)
+MUTANT_FIRST = (4, 10)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_simulation_keeps_every_promise(stage: Stage, request: pytest.FixtureReq
 
 def test_the_same_seed_is_the_same_history(stage: Stage) -> None:
     """Else no failure could be looked at again."""
-    first, second = stage.run(4, worlds=10), stage.run(4, worlds=10)
+    first, second = stage.run(6, worlds=10), stage.run(6, worlds=10)
     for (world, told), (again, told_again) in zip(first.worlds, second.worlds, strict=True):
         assert world == again
         assert [row.header for row in told.rows] == [row.header for row in told_again.rows]
@@ -97,12 +98,14 @@ def test_the_same_seed_is_the_same_history(stage: Stage) -> None:
 
 def caught(stage: Stage, mutant: Mutant) -> tuple[int, list[str]] | None:
     """After how many worlds, and by which invariants."""
+    count = 0
     with applied(mutant):
-        for count, seed in enumerate(MUTANT_RUNS, 1):
-            ran = stage.run(seed)
+        for seed, worlds in (MUTANT_FIRST, *((seed, WORLDS) for seed in MUTANT_RUNS)):
+            ran = stage.run(seed, worlds)
+            count += worlds
             found = {violation.invariant for world, told in ran.worlds for violation in check(world, told)}
             if found:
-                return count * WORLDS, sorted(found)
+                return count, sorted(found)
     return None
 
 

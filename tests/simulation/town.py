@@ -24,7 +24,7 @@ from gateway.sweep import Sweeper
 from storage import messages, tenancy
 from storage.database import Connection, Database, DatabaseAway
 from tests.simulation.carrier import Carrier
-from tests.simulation.clockwork import PROCESS, Loop, Pool, Process, Swarm, Turnstile
+from tests.simulation.clockwork import PROCESS, Loop, Pool, Process, Reals, Swarm, Turnstile
 from tests.simulation.people import DAYS, LAWS, People, slots
 from tests.simulation.surroundings import CLOCK_OFF_SECONDS, FAULTS, Clock, Redis, settings
 from tests.simulation.truth import Debtor, World
@@ -95,7 +95,7 @@ class Gateway:
 class Town:
     """A run. ``seed`` is of the whole run; world ``k`` of it has the seed ``seed * WORLDS + k``."""
 
-    def __init__(self, seed: int, loop: Loop, turnstile: Turnstile, reals: list[Any], worlds: int = WORLDS) -> None:
+    def __init__(self, seed: int, loop: Loop, turnstile: Turnstile, reals: Reals, worlds: int = WORLDS) -> None:
         self.seed = seed
         self.loop = loop
         self.random = Random(seed)
@@ -126,6 +126,7 @@ class Town:
         self._lives = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sweeps: set[int] = set()
+        self._due = asyncio.Event()
         self._unheard = False
         self.made: list[Process] = []
         self.broken: list[BaseException] = []
@@ -180,12 +181,18 @@ class Town:
     def uneasy(self) -> None:
         """Something was left open: sweepers will look, at the spans at which they would."""
         for minutes in (1, 2, 7, 21, 62, 85, 130):
-            self._sweeps.add(int(self.loop.time() // 60) + minutes + 1)
+            self._look_at(int(self.loop.time() // 60) + minutes + 1)
 
     def unheard(self) -> None:
         """Somebody's words did not come by hook: the next reading of the lists brings them, within five minutes."""
         self._unheard = True
-        self._sweeps.add(int(self.loop.time() // 60) + self.random.randint(1, 5))
+        self._look_at(int(self.loop.time() // 60) + self.random.randint(1, 5))
+
+    def _look_at(self, minute: int) -> None:
+        """A sweep at that minute of the run."""
+        if minute not in self._sweeps:
+            self._sweeps.add(minute)
+            self.loop.call_at(minute * 60.0, self._due.set)
 
     def _ring(self, process: Process) -> None:
         hear = [gateway for gateway in self.gateways.values() if gateway.desk is None]
@@ -245,9 +252,10 @@ class Town:
         while not gateway.process.dead:
             gateway.bell.clear()
             try:
-                if await gateway.dispatcher.round():
-                    continue
+                claimed = await gateway.dispatcher.round()
                 due, now = await gateway.database.read(ask)
+                if claimed and due is not None and due <= now:
+                    continue
                 wait = POLL_SECONDS if due is None else max(0.05, (due - now).total_seconds())
                 rest = gateway.dispatcher.rest_seconds
                 wait = min(wait, POLL_SECONDS, POLL_SECONDS if rest is None else max(rest, 0.05))
@@ -261,13 +269,13 @@ class Town:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(60 - self.loop.time() % 60)
+            await self._due.wait()
+            self._due.clear()
             minute = int(self.loop.time() // 60)
             due = {each for each in self._sweeps if each <= minute}
-            if due:
-                self._sweeps -= due
-                if not await self.sweep_once():
-                    self._sweeps.add(minute + 2)
+            self._sweeps -= due
+            if due and not await self.sweep_once():
+                self._look_at(minute + 2)
 
     async def sweep_once(self) -> bool:
         """Every job of a worker, once, in one that lives; whether all of them were done."""

@@ -19,6 +19,8 @@ class Law:
     barred: tuple[str, ...] = ()
     #: Whether she must have allowed electronic messages to the one who sends.
     asks_leave: bool = False
+    #: Whether a limit runs by the hour from each message: whoever is written to as often as it lets is written to at its very end.
+    rolling: bool = False
 
 
 @dataclass(slots=True)
