@@ -1,15 +1,25 @@
-"""At rest: what one API process and one worker process use of a processor when nothing is asked of them, and their memory."""
+"""At rest: what one API process and one worker process use of a processor when nothing is asked of them, and their memory.
+
+``python -m bench.idle [ROUNDS]`` measures this alone.
+"""
 
 import asyncio
+import os
+import shutil
+import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 from typing import Final
 
 from bench import house
 from bench.book import BOOK
 from bench.measure import cpu_seconds, pss_bytes
+from bench.processes import CHECKOUT
 from bench.rounds import Ground
+from bench.sizes import FULL
+from sandbox.servers import Running, servers
 
 #: What the project promises: of one core, both processes together; and their memory, shared pages in parts.
 CPU_SHARE_MAX: Final = 0.01
@@ -83,3 +93,31 @@ def section(rounds: list[Rest], seconds: float) -> str:
             "",
         ]
     )
+
+
+async def _alone(running: Running, folder: Path, rounds: int) -> None:
+    from bench.__main__ import ground_of  # which imports this
+
+    ground = await ground_of(running, folder, replace(FULL, contacts=1_000))
+    rests = []
+    for _ in range(rounds):
+        rests.append(await idle(ground))
+        print(" · ".join(f"{part} {share:.2%}" for part, share in rests[-1].shares.items()), flush=True)
+    print(section(rests, FULL.idle_seconds))
+
+
+def main() -> int:
+    """0: measured."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else FULL.rounds
+    folder = CHECKOUT / ".tregua" / f"idle-{os.getpid()}"
+    folder.mkdir(mode=0o700, parents=True)
+    try:
+        with servers(folder) as running:
+            asyncio.run(_alone(running, folder, rounds))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -506,6 +506,7 @@ def worker(made: House) -> Worker:
         clock=made.clock,
         dispatcher=dispatcher(made),
         deliver=notifier.round,
+        deliverable=notifier.waits,
         jobs=(
             Job("reap", made.pace.sweep_seconds, sweeps.reap),
             Job("look_up", made.pace.sweep_seconds, sweeps.look_up),

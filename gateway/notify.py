@@ -62,6 +62,15 @@ class Notifier:
         """Let go of connections."""
         await self._egress.close()
 
+    async def waits(self) -> bool:
+        """Whether a delivery is due: one look, without a lease."""
+
+        async def look(connection: Connection) -> bool:
+            at = await outbox.next_due(connection)
+            return at is not None and at <= (await self._clock.now(connection))[1]
+
+        return await self._database.read(look)
+
     async def round(self) -> int:
         """Deliver what is due and first in its line; how many were tried."""
 

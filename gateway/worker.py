@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from time import monotonic
 from typing import Any, Final
 from uuid import UUID
@@ -71,6 +70,7 @@ class Worker:
         clock: LegalClock,
         dispatcher: Dispatcher,
         deliver: Callable[[], Awaitable[int]],
+        deliverable: Callable[[], Awaitable[bool]],
         jobs: Sequence[Job],
         process: UUID,
         count: Callable[[str, str, float], None] = lambda _job, _ending, _seconds: None,
@@ -81,6 +81,7 @@ class Worker:
         self._clock = clock
         self._dispatcher = dispatcher
         self._deliver = deliver
+        self._deliverable = deliverable
         self._jobs = jobs
         self._process = process
         self._count = count
@@ -139,19 +140,24 @@ class Worker:
             except DatabaseAway:
                 wait = pause
                 pause = min(pause * 2, AWAY_SECONDS_MAX)
-            if wait > 0:
-                await _first(self._due, wait)
+            # The net only looks: a round, with its transaction, is for what has rung or is due.
+            while wait > 0 and not await _first(self._due, wait):
+                try:
+                    wait = await self._until_due()
+                except DatabaseAway:
+                    wait = POLL_SECONDS
 
     async def _until_due(self) -> float:
         """How long nothing is due, at most the net's second."""
 
-        async def ask(connection: Connection) -> tuple[datetime | None, datetime]:
+        async def ask(connection: Connection) -> float:
             at = await messages.next_due(connection, self._dispatcher.resting())
+            if at is None:
+                return POLL_SECONDS
             legal, _ = await self._clock.now(connection)
-            return at, legal
+            return max(0.0, (at - legal).total_seconds())
 
-        at, legal = await self._database.read(ask)
-        due = POLL_SECONDS if at is None else max(0.0, (at - legal).total_seconds())
+        due = await self._database.read(ask)
         rest = self._dispatcher.rest_seconds
         return min(POLL_SECONDS, due, POLL_SECONDS if rest is None else rest)
 
@@ -162,10 +168,13 @@ class Worker:
                 tried = await self._deliver()
             except DatabaseAway:
                 tried = 0
-            if not tried:
-                await _first(self._outbox, POLL_SECONDS)
-            else:
+            if tried:
                 await asyncio.sleep(GATHER_SECONDS)
+                continue
+            while not await _first(self._outbox, POLL_SECONDS):
+                with contextlib.suppress(DatabaseAway):
+                    if await self._deliverable():
+                        break
 
     async def _listen(self) -> None:
         """Be woken by commits; when the connection breaks, the net's second carries on until it is back."""
@@ -280,7 +289,8 @@ class Worker:
         return tick
 
 
-async def _first(event: asyncio.Event, seconds: float) -> None:
-    """Until the event or the end of the time, whichever is first."""
+async def _first(event: asyncio.Event, seconds: float) -> bool:
+    """Until the event or the end of the time, whichever is first; whether it was the event."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
