@@ -25,7 +25,8 @@ STALL_SECONDS: Final = 60.0
 SHOWN: Final = 40
 #: Of which tables it is told how many of their updates wrote no index (HOT).
 TABLES: Final = """
-SELECT relname, n_tup_ins AS inserts, n_tup_upd AS updates, n_tup_hot_upd AS hot FROM pg_stat_user_tables
+SELECT relname, n_tup_ins AS inserts, n_tup_upd AS updates, n_tup_hot_upd AS hot, pg_table_size(relid) AS bytes,
+  pg_indexes_size(relid) AS index_bytes FROM pg_stat_user_tables
 WHERE n_tup_ins + n_tup_upd > 0 ORDER BY n_tup_upd DESC, n_tup_ins DESC
 """
 STATEMENTS: Final = """
@@ -159,11 +160,13 @@ def _row(name: str, rounds: list[dict[str, Any]]) -> str:
 
 
 def _details(told: dict[str, Any], messages: int) -> list[str]:
-    lines = ["", "| table | inserts a message | updates a message | HOT |", "|---|---:|---:|---:|"]
+    lines = ["", "| table | inserts a message | updates a message | HOT | B a message, warm ones too | of indexes |"]
+    lines += ["|---|---:|---:|---:|---:|---:|"]
     for row in told["tables"]:
         hot = f"{row['hot'] / row['updates']:.0%}" if row["updates"] else ""
         lines.append(
-            f"| {row['relname']} | {row['inserts'] / messages:.2f} | {row['updates'] / messages:.2f} | {hot} |"
+            f"| {row['relname']} | {row['inserts'] / messages:.2f} | {row['updates'] / messages:.2f} | {hot} "
+            f"| {row['bytes'] / (messages + WARM):,.0f} | {row['index_bytes'] / (messages + WARM):,.0f} |"
         )
     if "statements" not in told:
         return lines
