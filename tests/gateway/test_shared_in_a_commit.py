@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,14 +12,18 @@ import phonenumbers
 import pytest
 
 from adapters.kit.settings import Prices
+from bench.engine import cases
 from gateway.asks import ContentAsk, Pinned, StoredAsk
+from gateway.deciding.decide import decide
 from gateway.entries import Scribe
+from jurisdictions.library import load
 from jurisdictions.resolution import country_code_of, number_of
 from storage.queries import shared
 from tests.gateway.town import Town, message, number, person
 from tracelog.entry import canonical, instant
 from vocabulary.channel import Purpose, SenderRole
 from vocabulary.ids import new_uuid
+from vocabulary.verdict import Answer
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 
@@ -86,6 +91,22 @@ def test_a_price_in_words_is_the_amount() -> None:
             assert amount is not None
             assert prices.shown(to, segments) == f"{amount:.4f}"
     assert Prices(currency="USD", per_segment={"57": Decimal(1)}).shown("+1", 1) is None
+
+
+def test_hours_that_were_shut_a_moment_ago_are_asked_again_when_they_open() -> None:
+    law = load()
+    opened_and_shut = 0
+    for question in cases(5):
+        # A week by the hour, forth and back: what a plan remembers of one instant is what the next one meets.
+        week = [question.now + timedelta(hours=n, seconds=n % 3 - 1) for n in range(7 * 24)]
+        there = [decide(replace(question, now=at), law) for at in week]
+        back = [decide(replace(question, now=at), law) for at in reversed(week)]
+        assert there == back[::-1]
+        opened_and_shut += {Answer.ALLOW, Answer.DEFER} <= {verdict.answer for verdict in there}
+        for at, verdict in list(zip(week, there, strict=True))[::29]:
+            law._plans.clear()
+            assert decide(replace(question, now=at), law) == verdict
+    assert opened_and_shut >= 2
 
 
 @pytest.mark.parametrize(
