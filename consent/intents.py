@@ -27,6 +27,8 @@ MENDED_LETTERS_MIN: Final = 6
 MENDED_TWICE_LETTERS_MIN: Final = 10
 MENDED_LETTERS_MAX: Final = 24
 MENDED_KEPT_MAX: Final = 4_096
+#: A question of so few words, marks among them, is a person's: whether this is a machine, when somebody is there.
+QUESTION_WORDS_MAX: Final = 9
 #: What stands where a phrase was taken out: no word, no pause.
 _TAKEN: Final = "\x00"
 
@@ -90,9 +92,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Scores of resembling a stop from which a reply is held, is a stop, and below which a rule that says stop is doubted.
+    """Scores of resembling a stop from which a reply is a stop, and below which a rule that says stop is doubted.
 
-    ``unsure``: by how much a reply must resemble the unclear ones more than anything else to be held as one of them.
+    ``hold``: from where on it is held, less half of how much it resembles anything else. ``unsure``: by how much a reply must resemble
+    the unclear ones more than anything else to be held as one of them.
     """
 
     hold: int
@@ -113,12 +116,18 @@ class Ways:
 
 @dataclass(frozen=True, slots=True)
 class _Ruled:
-    """What the rules say; ``denied``: something in the reply sounds like a stop and is none; ``clear``: it is a sentence of its own."""
+    """What the rules say.
+
+    ``denied``: something in the reply sounds like a stop and is none; ``clear``: it is a sentence of its own; ``machine``: there is
+    something that machines say; ``silent``: and, besides, nothing that sounds like a stop.
+    """
 
     intent: Intent
     bare: bool = False
     denied: bool = False
     clear: bool = False
+    machine: bool = True
+    silent: bool = False
 
 
 @cache
@@ -133,6 +142,8 @@ _STOPS_OR_DOUBTS: Final = _STOPS | {Intent.UNSURE}
 _RESEMBLED: Final = tuple(
     intent for intent in Intent if intent not in (Intent.STOP_ALL, Intent.STOP_CHANNEL, Intent.UNSURE)
 )
+#: The same where nothing in the reply is what a machine says: courtesy alone makes nobody one.
+_SAID_BY_PEOPLE: Final = tuple(intent for intent in _RESEMBLED if intent is not Intent.AUTO_REPLY)
 
 
 def classify(text: str, *, context: Context | None = None, locale: str | None = None) -> Intent:
@@ -181,6 +192,10 @@ def _weighed(
     limits = limits or Limits(**model.limits)
     like = model.resemblance(words, context, lexicon().classes)
     likeliest = Intent(like.likeliest(tuple(like.intents)))
+    person = Intent(like.likeliest(_SAID_BY_PEOPLE))
+    asked = len(words) <= QUESTION_WORDS_MAX and words[-1:] == [QUESTION]
+    # Who is away, drives or thanks is a person until it resembles a machine by as much more as makes a doubt.
+    machine = not asked and like.intents[Intent.AUTO_REPLY] - like.intents[person] >= limits.unsure
     match ruled.intent:
         case Intent.STOP_ALL | Intent.STOP_CHANNEL:
             other = like.stop < 0 and likeliest not in _STOPS_OR_DOUBTS
@@ -188,18 +203,21 @@ def _weighed(
             return Reading(Intent.UNSURE if doubted else ruled.intent)
         case Intent.START:
             return Reading(Intent.UNSURE if like.stop >= limits.stop else Intent.START)
-        case Intent.AUTO_REPLY:
+        case Intent.AUTO_REPLY if not ruled.silent or machine or likeliest in _STOPS_OR_DOUBTS:
             # People dictate while they drive, too.
             spoken = like.stop >= limits.stop and likeliest in _STOPS
             return Reading(Intent.UNSURE if spoken else Intent.AUTO_REPLY)
-        case Intent.OTHER:
+        case Intent.OTHER | Intent.AUTO_REPLY:
             if like.stop >= limits.stop and likeliest in _STOPS and not ruled.denied:
                 return Reading(Intent(like.likeliest((Intent.STOP_ALL, Intent.STOP_CHANNEL))), ruled=False)
-            if like.stop >= limits.hold:
-                return Reading(Intent.UNSURE, ruled=False)
             likeliest = Intent(like.likeliest(_RESEMBLED))
+            # What clearly is something else may resemble a stop further: who says whose number it is not, whoever asks.
+            if like.stop - like.intents[likeliest] // 2 >= limits.hold:
+                return Reading(Intent.UNSURE, ruled=False)
             if like.intents[Intent.UNSURE] - like.intents[likeliest] > limits.unsure:
                 likeliest = Intent.UNSURE
+            elif likeliest is Intent.AUTO_REPLY and not (machine and ruled.machine):
+                likeliest = person
             return Reading(likeliest, ruled=False)
         case _:
             return Reading(ruled.intent)
@@ -236,8 +254,10 @@ def _intent_alone(meaning: Meaning, asked: bool, context: Context | None, locale
 def _intent_in_words(words: list[str], lists: Lexicon) -> _Ruled:
     found = lists.phrases.find(words)
     meanings = {one.meaning for one in found}
+    machine = not meanings.isdisjoint({Meaning.AUTO_REPLY, Meaning.MACHINE})
     if Meaning.AUTO_REPLY in meanings:
-        return _Ruled(Intent.AUTO_REPLY)
+        stops = Meaning.STOP in meanings or any(_is_stop_clause(clause, lists) for clause in _clauses(words))
+        return _Ruled(Intent.AUTO_REPLY, silent=not stops)
     left = words
     denied = Meaning.NOT_STOP in meanings
     if denied:
@@ -258,7 +278,7 @@ def _intent_in_words(words: list[str], lists: Lexicon) -> _Ruled:
     if said_between_pauses:
         return _Ruled(Intent.STOP_ALL, clear=True)
     unsure = not meanings.isdisjoint({Meaning.UNSURE, Meaning.QUESTION})
-    return _Ruled(Intent.UNSURE if unsure else Intent.OTHER, denied=denied)
+    return _Ruled(Intent.UNSURE if unsure else Intent.OTHER, denied=denied, machine=machine)
 
 
 def _stands_alone(one: Found, words: list[str], lists: Lexicon) -> bool:

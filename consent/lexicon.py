@@ -26,6 +26,7 @@ _SECTIONS: Final[Mapping[str, frozenset[str]]] = {
     "question": frozenset({"sentences"}),
     "unsure": frozenset({"alone", "after_prompt", "sentences"}),
     "auto_reply": frozenset({"sentences"}),
+    "machine": frozenset({"sentences"}),
     "help": frozenset({"alone"}),
     "filler": frozenset({"words"}),
 }
@@ -49,6 +50,7 @@ class Meaning(StrEnum):
     UNSURE = "unsure"
     UNSURE_IF_PROMPTED = "unsure_if_prompted"
     AUTO_REPLY = "auto_reply"
+    MACHINE = "machine"
 
 
 #: Where a whole reply of one word is looked for, the first that has it; and the section of its list.

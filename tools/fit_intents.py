@@ -2,14 +2,19 @@
 
 Run in the repository: ``python -m tools.fit_intents [--check]``. Needs scikit-learn (a package of the tests only). The seed,
 the order of the rows and the number of steps are fixed, so that the same packages give the same file; ``--folds`` prints what
-five-fold cross-validation says of the limits, which are chosen there and nowhere else.
+five-fold cross-validation says of the limits. Beside the weights stands what they were fitted from, as digests: whoever only
+wants to know whether they are stale need not fit them again.
 """
 
 import argparse
+import ast
 import json
 import random
 import zlib
+from collections import Counter
 from collections.abc import Sequence
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,15 +24,25 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from consent.intents import Context, Intent, Limits, Ways, prepared, read_by
-from consent.learned import SCORE_UNIT, Learned, traits
+from consent.learned import SCORE_UNIT, Classes, Learned, Resemblance, traits
 from consent.lexicon import lexicon
 from consent.normal import tokens
 
 ROOT: Final = Path(__file__).parent.parent
-TABLES: Final = ("corpus/es.tsv", "corpus/en.tsv", "corpus/pt.tsv", "corpus/more.tsv", "corpus/much.tsv", "replies.tsv")
-KEPT_APART: Final = ("corpus/heldout.tsv", "corpus/heldout2.tsv")
+TABLES: Final = (
+    *(f"corpus/{name}.tsv" for name in ("es", "en", "pt", "more", "much", "plenty", "later")),
+    "replies.tsv",
+)
+KEPT_APART: Final = ("corpus/heldout.tsv", "corpus/heldout2.tsv", "corpus/heldout3.tsv", "genuine.tsv")
 WEIGHTS: Final = ROOT / "consent" / "words" / "model.bin"
 COMMON: Final = ROOT / "consent" / "words" / "common.txt"
+#: Digests of all that the weights follow from, and of the weights.
+FITTED: Final = ROOT / "consent" / "words" / "fitted.json"
+#: What makes traits out of replies and weights out of traits.
+CODE: Final = (
+    "tools/fit_intents.py",
+    *(f"consent/{name}.py" for name in ("intents", "learned", "lexicon", "normal", "phrases")),
+)
 SEED: Final = 20261121
 BUCKETS: Final = 1 << 16
 #: What a row weighs that was misspelt on purpose, beside 1 for the row as written.
@@ -44,7 +59,9 @@ STEPS_MAX: Final = 300
 FOLDS: Final = 5
 STOPS: Final = ("stop_all", "stop_channel")
 #: Where the whole system holds and where it is sure, in a model's own unit (natural logarithm of the odds).
-LIMITS: Final = {"hold": -1.3, "stop": 2.7, "veto": -0.5, "unsure": 1.5}
+LIMITS: Final = {"hold": -0.9, "stop": 2.7, "veto": -0.5, "unsure": 1.5}
+#: The limits that cross-validation tries: where a reply is held, and from where on it is a stop.
+TRIED: Final = (*((hold, LIMITS["stop"]) for hold in (-1.5, -1.2, -0.9, -0.6, -0.3)), (LIMITS["hold"], 2.0))
 #: What another processor's arithmetic may do to what is written: weights by one step, few of them.
 STEPS_APART_MAX: Final = 1
 APART_MAX: Final = 0.001
@@ -157,40 +174,55 @@ def told(row: Row, ways: Ways) -> str:
     return read_by(ways, row["text"], context=Context(row["context"]), locale=locale).intent
 
 
+class Remembered(Learned):
+    """Weights that say of the same words what they said before, so that many limits can be tried."""
+
+    def __init__(self, raw: bytes) -> None:
+        """Nothing is remembered yet."""
+        super().__init__(raw)
+        self.said: dict[tuple[str | None, tuple[str, ...]], Resemblance] = {}
+
+    def resemblance(self, words: Sequence[str], context: str | None, classes: Classes) -> Resemblance:
+        """What these words resemble, worked out once."""
+        asked = (context, tuple(words))
+        if asked not in self.said:
+            self.said[asked] = super().resemblance(words, context, classes)
+        return self.said[asked]
+
+
 def folds(rows: Sequence[Row]) -> None:
-    """Print what cross-validation says for several limits, each row judged by weights that never saw it."""
+    """Print what cross-validation says for several limits, by language, each row judged by weights that never saw it."""
     cut = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
     models = []
     for learn, judge in cut.split(rows, [row["intent"] for row in rows]):
-        models.append((Learned(fitted([rows[i] for i in learn])), [rows[i] for i in judge]))
-    for hold in (-2.5, -2.2, -1.9, -1.6, -1.3, -1.0):
-        for stop in (0.8, 1.2, 1.6, 2.0, 2.4):
-            counts = dict.fromkeys(("stops", "kept", "caught", "others", "false", "neither", "held", "right"), 0)
-            for model, judged in models:
-                per = json_unit(model)
-                limits = Limits(
-                    hold=round(hold * per),
-                    stop=round(stop * per),
-                    veto=model.limits["veto"],
-                    unsure=model.limits["unsure"],
-                )
-                for row in judged:
-                    got, wanted = told(row, Ways(model=model, limits=limits)), row["intent"]
-                    counts["right"] += got == wanted
-                    if wanted in STOPS:
-                        counts["stops"] += 1
-                        counts["caught"] += got in STOPS
-                        counts["kept"] += got in STOPS or got == Intent.UNSURE
-                    else:
-                        counts["others"] += 1
-                        counts["false"] += got in STOPS
-                        if wanted != Intent.UNSURE:
-                            counts["neither"] += 1
-                            counts["held"] += got == Intent.UNSURE
+        models.append((Remembered(fitted([rows[i] for i in learn])), [rows[i] for i in judge]))
+    for hold, stop in TRIED:
+        counts: dict[str, Counter[str]] = {}
+        for model, judged in models:
+            per = json_unit(model)
+            limits = Limits(
+                hold=round(hold * per),
+                stop=round(stop * per),
+                veto=model.limits["veto"],
+                unsure=model.limits["unsure"],
+            )
+            for row in judged:
+                got, wanted = told(row, Ways(model=model, limits=limits)), row["intent"]
+                count = counts.setdefault(row["lang"], Counter())
+                count.update(["all", *(["right"] if got == wanted else [])])
+                if wanted in STOPS:
+                    count.update(["stops", *(["caught"] if got in STOPS else [])])
+                    count["kept"] += got in STOPS or got == Intent.UNSURE
+                else:
+                    count.update(["others", *(["false"] if got in STOPS else [])])
+                    if wanted != Intent.UNSURE:
+                        count.update(["neither", *(["held"] if got == Intent.UNSURE else [])])
+        for language, count in sorted(counts.items()):
             print(
-                f"hold {hold} stop {stop}: caught {counts['caught'] / counts['stops']:.4f}"
-                f" or held {counts['kept'] / counts['stops']:.4f} false {counts['false'] / counts['others']:.4f}"
-                f" held {counts['held'] / counts['neither']:.4f} right {counts['right'] / len(rows):.4f}"
+                f"hold {hold} stop {stop} {language}: caught {count['caught'] / count['stops']:.4f}"
+                f" or held {count['kept'] / count['stops']:.4f} false {count['false'] / count['others']:.4f}"
+                f" held {count['held'] / count['neither']:.4f} right {count['right'] / count['all']:.4f}",
+                flush=True,
             )
 
 
@@ -220,6 +252,30 @@ def differs(rows: Sequence[Row]) -> str | None:
     return None
 
 
+def origin(rows: Sequence[Row]) -> dict[str, str]:
+    """Digests of what the weights follow from, and of the files that were written: of code as it runs, whatever its comments say."""
+    code = "".join(ast.dump(ast.parse((ROOT / name).read_text(encoding="utf-8"))) for name in CODE)
+    lists = "".join(path.read_text(encoding="utf-8") for path in sorted(WEIGHTS.parent.glob("*.toml")))
+    return {
+        "rows": _digest(json.dumps(rows, sort_keys=True)),
+        "code": _digest(code),
+        "word lists": _digest(lists),
+        "scikit-learn": version("scikit-learn"),
+        "common.txt": _digest(COMMON.read_text(encoding="utf-8")),
+        "model.bin": sha256(WEIGHTS.read_bytes()).hexdigest(),
+    }
+
+
+def stale(rows: Sequence[Row]) -> list[str]:
+    """What is another than when the weights were fitted, by the names of ``origin``; nothing is fitted for it."""
+    kept, now = json.loads(FITTED.read_text(encoding="utf-8")), origin(rows)
+    return [name for name in now if kept.get(name) != now[name]]
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
 def _fixed(head: bytes) -> dict[str, Any]:
     """What no arithmetic has part in."""
     told = json.loads(head)
@@ -245,6 +301,7 @@ def main() -> None:
     COMMON.write_text(common(rows), encoding="utf-8")
     raw = fitted(rows)
     WEIGHTS.write_bytes(raw)
+    FITTED.write_text(json.dumps(origin(rows), indent=1) + "\n", encoding="utf-8")
     print(f"{len(rows)} replies, {len(raw)} bytes")
 
 
