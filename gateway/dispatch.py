@@ -19,7 +19,7 @@ from tenacity import retry, retry_if_exception_type, wait_exponential_jitter
 
 from adapters.kit.port import Adapter
 from gateway import answers
-from gateway.accept import choice_facts
+from gateway.accept import Wording, choice_facts
 from gateway.asks import StoredAsk
 from gateway.auto import Auto
 from gateway.budgets import Budgets, Purse
@@ -102,6 +102,7 @@ class _Batch:
     held: dict[UUID, float] = field(default_factory=dict)
     purse: Purse = field(default_factory=Purse)
     openings: Openings = field(default_factory=Openings)
+    wording: Wording = field(default_factory=Wording)
 
 
 class Dispatcher:
@@ -347,7 +348,7 @@ class Dispatcher:
         batch.reservations.append(reserved)
         # The status never goes back: what follows an undelivered message is told by its attempts until one lifts it.
         status = Status.UNDELIVERED if row.hop else Status.DISPATCHING
-        batch.decisions.append(self._decision(row, case, choice, status, now))
+        batch.decisions.append(self._decision(batch, row, choice, status, now))
         if row.hop:
             batch.hops.append((row.id, False, None))
         batch.entries[row.tenant].append(self._reserved_entry(row, case, choice, attempt, reserved, now))
@@ -380,7 +381,7 @@ class Dispatcher:
         if not denied:
             until = choice.verdict.until or next_midnight(now, zones_of(case, choice.address))
             due = due_at(self._judge, case, choice, row.id, until)
-        decision = self._decision(row, case, choice, status, min(due, row.expires_at))
+        decision = self._decision(batch, row, choice, status, min(due, row.expires_at))
         before, after = json.loads(row.decision), json.loads(str(decision[3]))
         batch.decisions.append(decision)
         if row.hop and denied:
@@ -420,10 +421,11 @@ class Dispatcher:
         )
         batch.entries[row.tenant].append(entry)
 
-    def _decision(self, row: MessageRow, case: Case, choice: Choice, status: Status, due: datetime) -> tuple[Any, ...]:
-        zone = answers.zone_of(zones_of(case, choice.address))
-        decision, decisions = answers.decided(choice.verdict, choice.all, zone, choice.passed_over, choice.auto)
-        return row.id, status, choice.channel, decision, decisions, due
+    def _decision(
+        self, batch: _Batch, row: MessageRow, choice: Choice, status: Status, due: datetime
+    ) -> tuple[Any, ...]:
+        said = batch.wording.said(choice, answers.zone_of(choice.zones))
+        return row.id, status, choice.channel, said.decision, said.decisions, due
 
     def _reserved_entry(
         self, row: MessageRow, case: Case, choice: Choice, attempt: AttemptRow, reserved: EventRow, now: datetime
@@ -454,7 +456,7 @@ class Dispatcher:
                 "address_source": choice.address.source,
                 "answers": ask.answers_channel == choice.channel,
                 "debts": [token(row.tenant, debt) for debt in ask.debts],
-                "zones": list(zones_of(case, choice.address)),
+                "zones": list(choice.zones),
                 "latest": instant(attempt.latest),
                 "validity_seconds": attempt.validity_seconds,
                 **choice_facts(choice),
