@@ -1,10 +1,11 @@
 """Forks real worker processes that kill themselves at a named failpoint: ``python -m tests.gateway.zygote``.
 
-Everything is imported once, before the first fork, so that two hundred deaths take a minute and not ten. Orders come on standard
-input, one JSON object a line; a line comes back for each death.
+Everything is imported once, before the first fork, adapters and their packages too: a whole house is made and closed again, so that
+what a death costs is the house that dies. Orders come on standard input, one JSON object a line; a line comes back for each death.
 """
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from gateway import compose, failpoints
 from gateway.compose import Pace
 from gateway.logs import configure
 from gateway.processes import work
+from gateway.settings import Settings
 from tests.campaigns.mutants import armed
 from tests.gateway.town import settings_for
 
@@ -32,9 +34,14 @@ PACE = Pace(
 
 def main() -> None:
     """Serve orders until standard input ends."""
-    compose.load()
+    ready = False
     for line in sys.stdin:
         order = json.loads(line)
+        if not ready:
+            asyncio.run(_once(order))
+            gc.collect()
+            gc.freeze()
+            ready = True
         pid = os.fork()
         if pid == 0:
             _child(order)
@@ -44,10 +51,20 @@ def main() -> None:
         print(json.dumps({"pid": pid, "killed": killed, "status": status}), flush=True)
 
 
+def _settings(order: dict[str, Any]) -> Settings:
+    return settings_for(order["database_url"], order["redis_url"], order["port"], order["carrier_port"])
+
+
+async def _once(order: dict[str, Any]) -> None:
+    """Make a house and a worker, and let go of both: nothing is left open that a child could share."""
+    async with compose.house(_settings(order)) as made:
+        compose.worker(made)
+
+
 def _child(order: dict[str, Any]) -> None:
     # It must not read the parent's orders, nor outlive it.
     os.close(0)
-    settings = settings_for(order["database_url"], order["redis_url"], order["port"], order["carrier_port"])
+    settings = _settings(order)
     left = order["after"]
 
     async def strike() -> None:
