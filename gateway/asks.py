@@ -29,7 +29,15 @@ Zone = Annotated[str, Meta(min_length=1, max_length=64, description="An IANA tim
 Place = Annotated[
     str, Meta(max_length=16, pattern=PLACE, description="A country or a part of one (ISO 3166): `CO`, `US-FL`.")
 ]
-PackCode = Annotated[str, Meta(min_length=2, max_length=16, pattern=r"^[A-Z]{2}(-[A-Z0-9]{2,8})*(?![\s\S])")]
+PackCode = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=16,
+        pattern=r"^[A-Z]{2}(-[A-Z0-9]{2,8})*(?![\s\S])",
+        description="A jurisdiction: a country or a part of one, such as `CO` or `US-NYC`.",
+    ),
+]
 Short = Annotated[str, Meta(max_length=200)]
 Sendable = Literal["sms", "email", "whatsapp", "telegram", "voice", "web"]
 AnyChannel = Literal["sms", "email", "whatsapp", "telegram", "voice", "web", "call_live", "visit", "letter"]

@@ -15,7 +15,7 @@ from aiohttp import web
 from gateway.api.desk import Desk
 from gateway.api.openapi import document
 from gateway.api.pages import docs_page
-from gateway.api.problems import Problem, Slug, of_http
+from gateway.api.problems import Problem, Slug, not_allowed, of_http
 from gateway.api.reading import BODY_BYTES_MAX
 from gateway.api.requests import Namer, dress
 from gateway.api.routes import RATE_LIMIT, Gate
@@ -128,7 +128,7 @@ def problem_of(error: Exception, request: web.Request, request_id: str) -> Probl
             return Problem(Slug.JSON, "The body could not be read to its end.")
         case web.HTTPMethodNotAllowed() if request.path in _methods():
             # A path of its own, that also looks like one with an id in it: only its own methods are its methods.
-            return Problem(Slug.METHOD, headers={"Allow": _methods()[request.path]})
+            return not_allowed(_methods()[request.path])
         case web.HTTPException():
             return of_http(error)
         case _:

@@ -5,15 +5,18 @@ Runs only after a value was refused, and stops after so many flaws, so that a ho
 
 import re
 from collections.abc import Iterator
+from enum import Enum
 from itertools import islice
 from types import UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
 from gateway.refusals import Flaw
 
 FLAWS_MAX: Final = 20
+#: More values than these are looked up in the description.
+VALUES_MAX: Final = 40
 
 _WORDS: Final = {
     "str": "string",
@@ -25,6 +28,8 @@ _WORDS: Final = {
 }
 _QUOTED = re.compile(r"`([^`]*)`")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]")
+_INSTANT = re.compile(r"Invalid RFC3339 encoded datetime|.*timezone component.*")
+_DAY = re.compile(r"Invalid RFC3339 encoded date")
 _GIVEN = re.compile(r"Invalid (?:enum )?value\b")
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 
@@ -36,7 +41,7 @@ def pointer_of(base: str, name: str) -> str:
 
 def flaws_of(value: Any, kind: Any, first: msgspec.ValidationError) -> list[Flaw]:
     """The flaws of a value that is not of the type ``kind``; at least what msgspec said first."""
-    return list(islice(_flaws(value, kind, ""), FLAWS_MAX)) or [_flaw(first, "")]
+    return list(islice(_flaws(value, kind, ""), FLAWS_MAX)) or [_flaw(first, kind, "")]
 
 
 def _flaws(value: Any, kind: Any, pointer: str) -> Iterator[Flaw]:
@@ -49,7 +54,7 @@ def _flaws(value: Any, kind: Any, pointer: str) -> Iterator[Flaw]:
         try:
             msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            yield _flaw(error, pointer)
+            yield _flaw(error, kind, pointer)
 
 
 def _inside(value: Any, kind: Any, pointer: str) -> Iterator[Flaw]:
@@ -118,16 +123,47 @@ def _plain(kind: Any) -> Any:
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
-def _flaw(error: msgspec.ValidationError, pointer: str) -> Flaw:
-    """msgspec's words, its path as a pointer, and JSON's names for types instead of Python's."""
+def _flaw(error: msgspec.ValidationError, kind: Any, pointer: str) -> Flaw:
+    """msgspec's words, its path as a pointer, JSON's names for types instead of Python's, and what would have fitted."""
     text, _, path = str(error).partition(" - at ")
-    for name, index in _STEP.findall(path.split("$", 1)[-1].rstrip("`")):
-        pointer = pointer_of(pointer, name or index)
+    steps = [name or index for name, index in _STEP.findall(path.split("$", 1)[-1].rstrip("`"))]
+    for step in steps:
+        pointer = pointer_of(pointer, step)
     if missing := _MISSING.fullmatch(text):
         return Flaw(pointer_of(pointer, missing[1]), "Required, and left out.")
     if _GIVEN.match(text):
         # What was given is the caller's, and may be a person's: it is never said again.
-        return Flaw(pointer, "None of the values that may stand here.")
+        values = _values(kind, steps)
+        known = f": {', '.join(values)}" if 0 < len(values) <= VALUES_MAX else ""
+        return Flaw(pointer, f"None of the values that may stand here{known}.")
+    if _INSTANT.fullmatch(text):
+        return Flaw(pointer, "Expected an RFC 3339 instant with an offset, such as 2026-11-24T10:00:00-05:00.")
+    if _DAY.fullmatch(text):
+        return Flaw(pointer, "Expected a day as YYYY-MM-DD, such as 2026-11-24.")
     # How our patterns say "here it ends" (see gateway.asks) is of no interest to people.
     text = text.replace("(?![\\\\s\\\\S])", "$").replace("\\\\", "\\")
-    return Flaw(pointer, _QUOTED.sub(lambda m: " | ".join(_WORDS.get(w, w) for w in m[1].split(" | ")), text) + ".")
+    text = _QUOTED.sub(lambda m: " | ".join(_WORDS.get(w, w) for w in m[1].split(" | ")), text)
+    told = "" if steps or "matching regex" not in text else _told(kind)
+    return Flaw(pointer, f"{text}{f': {told}' if told else '.'}")
+
+
+def _values(kind: Any, steps: list[str]) -> list[str]:
+    """What may stand where a value was given that may not: a choice's members, or the tags of what may stand around it."""
+    plain = _plain(kind)
+    origin = get_origin(plain)
+    if origin in (Union, UnionType):
+        return list(dict.fromkeys(value for part in get_args(plain) for value in _values(part, steps)))
+    if origin is Literal and not steps:
+        return [str(value) for value in get_args(plain)]
+    if isinstance(plain, type) and issubclass(plain, Enum) and not steps:
+        return [str(member.value) for member in plain]
+    if isinstance(plain, type) and issubclass(plain, msgspec.Struct):
+        config = plain.__struct_config__
+        return [str(config.tag)] if config.tag_field and steps == [config.tag_field] else []
+    return []
+
+
+def _told(kind: Any) -> str:
+    """What the description says of a type; empty where it says nothing."""
+    metas = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
+    return next((meta.description.replace("`", "") for meta in metas if getattr(meta, "description", None)), "")

@@ -1,6 +1,7 @@
 """Every way in which the surface says no (RFC 9457): one table from which answers, their pages and the description are made."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -267,5 +268,13 @@ def of_http(error: web.HTTPException) -> Problem | None:
     slug = _BY_STATUS.get(error.status)
     if slug is None:
         return None
-    kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-    return Problem(slug, headers=kept)
+    if slug is Slug.METHOD:
+        return not_allowed(error.headers["Allow"])
+    return Problem(
+        slug, "No call has this path: /docs and /openapi.json list all of them." if error.status == 404 else None
+    )
+
+
+def not_allowed(methods: str) -> Problem:
+    """The problem of a method that a path does not take; ``methods`` are those that it takes, as in the header ``Allow``."""
+    return Problem(Slug.METHOD, f"This path takes {', '.join(re.split('[, ]+', methods))}.", headers={"Allow": methods})

@@ -49,7 +49,7 @@ async def read_body(request: web.Request) -> bytes:
         # A compressed body is inflated before its size is known: a few bytes could cost the loop a second.
         raise Problem(Slug.CONTENT_ENCODING, "Send the body as it is, without Content-Encoding.")
     if request.headers.get("Content-Type") != "application/json" and not _is_json(request):
-        raise Problem(Slug.MEDIA_TYPE, "Send application/json in UTF-8.")
+        raise Problem(Slug.MEDIA_TYPE, "Send Content-Type: application/json, in UTF-8.")
     if (request.content_length or 0) > BODY_BYTES_MAX:
         raise Problem(Slug.BODY_TOO_LARGE, f"A body is at most {BODY_BYTES_MAX} bytes.")
     try:
@@ -72,7 +72,9 @@ def parse(body: bytes) -> tuple[Any, bool]:
     try:
         text = str(body, "utf-8")
     except UnicodeDecodeError as error:
-        raise Problem(Slug.JSON, f"The body is not UTF-8: byte {error.start}.") from None
+        raise Problem(Slug.JSON, f"The body is not UTF-8 at byte {error.start}: encode it as UTF-8.") from None
+    if text.startswith("\ufeff"):
+        raise Problem(Slug.JSON, "The body begins with a byte order mark: send UTF-8 without one.")
     # As many opening brackets as the limit cannot nest deeper than it.
     if body.count(b"{") + body.count(b"[") > DEPTH_MAX and _depth(body) > DEPTH_MAX:
         raise Problem(Slug.TOO_DEEP, f"Arrays and objects nest at most {DEPTH_MAX} deep.")

@@ -95,7 +95,9 @@ def test_pieces_of_a_file_are_read_as_one() -> None:
     reader = LineReader("57")
     first = reader.read(["telefono;canal", "3015550001;sms"])
     assert reader.read(["x;sms", "3015550002;sms"])[0] == Bad(
-        3, first and "a phone number is written in E.164: a plus sign, the country code and the number"
+        3,
+        first
+        and "a phone number is written in E.164: a plus sign, the country code and the number, such as +573001234567",
     )
 
 
