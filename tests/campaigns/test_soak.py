@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ import redis.asyncio
 from sandbox.servers import postgres
 from tests.campaigns import load, truth
 from tests.campaigns.cuts import between
+from tests.campaigns.files import held
 from tests.campaigns.tally import Tally, counted
 from tests.campaigns.test_postgres import elsewhere
 from tests.conftest import NewDatabase
@@ -23,10 +25,10 @@ SEED = seed(20261116)
 A_WEEK_LATER = "2026-12-01T10:00:00-05:00"
 
 
-def _grown() -> tuple[float, int]:
+def _grown() -> tuple[float, Counter[str]]:
     """This process' memory in MB and its open files."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(os.listdir("/proc/self/fd"))
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, held()
 
 
 async def _written_to_again(found: Town, tally: Tally, people: int, stopped: list[int]) -> None:
@@ -86,10 +88,13 @@ async def test_everything_at_once(
                 tally.faults += link.fired
                 tally.trials = len(accepted)
                 more, opened = _grown()
-                tally.notes |= {"MB grown": round(more - memory, 1), "files grown": float(opened - files)}
+                tally.notes |= {
+                    "MB grown": round(more - memory, 1),
+                    "files grown": float(opened.total() - files.total()),
+                }
                 await truth.hold(tally, found, accepted, await truth.arrivals(found))
                 # A short run ends before every pool is as large as it gets: both ends of each kept connection are this process',
                 # three for a session of PostgreSQL's, for somebody stands in between, and pools grow to the most that ever went on at once.
-                tally.hold(not LONG or opened - files < 60, f"{opened - files} more open files")
+                tally.hold(not LONG or opened.total() - files.total() < 60, f"more open files: {opened - files}")
                 await _written_to_again(found, tally, trial, stopped)
         await cache.aclose()
