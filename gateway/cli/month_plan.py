@@ -18,6 +18,14 @@ _TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "voice": "Hola, le recordamos que tiene una cuota pendiente con C1. Si no desea más llamadas, dígalo ahora.",
         "subject": "Su cuota vence el {{due|date:medium}}",
     },
+    # What Mexico's law wants said first: who collects for whom, how much as of when, and where to complain.
+    "es-MX": {
+        "text": "Hola {{name|first}}, A1 cobra por cuenta de C1: adeuda {{amount}} al {{due|date:medium}}. "
+        "Quejas: UNE de C1, 55 5000 0000. Responda BAJA para no recibir más.",
+        "voice": "Hola, A1 llama por cuenta de C1: adeuda {{amount}} al {{due|date:medium}}. Quejas: UNE de C1. "
+        "Si no desea más llamadas, dígalo.",
+        "subject": "A1 por cuenta de C1: su adeudo al {{due|date:medium}}",
+    },
     "pt": {
         "text": "Olá {{name|first}}, sua parcela de {{amount}} com C1 vence em {{due|date:medium}}. Responda SAIR para não receber mais.",
         "voice": "Olá, lembramos que há uma parcela pendente com C1. Se não quiser mais ligações, diga agora.",
@@ -34,6 +42,8 @@ _PLAIN: Final = {
     "pt": "Lembramos sua parcela com C1. Responda SAIR para não receber mais mensagens.",
     "en": "This is a reminder of your account with C1. Reply STOP to opt out.",
 }
+#: What the words of a locale say that a law asks for, as the creditor vouches.
+_SAYS: Final = {"es-MX": ("collector", "creditor", "amount", "calculation_date", "complaints_unit")}
 _CURRENCIES: Final = {
     "CO": "COP", "MX": "MXN", "PE": "PEN", "CL": "CLP", "BR": "BRL", "AR": "ARS", "ES": "EUR", "US-FL": "USD",
 }  # fmt: skip
@@ -74,7 +84,9 @@ def template(ways: Mapping[str, list[str]]) -> dict[str, Any]:
         if registered:
             locales[language]["whatsapp"] = {
                 "text": words["text"],
-                "registered": {way: {**each, "language": language} for way, each in registered.items()},
+                "registered": {
+                    way: {**each, "language": language.replace("-", "_")} for way, each in registered.items()
+                },
             }
     return {
         "default": "es",
@@ -151,6 +163,9 @@ def message(
     else:
         body["channel"] = "sms"
         body["content"] = {"text": _PLAIN[who.place.language]}
+    # The plain words of a hurried campaign do not say it: there the law holds the first one back.
+    if "template" in body["content"] and who.place.locale in _SAYS:
+        body["content"]["states"] = list(_SAYS[who.place.locale])
     if random.random() < 0.3:
         body["expires_at"] = (send.at + timedelta(hours=random.choice((20, 44)))).isoformat()
     if random.random() < 0.5:
