@@ -1,8 +1,10 @@
 """What is wrong with an installation, in words: each part looked at once, with what to do about it, and no secret in any of it."""
 
 import asyncio
+import errno
 import json
 import shutil
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -90,7 +92,8 @@ def _channels(settings: Settings) -> Found:
         try:
             spec.build(name, table, b"doctor")
         except ValueError as error:
-            return Found("channels", State.FAIL, f"[providers.{name}] {error}")
+            said = str(error)
+            return Found("channels", State.FAIL, said if said.startswith("[") else f"[providers.{name}] {said}")
     for channel, names in settings.channels.items():
         for name in names:
             if known[str(settings.providers[name]["kind"])].channel is not channel:
@@ -274,7 +277,7 @@ async def _api(settings: Settings, session: aiohttp.ClientSession) -> Found:
             ours = answer.status == 200 and b'"status":"ok"' in body.replace(b" ", b"")
             status = answer.status
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        why = f"{settings.public_url} does not answer from here ({type(error).__name__}): is `tregua serve` running?"
+        why = f"{settings.public_url} does not answer from here ({_why_not(error)}): is `tregua serve` running?"
         return Found("API", State.FAIL, why)
     if not ours:
         return Found("API", State.FAIL, f"{settings.public_url} answers {status}, and it is not this gateway")
@@ -290,7 +293,7 @@ async def _traces(url: str, session: aiohttp.ClientSession) -> Found:
         async with session.post(url, data=b"", headers={"Content-Type": "application/x-protobuf"}) as answer:
             status = answer.status
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return Found("traces", State.WARN, f"{host} cannot be reached ({type(error).__name__}): spans are lost")
+        return Found("traces", State.WARN, f"{host} cannot be reached ({_why_not(error)}): spans are lost")
     if status != 200:
         return Found("traces", State.WARN, f"{host} answers {status} to OTLP over HTTP: spans are lost")
     return Found("traces", State.OK, f"{host} takes them")
@@ -337,7 +340,7 @@ async def _provider(name: str, table: Mapping[str, Any], session: aiohttp.Client
         async with session.get(question.url, headers=question.headers, allow_redirects=False) as answer:
             status = answer.status
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        return Found(part, State.FAIL, f"{host} cannot be reached ({type(error).__name__}): no message leaves by it")
+        return Found(part, State.FAIL, f"{host} cannot be reached ({_why_not(error)}): no message leaves by it")
     if question.judges and status in (400, 401, 403):
         return Found(part, State.FAIL, f"{host} refuses the credentials ({status}): they are wrong, or were revoked")
     if status >= 500:
@@ -354,13 +357,28 @@ async def _mail(part: str, server: str) -> Found:
         reader, writer = await asyncio.wait_for(asyncio.open_connection(parts.hostname, parts.port or 25), SECONDS_MAX)
         greeting = await asyncio.wait_for(reader.readline(), SECONDS_MAX) if parts.port != 465 else b"220"
     except (OSError, TimeoutError, ValueError) as error:
-        return Found(part, State.FAIL, f"{server} cannot be reached ({type(error).__name__}): no mail leaves by it")
+        return Found(part, State.FAIL, f"{server} cannot be reached ({_why_not(error)}): no mail leaves by it")
     finally:
         if writer is not None:
             writer.close()
     if not greeting.startswith(b"220"):
         return Found(part, State.FAIL, f"{server} does not greet as a mail host does")
     return Found(part, State.OK, f"{server} greets")
+
+
+def _why_not(error: Exception) -> str:
+    """Why a connection did not come about, in words; what nobody foresaw by the name of its exception."""
+    match error:
+        case aiohttp.ClientConnectorDNSError() | socket.gaierror():
+            return "its name is not known to DNS here"
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return "its certificate does not hold, or it speaks no TLS"
+        case TimeoutError():
+            return f"no answer within {SECONDS_MAX:.0f} seconds"
+        case OSError() if error.errno == errno.ECONNREFUSED:
+            return "nobody listens there"
+        case _:
+            return type(error).__name__
 
 
 def holds(found: list[Found]) -> bool:

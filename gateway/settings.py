@@ -1,8 +1,9 @@
 """Settings: environment ``TREGUA_*`` over ``tregua.toml`` over defaults, read once, wrong or unknown names refused."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +65,12 @@ class Settings:
     traces_url: str | None = None
 
 
+def _meant(name: str, known: Iterable[str]) -> str:
+    """A name, and the known one that it looks like."""
+    near = get_close_matches(name, known, 1)
+    return f"{name} (is {near[0]} meant?)" if near else name
+
+
 def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
     """Read settings; ``file`` may be absent. Raises Wrong."""
     table: dict[str, Any] = {}
@@ -77,7 +84,8 @@ def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
     unknown += [name for name in table if name not in TABLES and name not in scalars.values()]
     if unknown:
         known = ", ".join([*NAMES, *(f"[{name}]" for name in TABLES)])
-        raise Wrong(f"unknown settings: {', '.join(sorted(unknown))}. Known are: {known}")
+        meant = [_meant(name, (*NAMES, *TABLES)) for name in sorted(unknown)]
+        raise Wrong(f"unknown settings: {', '.join(meant)}. Known are: {known}")
     values: dict[str, str] = {}
     for name, small in scalars.items():
         value = environment.get(name, table.get(small))
@@ -85,7 +93,9 @@ def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
             values[small] = str(value)
     needed = [name for name, small in scalars.items() if small in _NEEDED and small not in values]
     if needed:
-        raise Wrong(f"missing settings: {', '.join(needed)}")
+        raise Wrong(
+            f"missing settings: {', '.join(needed)}; set them in the environment or in {FILE} (`tregua dev` needs none)"
+        )
     if len(values["secret_key"]) < SECRET_CHARS_MIN:
         raise Wrong(f"TREGUA_SECRET_KEY needs at least {SECRET_CHARS_MIN} characters")
     return Settings(

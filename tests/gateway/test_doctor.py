@@ -102,13 +102,23 @@ async def test_each_thing_that_is_broken_is_named(quiet: Town) -> None:
         "nowhere": (replace(settings, sandbox_url=None, public_url="https://10.0.0.1"), "public URL", State.FAIL, "nobody"),
         "no way": (replace(settings, channels={}), "channels", State.FAIL, "nothing can be sent"),
         "a kind that is none": (at(settings, kind="pigeon"), "channels", State.FAIL, "kind is none of"),
-        "a provider away": (at(settings, base_url="http://127.0.0.1:1"), f"provider {PROVIDER}", State.FAIL, "cannot be reached"),
+        "a kind without its key": (at(settings, auth_token=""), "channels", State.FAIL, f"[providers.{PROVIDER}] auth_token"),
+        "a provider away": (
+            at(settings, base_url="http://127.0.0.1:1"), f"provider {PROVIDER}", State.FAIL, "cannot be reached (nobody listens there)"
+        ),
+        "a name that is none": (
+            at(settings, base_url="https://no-such-name.invalid"), f"provider {PROVIDER}", State.FAIL, "its name is not known to DNS here"
+        ),
+        "no TLS": (
+            at(settings, base_url=quiet.house.settings.public_url.replace("http:", "https:")), f"provider {PROVIDER}", State.FAIL, "TLS"
+        ),
         "a weak secret": (replace(settings, secret_key="ab" * 20), "secret key", State.WARN, "openssl"),
     }  # fmt: skip
     for claim, (changed, part, state, word) in broken.items():
         found = (await seen(quiet, changed))[part]
         assert found.state is state, claim
         assert word in found.said, claim
+        assert found.said.count(f"[providers.{PROVIDER}]") <= 1, claim
 
 
 async def test_clocks_apart_are_told_in_seconds(quiet: Town) -> None:
@@ -160,7 +170,7 @@ def test_the_command_ends_with_one_and_names_a_wrong_setting(tmp_path: Path) -> 
     told = json.loads(done.stdout)
     assert (done.returncode, told["holds"]) == (1, False)
     assert told["parts"][0]["part"] == "settings"
-    assert "TREGUA_DATABASE_ULR" in told["parts"][0]["said"]
+    assert "TREGUA_DATABASE_ULR (is TREGUA_DATABASE_URL meant?)" in told["parts"][0]["said"]
 
 
 async def test_a_collector_of_traces_is_asked_to_take_nothing(quiet: Town, account: tuple[str, dict[str, int]]) -> None:
