@@ -88,6 +88,7 @@ async def test_everything_at_once(
                 tally.faults += link.fired
                 tally.trials = len(accepted)
                 more, opened = _grown()
+                print("open files by kind:", dict(opened))
                 tally.notes |= {
                     "MB grown": round(more - memory, 1),
                     "files grown": float(opened.total() - files.total()),
