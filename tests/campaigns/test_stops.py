@@ -228,7 +228,8 @@ async def judged(found: Town, people: list[Person], since: int, tally: Tally, st
         "SELECT c.id, m.status, "
         "(SELECT min(t.idx) FROM trace t WHERE t.tenant = c.tenant AND t.idx > $2 AND ((t.kind = 'event' AND t.subject = c.subject) "
         "OR (t.kind = 'register' AND c.id = ANY($3::text[])))) AS stop, "
-        "(SELECT max(t.idx) FROM trace t WHERE t.tenant = c.tenant AND t.kind = 'reserved' AND t.message = m.id) AS left "
+        "(SELECT max(t.idx) FROM trace t WHERE t.tenant = c.tenant AND t.kind = 'reserved' AND t.message = m.id) AS left, "
+        "(SELECT count(*) FROM attempt a WHERE a.message = m.id AND a.state <> 'not_sent') AS out "
         "FROM message m JOIN contact c ON c.tenant = m.tenant AND c.id = m.contact WHERE m.id = ANY($1::uuid[])",
         [each.message for each in people],
         since,
@@ -241,13 +242,16 @@ async def judged(found: Town, people: list[Person], since: int, tally: Tally, st
         stop, left, status = row["stop"], row["left"], row["status"]
         tally.hold(stop is not None, f"{each.way} at {step}: the stop was not kept")
         tally.hold(left is None or (stop is not None and left < stop), f"{each.way} at {step}: reserved after the stop")
-        tally.hold(
-            (left is None) == (status == "blocked"), f"{each.way} at {step}: {status}, and reserved: {left is not None}"
-        )
+        # A reservation that was not used in time, on a machine that is too busy, is given back: nothing left, and it is decided again.
+        out, unused = row["out"], left is not None and not row["out"]
+        told = f"{each.way} at {step}: {status}, reserved: {left is not None}, out {out} times"
+        tally.hold(status == "blocked" or bool(out) or (unused and status == "queued"), told)
+        tally.hold(out <= 1 and not (out and status == "blocked"), told)
         arrived = [one for one in await found.arrived(each.address) if TEXT in one["text"]]
-        tally.hold(
-            len(arrived) == (left is not None), f"{each.way} at {step}: {status}, and arrived {len(arrived)} times"
-        )
+        tally.hold(len(arrived) == out, f"{told}, and arrived {len(arrived)} times")
+        if unused:
+            tally.faults["reserved, and given back unused"] += 1
+            continue
         order = STOP_FIRST if left is None else MESSAGE_FIRST
         tally.faults[order] += 1
         tally.faults[f"{each.way}: {order}"] += 1
