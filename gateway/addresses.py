@@ -79,7 +79,9 @@ def _phone(address: str) -> str:
     )
     if not folded.startswith("+") or not folded[1:].isdecimal():
         # Letters would parse to some other number (RFC 3966 keypads): refuse them here.
-        raise Unusable("a phone number is written in E.164: a plus sign, the country code and the number, such as +573001234567")
+        raise Unusable(
+            "a phone number is written in E.164: a plus sign, the country code and the number, such as +573001234567"
+        )
     try:
         number = phonenumbers.parse(folded)
     except phonenumbers.NumberParseException as error:
