@@ -208,7 +208,9 @@ class Reader:
                     raise Refused([Flaw("/zones", "give zones, or ended to take them back")])
                 unknown = [index for index, zone in enumerate(ask.zones) if not known_zone(zone)]
                 if unknown:
-                    raise Refused([Flaw(f"/zones/{index}", "not an IANA time zone, such as America/Bogota") for index in unknown])
+                    raise Refused(
+                        [Flaw(f"/zones/{index}", "not an IANA time zone, such as America/Bogota") for index in unknown]
+                    )
                 return ZoneStated(at=ask.at, zones=tuple(dict.fromkeys(ask.zones)), ended=ask.ended, person=person)
             case asks.CallRequestedEventAsk():
                 if ask.begins is not None and ask.ends is not None and ask.begins >= ask.ends:
