@@ -66,6 +66,12 @@ async def _die_and_live(
                 assert end["resolution"] == "undetermined", end
         attempts = await found.rows("SELECT message, count(*) AS n FROM attempt GROUP BY message")
         assert len(attempts) == len(sent)
+        # Only a process that lives knows of itself that it did not send; whoever was killed may have.
+        again = await found.rows(
+            "SELECT a.message FROM attempt a JOIN attempt later ON later.message = a.message AND later.n > a.n "
+            "WHERE a.settled_at > a.deadline AND a.reason IS DISTINCT FROM 'held too long before the call'"
+        )
+        assert not again, f"sent again although nobody could know of the first: {len(again)}"
 
 
 async def _trials(tally: Tally, found: Town, redis_url: str, folder: Path, checkout: Path) -> list[str]:
