@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO, ClassVar, Final, Protocol, Self, TypeVar
 
 import asyncpg
-from asyncpg.protocol import protocol
 
 T = TypeVar("T")
 
@@ -123,8 +122,6 @@ def of_tenant(tenant: str) -> Iterator[None]:
 
 #: Below it stand the types that PostgreSQL itself is made with (FirstGenbkiObjectId of its access/transam.h).
 _OWN_OIDS: Final = 10_000
-#: What is handed to the driver as an array.
-_CONTAINERS: Final[tuple[type, ...]] = (list, tuple, set, frozenset, type({}.keys()), type({}.values()))
 #: Stands where the driver looks whether its question has taken the place of a statement without a name.
 _NOT_ASKED: Final = SimpleNamespace(name="not asked")
 
@@ -166,16 +163,6 @@ class _Session(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
         self._bound = False
 
 
-def _know_arrays() -> None:
-    """Of every element of every array the driver asks whether it is a container, by abstract classes: a twentieth of a worker's time.
-
-    Whatever is handed over as an array here is one of a few types of Python's own, which is asked in no time.
-    """
-    for name in ("IterableABC", "SizedABC"):
-        if hasattr(protocol, name):
-            setattr(protocol, name, _CONTAINERS)
-
-
 class Database:
     """One process's pool. Opened by ``gateway.compose``; sessions carry the role and schema from their first byte."""
 
@@ -185,7 +172,6 @@ class Database:
     @classmethod
     async def open(cls, url: str, *, connections_max: int = CONNECTIONS_MAX) -> Self:
         """Connect. Raises ``DatabaseAway``."""
-        _know_arrays()
         try:
             pool = await asyncpg.create_pool(
                 url,
