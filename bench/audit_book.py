@@ -18,7 +18,7 @@ from bench.workload import COLLECTOR, CREDITOR, contact_id, debt_id, number
 from gateway.addresses import endpoint
 from gateway.compose import House, house
 from gateway.people.profiles import statement_entry
-from gateway.tenants import create_tenant
+from gateway.tenants.opening import create_tenant
 from storage.chain import Written
 from storage.history import EventRow
 from storage.migrate import migrate

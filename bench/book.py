@@ -14,7 +14,7 @@ from bench.sizes import TUESDAY
 from bench.workload import COLLECTOR, CREDITOR, contact_id, debt_id, number
 from gateway.addresses import endpoint
 from gateway.compose import house
-from gateway.tenants import create_key, create_tenant
+from gateway.tenants.opening import create_key, create_tenant
 from storage import history, people
 from storage.database import Connection
 from storage.history import EventRow

@@ -15,16 +15,16 @@ from gateway.asks import MessageAsk
 from gateway.auto import Auto
 from gateway.cases import Draft, Drafter, Known, references
 from gateway.committer import Committer
-from gateway.costs import Costs
+from gateway.costs.expected import Costs
 from gateway.entries import Scribe, verdict_facts
 from gateway.events import crm_event
 from gateway.judge import Case, Choice, Judge, next_midnight
 from gateway.people.profiles import Profile, put_profiles
-from gateway.policies import Policies
 from gateway.refusals import Gone, KeyInWork, KeyReused, Refused
 from gateway.spread import due_at
 from gateway.telemetry.carried import CARRIED
 from gateway.templates.versions import Templates
+from gateway.tenants.policies import Policies
 from jurisdictions.house import Policy
 from storage import chain, history, messages, outbox, people
 from storage.chain import Written

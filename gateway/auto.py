@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from consent.said import said_at
-from gateway.costs import Costs
+from gateway.costs.expected import Costs
 from gateway.judge import Case, Choice, Judge, address_for, zones_of
 from jurisdictions.built_in import HOUSE
 from storage import auto as kept

@@ -10,8 +10,8 @@ from msgspec import UNSET, UnsetType
 
 from gateway.addresses import Unusable, canonical
 from gateway.asks import ContactAsk, DebtAsk, MessageAsk, Pinned, Rendering, SenderAsk, StoredAsk
-from gateway.audio_asks import Recordings, audio_flaws, recordings
 from gateway.lengths import too_long
+from gateway.media.asks import Recordings, audio_flaws, recordings
 from gateway.people.profiles import Profile, debt, profile
 from gateway.refusals import Flaw, Refused
 from gateway.templates.text import values_of

@@ -23,28 +23,27 @@ from gateway.audit.reports import Maker, Reports
 from gateway.audit.reports_counts import Counter
 from gateway.audit.witnesses import Witnesses
 from gateway.auto import LEARN_SECONDS, Auto, Learner
-from gateway.bills import AGES as BILL_AGES
-from gateway.bills import PERIOD_SECONDS as BILL_SECONDS
-from gateway.bills import Biller
-from gateway.budgets import BudgetBook
-from gateway.circuits import Circuits
 from gateway.console.door import open_console, press_of, sessions_of
 from gateway.console.site import Rooms
 from gateway.console.tally import SECONDS as TALLY_SECONDS
 from gateway.console.tally import Tally
-from gateway.costs import Costs
+from gateway.costs.bills import AGES as BILL_AGES
+from gateway.costs.bills import PERIOD_SECONDS as BILL_SECONDS
+from gateway.costs.bills import Biller
+from gateway.costs.budgets import BudgetBook
+from gateway.costs.expected import Costs
 from gateway.counting import CountingCircuits
 from gateway.courtesy import Courtesy
 from gateway.dispatch import ABANDONED, Dispatcher
 from gateway.entries import Scribe
 from gateway.judge import Judge, WayOut
-from gateway.keys import Keyring
-from gateway.media import MediaRoom
-from gateway.media_links import MediaLinks
-from gateway.media_links import routes as media_routes
+from gateway.media.links import MediaLinks
+from gateway.media.links import routes as media_routes
+from gateway.media.notes import NoteRoom
+from gateway.media.recordings import MediaRoom
+from gateway.media.replies import ReplyMedia
 from gateway.messages import Canceller, Shelf
 from gateway.metrics import Metrics
-from gateway.notes import NoteRoom
 from gateway.page.door import open_page
 from gateway.page.links import Links
 from gateway.parcels import Packer
@@ -52,15 +51,11 @@ from gateway.people.erasure import Eraser
 from gateway.people.exports import Exporter
 from gateway.people.registers import Registers
 from gateway.people.registrar import Registrar
-from gateway.policies import Policies
-from gateway.portfolios import Portfolios
 from gateway.pulls import PERIOD_SECONDS as PULL_SECONDS
 from gateway.pulls import Puller
 from gateway.questions import Adviser
-from gateway.quotas import Quotas
 from gateway.receive import Receiver
 from gateway.rejudged import Rejudger
-from gateway.reply_media import ReplyMedia
 from gateway.seal import Sealer
 from gateway.settings import Settings, Wrong
 from gateway.settle import LOOKUPS, Settler
@@ -71,7 +66,12 @@ from gateway.telemetry.choice import makers_for
 from gateway.telemetry.kinds import Kinds
 from gateway.templates.desk import TemplateDesk
 from gateway.templates.versions import Templates
-from gateway.ways import Board, Ways
+from gateway.tenants.keys import Keyring
+from gateway.tenants.policies import Policies
+from gateway.tenants.quotas import Quotas
+from gateway.ways.choosing import Board, Ways
+from gateway.ways.circuits import Circuits
+from gateway.ways.portfolios import Portfolios
 from gateway.worker import Job, Worker
 from jurisdictions.library import Library, load
 from storage.clock import DatabaseClock, LegalClock, SandboxClock

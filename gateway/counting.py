@@ -7,9 +7,9 @@ from typing import Any, Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from gateway.circuits import Circuits
 from gateway.metrics import Metrics
 from gateway.receive import Receiver
+from gateway.ways.circuits import Circuits
 from vocabulary.outcome import Outcome, Receipt, Reply, ending_name
 
 GRACE_SECONDS: Final = 1.0

@@ -19,8 +19,8 @@ from gateway.asks import ContentAsk, StoredAsk
 from gateway.entries import Scribe
 from gateway.heard import Said
 from gateway.judge import Case, Choice, Judge, zones_of
-from gateway.policies import Policies
 from gateway.settle import Round
+from gateway.tenants.policies import Policies
 from jurisdictions.facts import Facts
 from jurisdictions.house import Policy
 from storage import history, messages, tenancy

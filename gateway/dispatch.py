@@ -22,19 +22,19 @@ from gateway import answers
 from gateway.accept import Wording, choice_facts
 from gateway.asks import StoredAsk
 from gateway.auto import Auto
-from gateway.budgets import Budgets, Purse
-from gateway.costs import Costs
+from gateway.costs.budgets import Budgets, Purse
+from gateway.costs.expected import Costs
 from gateway.entries import Scribe
 from gateway.events import crm_event, undelivered
 from gateway.failpoints import reach
-from gateway.hops import may_hop, with_tried
 from gateway.judge import CALL, HOLD, SKEW, Case, Choice, Judge, next_midnight, role_of, zones_of
 from gateway.parcels import Load, Packer, load_of
-from gateway.policies import Policies
-from gateway.portfolios import Openings, Portfolios
 from gateway.settle import Ending, Settler
 from gateway.spread import due_at
-from gateway.ways import Ways
+from gateway.tenants.policies import Policies
+from gateway.ways.choosing import Ways
+from gateway.ways.hops import may_hop, with_tried
+from gateway.ways.portfolios import Openings, Portfolios
 from storage import chain, history, messages, outbox, people
 from storage.chain import Written
 from storage.clock import LegalClock

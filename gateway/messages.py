@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from gateway import answers
-from gateway.costs import Costs
+from gateway.costs.expected import Costs
 from gateway.entries import Scribe
 from gateway.events import crm_event, undelivered
 from gateway.refusals import NotThere, TooLate

@@ -9,13 +9,13 @@ from gateway.accept import choice_facts
 from gateway.asks import DecisionAsk
 from gateway.auto import Auto
 from gateway.cases import Draft, Drafter, references
-from gateway.costs import Costs
+from gateway.costs.expected import Costs
 from gateway.deciding.explain import explain, sentences
 from gateway.entries import Scribe
 from gateway.judge import Case, Choice, Judge, address_for, zones_of
-from gateway.policies import Policies
-from gateway.portfolios import Portfolios
 from gateway.templates.versions import Templates
+from gateway.tenants.policies import Policies
+from gateway.ways.portfolios import Portfolios
 from storage import chain, history, people
 from storage.clock import LegalClock
 from storage.database import Connection, Database

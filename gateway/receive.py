@@ -22,7 +22,7 @@ from gateway.courtesy import Courtesy, Owed
 from gateway.entries import Scribe
 from gateway.events import crm_event, event
 from gateway.heard import STOPS, Follows, Said, doubted, follows, granted, state, withdrawn
-from gateway.media import MEDIA_MAX, name_of
+from gateway.media.recordings import MEDIA_MAX, name_of
 from gateway.people.erasure import mark_of
 from gateway.people.profiles import statement_entry
 from gateway.rejudged import SHARERS_MAX, Rejudger

@@ -20,8 +20,8 @@ from gateway.auto import Auto
 from gateway.entries import Scribe
 from gateway.events import crm_event
 from gateway.judge import Case, Choice, zones_of
-from gateway.policies import Policies
 from gateway.settle import Round
+from gateway.tenants.policies import Policies
 from storage import history, messages, people, ties
 from storage.clock import LegalClock
 from storage.database import Connection

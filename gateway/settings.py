@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.page.settings import PageSettings, Unfit, page_settings
-from gateway.portfolio_settings import Tier, portfolio_settings
+from gateway.ways.portfolio_settings import Tier, portfolio_settings
 from throttling.pacing import Pace
 from vocabulary.channel import SENDABLE, Channel
 

@@ -11,12 +11,12 @@ from typing import Any, Final, Protocol, assert_never
 from uuid import UUID
 
 from gateway.committer import Committer
-from gateway.costs import by_segments
+from gateway.costs.expected import by_segments
 from gateway.entries import Scribe
 from gateway.events import crm_event, event, undelivered
 from gateway.failpoints import reach
-from gateway.hops import address_of, channels_left, may_hop
 from gateway.people.profiles import statement_entry
+from gateway.ways.hops import address_of, channels_left, may_hop
 from storage import chain, costs, history, media, messages, outbox, people, portfolios, ties
 from storage.chain import Written
 from storage.clock import LegalClock

@@ -21,9 +21,9 @@ from gateway.api.requests import Namer, dress
 from gateway.api.routes import RATE_LIMIT, Gate
 from gateway.api.service import DESCRIPTION, DOCS
 from gateway.api.table import ROUTES
-from gateway.quotas import rate_limit_headers
 from gateway.refusals import Gone, KeyInWork, KeyReused, NotThere, Refused, TooLate
 from gateway.seal import Broken
+from gateway.tenants.quotas import rate_limit_headers
 from storage.database import DatabaseAway
 
 #: How the runner is to be made (``web.AppRunner(app, **SERVER)``): who sends a head or nothing at all is let go after half a

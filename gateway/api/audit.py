@@ -11,8 +11,8 @@ from gateway.api.routes import Call, Page, Route, answer
 from gateway.api.shapes import FrequencyShown, ListOf
 from gateway.asks import Id, Instant, PackCode, Sendable
 from gateway.audit.margins import Scope as Asked
-from gateway.keys import Scope
 from gateway.refusals import Flaw
+from gateway.tenants.keys import Scope
 from vocabulary.channel import Channel
 
 

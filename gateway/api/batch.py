@@ -18,9 +18,9 @@ from gateway.api.requests import REQUEST_ID
 from gateway.api.routes import KEY_CHARS_MAX, Call, Route, is_idempotency_key
 from gateway.api.shapes import BatchResult
 from gateway.asks import MessageAsk
-from gateway.keys import Scope
-from gateway.quotas import said
 from gateway.refusals import Flaw, Gone, KeyInWork, KeyReused, Refused
+from gateway.tenants.keys import Scope
+from gateway.tenants.quotas import said
 from storage.database import DatabaseAway
 
 MESSAGES_MAX: Final = 1_000

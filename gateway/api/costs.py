@@ -12,8 +12,8 @@ from gateway.api.problems import Problem, Slug
 from gateway.api.routes import Call, Page, Route, answer
 from gateway.api.shapes import ListOf
 from gateway.asks import Instant
-from gateway.keys import Scope
 from gateway.refusals import Flaw
+from gateway.tenants.keys import Scope
 from storage import costs
 from storage.costs import CostRow
 from storage.database import Connection

@@ -14,15 +14,15 @@ from gateway.audit.proofs import Proof
 from gateway.audit.reports import Reports
 from gateway.audit.witnesses import Witnesses
 from gateway.exports import Sealer
-from gateway.keys import Keyring
-from gateway.media import Taken
+from gateway.media.recordings import Taken
 from gateway.metrics import Metrics
 from gateway.people.erasure import Eraser
 from gateway.people.exports import Exporter
 from gateway.people.registers import Registers
-from gateway.quotas import Quotas
 from gateway.refusals import Flaw
 from gateway.templates.asks import PreviewAsk, TemplateAsk
+from gateway.tenants.keys import Keyring
+from gateway.tenants.quotas import Quotas
 from storage.clock import LegalClock
 from storage.database import Connection, Database
 from storage.media import MediaRow

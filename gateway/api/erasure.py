@@ -9,10 +9,10 @@ from msgspec import Meta, Struct
 from gateway.api.problems import Problem, Slug
 from gateway.api.routes import Call, Route, answer
 from gateway.asks import Id, Instant
-from gateway.keys import Scope
 from gateway.people.erasure import OnHold
 from gateway.people.exports import page
 from gateway.refusals import NotThere
+from gateway.tenants.keys import Scope
 
 REASON_CHARS_MAX: Final = 500
 

@@ -11,9 +11,9 @@ from gateway.api.problems import Slug
 from gateway.api.routes import Call, Page, Route, answer
 from gateway.api.shapes import ListOf
 from gateway.asks import Instant
-from gateway.keys import Scope, installation_of
 from gateway.refusals import Flaw, NotThere, Refused
-from gateway.tenants import create_key, rotate_key
+from gateway.tenants.keys import Scope, installation_of
+from gateway.tenants.opening import create_key, rotate_key
 from storage import tenancy
 from storage.database import Connection
 from storage.tenancy import KeyRow

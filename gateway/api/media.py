@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from gateway.api.problems import Problem, Slug
 from gateway.api.routes import Call, Route, answer
-from gateway.keys import Scope
-from gateway.media import TOLD, UPLOAD_BYTES_MAX, name_of
-from gateway.media_links import served
+from gateway.media.links import served
+from gateway.media.recordings import TOLD, UPLOAD_BYTES_MAX, name_of
+from gateway.tenants.keys import Scope
 
 BODY_SECONDS_MAX: Final = 60.0
 

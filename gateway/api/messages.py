@@ -12,9 +12,9 @@ from gateway.api.reading import digest_of
 from gateway.api.routes import Call, Page, Route, answer
 from gateway.api.shapes import DecisionShown, ListOf, MessageShown
 from gateway.asks import DecisionAsk, Id, Instant, MessageAsk
-from gateway.keys import Scope
-from gateway.quotas import retry_after, said
 from gateway.refusals import NotThere
+from gateway.tenants.keys import Scope
+from gateway.tenants.quotas import retry_after, said
 from vocabulary.ids import parsed
 from vocabulary.status import Status
 

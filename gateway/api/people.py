@@ -12,10 +12,10 @@ from gateway.api.problems import Slug
 from gateway.api.routes import Call, Page, Route, answer
 from gateway.api.shapes import ConsentsShown, ContactShown, DebtShown, EventsTaken, ListOf, TimelineItem
 from gateway.asks import EVENTS_MAX, ContactAsk, DebtAsk, EventAsk, Id, Instant
-from gateway.keys import Scope
 from gateway.people.consents import standing
 from gateway.people.profiles import show_contact, show_debt
 from gateway.refusals import Flaw, NotThere, Refused
+from gateway.tenants.keys import Scope
 from storage import people, timeline
 from storage.database import Connection
 from storage.timeline import ConsentRow, Happened

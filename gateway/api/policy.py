@@ -9,8 +9,8 @@ from msgspec import Meta, Struct
 from gateway.api.routes import Call, Route, answer
 from gateway.api.shapes import PolicyShown
 from gateway.asks import Instant, SenderAsk
-from gateway.keys import Scope
 from gateway.refusals import Flaw, Refused
+from gateway.tenants.keys import Scope
 from jurisdictions.caps import CapAsk
 from jurisdictions.house import Auto
 

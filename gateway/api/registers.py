@@ -11,8 +11,8 @@ from msgspec import Meta, Struct
 from gateway.api.problems import Problem, Slug
 from gateway.api.routes import Call, Route, answer
 from gateway.asks import Instant
-from gateway.keys import Scope
 from gateway.people.registers import Import
+from gateway.tenants.keys import Scope
 
 #: Larger files are read by ``tregua registers import``, beside the API and not in it.
 REGISTER_BYTES_MAX: Final = 256 * 1024 * 1024

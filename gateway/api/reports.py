@@ -13,8 +13,8 @@ from gateway.api.routes import Call, Route, answer
 from gateway.asks import Id, Instant, PackCode
 from gateway.audit.reports import FORMATS, PERIOD_DAYS, PERIOD_DAYS_MAX, Asked, TooMany, missing
 from gateway.audit.reports_counts import Period
-from gateway.keys import Scope
 from gateway.refusals import Flaw, Refused
+from gateway.tenants.keys import Scope
 
 #: How long a reader may take for what was handed to it.
 WRITE_SECONDS_MAX: Final = 30.0

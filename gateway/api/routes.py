@@ -15,9 +15,9 @@ from gateway.api.desk import Desk
 from gateway.api.flaws import pointer_of
 from gateway.api.problems import Problem, Slug
 from gateway.api.reading import convert, parse, read_body
-from gateway.keys import Holder, Scope
-from gateway.quotas import Allowance, Standing, retry_after, said
 from gateway.refusals import Flaw, NotThere, Refused
+from gateway.tenants.keys import Holder, Scope
+from gateway.tenants.quotas import Allowance, Standing, retry_after, said
 from storage.database import of_tenant
 from storage.tenancy import NO_LIMITS
 

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from gateway.api.problems import Slug
 from gateway.api.routes import Call, Route, answer
 from gateway.asks import Id, Instant
-from gateway.keys import Scope
+from gateway.tenants.keys import Scope
 
 
 class StartOffered(Struct, frozen=True):

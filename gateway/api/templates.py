@@ -10,9 +10,9 @@ from gateway.api.cursors import cursor, place
 from gateway.api.problems import Slug
 from gateway.api.routes import Call, NoQuery, Page, Route, answer
 from gateway.api.shapes import ListOf, TemplateKept, TemplateListed, TemplatePreviewed, TemplateShown, VersionShown
-from gateway.keys import Scope
 from gateway.refusals import Flaw, NotThere, Refused
 from gateway.templates.asks import PreviewAsk, TemplateAsk
+from gateway.tenants.keys import Scope
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._:@+~-]{1,128}")
 

@@ -18,9 +18,9 @@ from gateway.asks import Id
 from gateway.audit.proofs import NoSuchTree
 from gateway.audit.witnesses import Cosigned
 from gateway.exports import lines, prepared
-from gateway.keys import Scope
 from gateway.refusals import Flaw
 from gateway.seal import Broken
+from gateway.tenants.keys import Scope
 from storage import chain, people
 from storage.chain import TraceRow
 from storage.database import Connection

@@ -6,7 +6,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from gateway.api.routes import Call, Route, answer
-from gateway.keys import Scope
+from gateway.tenants.keys import Scope
 
 
 class WayEndingShown(Struct, frozen=True):

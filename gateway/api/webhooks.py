@@ -15,8 +15,8 @@ from gateway.api.problems import Problem, Slug
 from gateway.api.routes import Call, Page, Route, answer
 from gateway.api.shapes import DeliveryShown, EventType, ListOf, Queued, SecretMade, WebhookMade, WebhookShown
 from gateway.asks import Instant
-from gateway.keys import Scope
 from gateway.refusals import Flaw, NotThere, Refused
+from gateway.tenants.keys import Scope
 from storage import deliveries, outbox
 from storage.database import Connection
 from storage.deliveries import DeliveryRow

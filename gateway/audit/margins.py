@@ -11,7 +11,7 @@ from gateway.asks import ContentAsk, StoredAsk
 from gateway.deciding.decide import spoken_to
 from gateway.deciding.evidence import edges
 from gateway.judge import Case, Judge, address_for
-from gateway.policies import Policies
+from gateway.tenants.policies import Policies
 from jurisdictions.facts import Facts
 from jurisdictions.house import Policy
 from jurisdictions.rule import Clause, Count, Counted, Gap, Key, Period, Sticky

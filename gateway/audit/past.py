@@ -15,10 +15,10 @@ import msgspec
 
 from gateway.asks import StoredAsk
 from gateway.deciding.explain import Explanation, explain
-from gateway.hops import known_at, with_tried
 from gateway.judge import Case, Choice, Judge, address_for
-from gateway.policies import EMPTY
-from gateway.portfolios import AsTraced, as_traced
+from gateway.tenants.policies import EMPTY
+from gateway.ways.hops import known_at, with_tried
+from gateway.ways.portfolios import AsTraced, as_traced
 from jurisdictions.house import Policy, Problem, policy_of
 from jurisdictions.library import Library
 from storage import history, messages, people

@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.asks import ContentAsk, StoredAsk
 from gateway.auto import Auto
-from gateway.costs import Costs
+from gateway.costs.expected import Costs
 from gateway.judge import Case, Choice, Judge
 from jurisdictions.house import Auto as AutoSettings
 from jurisdictions.house import Policy

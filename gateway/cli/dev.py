@@ -34,7 +34,7 @@ from gateway.cli.dev_web import WEB_PROVIDER, web_account, web_lines
 from gateway.cli.dev_whatsapp import WHATSAPP_PROVIDER, whatsapp_account, whatsapp_lines
 from gateway.cli.environment import FOLDER
 from gateway.settings import FILE, Settings, Wrong, read
-from gateway.tenants import create_key, create_tenant
+from gateway.tenants.opening import create_key, create_tenant
 from sandbox.servers import NotStarted, Running, servers
 from storage.clock import SandboxClock
 from storage.database import Connection, Database

@@ -53,7 +53,7 @@ def create(
 
     Example: tregua keys create --tenant acme --scope send --scope read --label "CRM, production"
     """
-    from gateway.tenants import create_key, create_tenant
+    from gateway.tenants.opening import create_key, create_tenant
     from storage import keyring
 
     scopes = _scopes(scope or [], role)
@@ -160,7 +160,7 @@ def rotate(
 
     Example: tregua keys rotate 4f0aK2mPq9Zx --overlap 24h
     """
-    from gateway.tenants import Rotated, rotate_key
+    from gateway.tenants.opening import Rotated, rotate_key
 
     span = _span(overlap)
     _check("a", "", env)
@@ -250,7 +250,7 @@ def _state(row: "KeyRow") -> str:
 
 
 def _scopes(named: list[str], role: str | None) -> list[str]:
-    from gateway.keys import ROLES, Scope
+    from gateway.tenants.keys import ROLES, Scope
 
     if role is not None and role not in ROLES:
         _fail(2, f"there is no role {role}: choose {', '.join(ROLES)}")
@@ -266,7 +266,7 @@ def _scopes(named: list[str], role: str | None) -> list[str]:
 
 
 def _check(tenant: str, label: str, env: str) -> None:
-    from gateway.keys import fresh
+    from gateway.tenants.keys import fresh
     from tracelog.head import origin_of
 
     try:

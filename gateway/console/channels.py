@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.console.site import Page, Visit, span_of
 from gateway.console.tally import MILLION
-from gateway.keys import Scope
+from gateway.tenants.keys import Scope
 from pages.console.charts import BLUE, GREEN, PURPLE, TEAL, Series, bars
 from pages.console.figures import wilson
 from pages.console.render import words_in

@@ -22,8 +22,8 @@ from gateway.console.site import (
     spoken,
 )
 from gateway.console.table import PAGES
-from gateway.keys import Scope
 from gateway.page.site import Allowance
+from gateway.tenants.keys import Scope
 from pages.console import render
 from pages.console.render import HEADERS, LANGUAGES, Press
 from storage import chain, console

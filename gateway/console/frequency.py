@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.console.site import Page, Visit
-from gateway.keys import Scope
+from gateway.tenants.keys import Scope
 from pages.console.charts import BLUE, ORANGE, RED, Series, bars
 from pages.console.render import words_in
 from storage import console_margins

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from gateway.asks import HeldEventAsk
 from gateway.console.site import Page, Visit, span_of
-from gateway.keys import Scope
 from gateway.refusals import NotThere
+from gateway.tenants.keys import Scope
 from pages.console.charts import ORANGE, RED, Series, lying_bars
 from pages.console.render import words_in
 from storage import chain, console

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from gateway.audit.witnesses import WITNESSES_MAX
 from gateway.console.site import Page, Visit
-from gateway.keys import Scope
 from gateway.refusals import NotThere
+from gateway.tenants.keys import Scope
 from jurisdictions.library import Pack
 from storage import chain, console, recheck, witnesses
 from storage.database import Connection

@@ -18,8 +18,8 @@ from gateway.console.site import Page, Visit, zone_named
 from gateway.deciding.evidence import when as when_there
 from gateway.deciding.explain import Explanation, sentences
 from gateway.deciding.wording import told
-from gateway.keys import Scope
 from gateway.refusals import NotThere, Refused
+from gateway.tenants.keys import Scope
 from storage import audit, chain, console, messages, past, people, timeline
 from storage.database import Connection
 from storage.people import ContactRow, DebtRow

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from gateway.audit.proofs import NoSuchTree
 from gateway.console.site import Page, Visit
-from gateway.keys import Scope
 from gateway.refusals import NotThere
+from gateway.tenants.keys import Scope
 from pages.console.render import HEADERS
 from storage import console
 from storage.database import Connection

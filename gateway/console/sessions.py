@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.keys import Holder, Keyring, Scope, granted
+from gateway.tenants.keys import Holder, Keyring, Scope, granted
 from storage import console
 from storage.clock import LegalClock
 from storage.database import Connection, Database

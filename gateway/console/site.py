@@ -15,10 +15,10 @@ from gateway.api.desk import Adviser, Auditor, Prover, Registrar
 from gateway.console.sessions import Session, Sessions
 from gateway.entries import Scribe
 from gateway.judge import Judge
-from gateway.keys import Scope
-from gateway.policies import Policies
 from gateway.refusals import NotThere, Refused
 from gateway.seal import Broken, Sealer
+from gateway.tenants.keys import Scope
+from gateway.tenants.policies import Policies
 from jurisdictions.library import Library
 from pages.console.render import HEADERS, LANGUAGES, PICTURE_SECURITY, Press
 from storage import chain, console

@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.console.site import Page, Span, Visit, span_of
 from gateway.console.tally import MILLION
 from gateway.console.windows import WEEK, open_hours
-from gateway.keys import Scope
+from gateway.tenants.keys import Scope
 from pages.console.charts import BLUE, GREEN, ORANGE, RED, Series, bars
 from pages.console.figures import shade
 from pages.console.render import words_in

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from gateway.entries import Scribe
-from gateway.notes import NoteRoom
+from gateway.media.notes import NoteRoom
 from gateway.page.inbox import Bell
 from gateway.page.links import Links
 from gateway.page.says import Hearer

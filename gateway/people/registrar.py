@@ -18,10 +18,10 @@ from gateway.people.profiles import (
     statement_entry,
     stopped_before,
 )
-from gateway.policies import Policies
 from gateway.refusals import Flaw, NotThere, Refused
 from gateway.rejudged import SHARERS_MAX, Rejudger
 from gateway.settle import Round
+from gateway.tenants.policies import Policies
 from storage import chain, history, messages, outbox, people, ties
 from storage.chain import Written
 from storage.clock import LegalClock

@@ -5,7 +5,7 @@ from typing import Any
 
 from adapters.kit.segments import segmented
 from gateway.asks import Rendering
-from gateway.costs import Costs
+from gateway.costs.expected import Costs
 from gateway.refusals import Flaw, NotThere, Refused
 from gateway.templates.asks import PreviewAsk, TemplateAsk
 from gateway.templates.duties import Finding, findings, unknown_packs

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.keys import Scope
-from gateway.tenants import create_key, create_tenant
+from gateway.tenants.keys import Scope
+from gateway.tenants.opening import create_key, create_tenant
 from storage.migrate import migrate
 from tests.api.described import hold
 from tests.conftest import NewDatabase

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gateway import keys
-from gateway.keys import ROLES, Keyring, Scope, digest_of, fresh, granted
-from gateway.tenants import create_key
+from gateway.tenants import keys
+from gateway.tenants.keys import ROLES, Keyring, Scope, digest_of, fresh, granted
+from gateway.tenants.opening import create_key
 from storage import tenancy
 from storage.clock import DatabaseClock
 from tests.api.conftest import Surface

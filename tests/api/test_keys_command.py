@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.keys import digest_of
+from gateway.tenants.keys import digest_of
 from storage import tenancy
 from storage.database import Database
 from storage.migrate import migrate

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from gateway import keys
-from gateway.quotas import Quotas
-from gateway.tenants import create_key, create_tenant
+from gateway.tenants import keys
+from gateway.tenants.opening import create_key, create_tenant
+from gateway.tenants.quotas import Quotas
 from storage import tenancy
 from storage.tenancy import Limits
 from tests.api.conftest import Surface

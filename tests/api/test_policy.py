@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.policies import EMPTY
+from gateway.tenants.policies import EMPTY
 from tests.api.conftest import Surface
 
 SENDER = {"role": "creditor", "creditor": "C2", "collector": "A2"}

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import pytest
 
-from gateway.tenants import create_tenant
+from gateway.tenants.opening import create_tenant
 from storage.database import Connection, Database, of_tenant
 from storage.migrate import migrate
 

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api import routes
 from gateway.logs import ALLOWED
-from gateway.tenants import create_key
+from gateway.tenants.opening import create_key
 from storage import liveness
 from storage.database import Connection
 from storage.migrate import migrate

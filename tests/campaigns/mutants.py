@@ -83,7 +83,7 @@ FLAWS = (
                 ),
             ),
             _changed(
-                "gateway.circuits",
+                "gateway.ways.circuits",
                 (
                     "        except _AWAY:\n            # Alone",
                     "        except ZeroDivisionError:\n            # Alone",

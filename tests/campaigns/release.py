@@ -38,7 +38,7 @@ if what == "migrate":
     print(json.dumps(applied))
 elif what == "tenant":
     from gateway.compose import house
-    from gateway.tenants import create_key, create_tenant
+    from gateway.tenants.opening import create_key, create_tenant
     async def make():
         async with house(settings()) as made:
             await create_tenant(made.database, order["tenant"], "Test", order["policy"])
@@ -54,7 +54,7 @@ else:
 """
 
 #: What ``PROGRAM`` takes from a release.
-PARTS = "import gateway.processes, gateway.tenants, storage.migrate, tests.gateway.zygote"
+PARTS = "import gateway.processes, gateway.tenants.opening, storage.migrate, tests.gateway.zygote"
 
 START_SECONDS_MAX = 180.0
 STOP_SECONDS_MAX = 90.0

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.api import reading
 from gateway.api.app import SERVER
-from gateway.tenants import create_key, create_tenant
+from gateway.tenants.opening import create_key, create_tenant
 from tests.campaigns.tally import counted
 from tests.gateway.town import Town
 from tests.sizes import LONG, SLOW_CALLERS

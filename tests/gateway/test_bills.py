@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.bills import Biller
 from gateway.compose import dispatcher
+from gateway.costs.bills import Biller
 from sandbox.twilio_words import SEGMENT_PRICE
 from sandbox.voice_words import MINUTE_PRICE
 from tests.conftest import NewDatabase

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from gateway.compose import tally
-from gateway.tenants import create_key, create_tenant
+from gateway.tenants.opening import create_key, create_tenant
 from tests.gateway.console_visitor import TOKEN, Visitor, visitor
 from tests.gateway.test_proof import as_owner
 from tests.gateway.town import TENANT, Town, message, number, person

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.compose import dispatcher
-from gateway.tenants import create_key, create_tenant
+from gateway.tenants.opening import create_key, create_tenant
 from tests.conftest import NewDatabase
 from tests.gateway.town import PROVIDER, Town, message, number, person, town
 from throttling.pacing import Pace

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.kit import transport
-from gateway.budgets import BudgetBook
 from gateway.compose import dispatcher
-from gateway.portfolio_settings import Tier
-from gateway.portfolios import LEAVES_WITHIN, _Ledger
+from gateway.costs.budgets import BudgetBook
+from gateway.ways.portfolio_settings import Tier
+from gateway.ways.portfolios import LEAVES_WITHIN, _Ledger
 from tests.conftest import NewDatabase
 from tests.gateway import town as towns
 from tests.gateway.test_past import again

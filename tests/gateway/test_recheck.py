@@ -11,7 +11,7 @@ import pytest
 from gateway.audit import recheck_law
 from gateway.audit.recheck import Report, rechecked
 from gateway.entries import Scribe
-from gateway.tenants import create_tenant
+from gateway.tenants.opening import create_tenant
 from storage import chain
 from storage.chain import Written
 from storage.database import Connection, Database

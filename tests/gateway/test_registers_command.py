@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from gateway.cli.main import app
 from gateway.people.imports import NoFileOfPeople, people_of
 from gateway.refusals import Refused
-from gateway.tenants import create_tenant
+from gateway.tenants.opening import create_tenant
 from storage.database import Database
 from tests.conftest import NewDatabase
 

@@ -12,7 +12,7 @@ from twilio.request_validator import RequestValidator
 from adapters.kit.signing import inbound_url
 from adapters.kit.transport import Transport
 from adapters.sms_twilio import TwilioSms, settings
-from gateway.reply_media import ReplyMedia
+from gateway.media.replies import ReplyMedia
 from tests.conftest import NewDatabase
 from tests.gateway.town import ANA, NUMBER, PROVIDER, Town, free_port, message, town
 

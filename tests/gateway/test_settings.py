@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.portfolio_settings import Tier
 from gateway.settings import Settings, Wrong, read
+from gateway.ways.portfolio_settings import Tier
 from throttling.pacing import Pace
 
 ENVIRONMENT = {

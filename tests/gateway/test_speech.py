@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import pytest
 
-from gateway.media import sniffed
+from gateway.media.recordings import sniffed
 from gateway.speech import sound
 from gateway.speech.booth import Booth, Made, Unavailable, Unfit, voice_for
 from gateway.speech.whole import is_whole

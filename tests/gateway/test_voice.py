@@ -277,9 +277,9 @@ async def test_a_message_to_be_heard_is_looked_at_when_it_is_accepted(line: Town
 async def test_without_the_extra_speech_is_refused_when_it_is_accepted(
     line: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.audio_asks.available", lambda: False)
-    monkeypatch.setattr("gateway.notes.available", lambda: False)
-    monkeypatch.setattr("gateway.media.available", lambda: False)
+    monkeypatch.setattr("gateway.media.asks.available", lambda: False)
+    monkeypatch.setattr("gateway.media.notes.available", lambda: False)
+    monkeypatch.setattr("gateway.media.recordings.available", lambda: False)
     status, told, _ = await line.call(
         "POST", "/v1/messages", call({"audio": {"speech": WORDS}}), **{"Idempotency-Key": "a"}
     )

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 import redis.asyncio
 
-from gateway.circuits import FRESH_SECONDS, Circuits
-from gateway.ways import ranked
+from gateway.ways.choosing import ranked
+from gateway.ways.circuits import FRESH_SECONDS, Circuits
 from throttling.circuit import BAD_MIN, OPEN_SECONDS, Use
 from vocabulary.outcome import About, NotSent, Rejected, Sent, Unknown
 

@@ -24,7 +24,7 @@ from gateway.api.app import SERVER
 from gateway.cli.dev_ways import AGGREGATOR, aggregator_account, aggregator_lines
 from gateway.compose import House, Pace, api, house, worker
 from gateway.settings import Settings
-from gateway.tenants import create_key, create_tenant
+from gateway.tenants.opening import create_key, create_tenant
 from gateway.worker import Worker
 from sandbox.app import DOOR, make_app
 from sandbox.settings import MailAccount, MetaAccount, TelegramAccount, TwilioAccount, VoiceAccount, WebAccount

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from gateway.tenants import create_key
+from gateway.tenants.opening import create_key
 from tests.gateway.town import TENANT, Town, number, person
 from tests.journeys.conftest import Crm
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gateway.api.table import ROUTES
-from gateway.tenants import create_key
+from gateway.tenants.opening import create_key
 from tests.campaigns.tally import counted
 from tests.conftest import NewDatabase
 from tests.gateway.town import TENANT, Town, message, number, person, town

@@ -18,7 +18,7 @@ import asyncpg
 import structlog
 
 from gateway import failpoints
-from gateway.circuits import Circuits
+from gateway.ways.circuits import Circuits
 from tests.simulation.clockwork import PROCESS, Loop, Reals, Turnstile, Watcher, outside
 from tests.simulation.surroundings import Redis, law
 from tests.simulation.town import WORLDS, Town, reached
@@ -190,7 +190,7 @@ def _virtual(town: Town) -> Any:
     )
     machine_random.seed(town.seed)
     with ExitStack() as stack:
-        for module in ("gateway.dispatch", "gateway.ways", "throttling.pacing", "vocabulary.ids"):
+        for module in ("gateway.dispatch", "gateway.ways.choosing", "throttling.pacing", "vocabulary.ids"):
             stack.enter_context(mock.patch(f"{module}.time", seconds))
         # She is asked about every second while an attempt to her is in the air; here that may be seldomer.
         stack.enter_context(mock.patch("gateway.dispatch.PATIENCE", timedelta(seconds=20)))

@@ -14,7 +14,7 @@ import structlog
 
 from adapters.kit.media import HoldsMedia
 from adapters.kit.port import Adapter
-from gateway.media import sniffed
+from gateway.media.recordings import sniffed
 from storage import media
 from storage.clock import LegalClock
 from storage.database import Connection, Database

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from adapters.kit.port import Adapter, HasSenders
-from gateway.circuits import Circuits
+from gateway.ways.circuits import Circuits
 from storage.messages import AttemptRow
 from throttling.circuit import Use
 from throttling.pacing import Lane, Pacer

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.keys import digest_of, fresh
+from gateway.tenants.keys import digest_of, fresh
 from storage import tenancy
 from storage.clock import DatabaseClock
 from storage.database import Connection, Database

@@ -193,4 +193,4 @@ def _day(tenant: str, real: datetime) -> str:
 
 
 def _lua(name: str) -> str:
-    return resources.files("gateway").joinpath(f"lua/{name}.lua").read_text("utf-8")
+    return resources.files("gateway.tenants").joinpath(f"lua/{name}.lua").read_text("utf-8")

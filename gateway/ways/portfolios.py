@@ -14,7 +14,7 @@ from uuid import UUID
 from consent.permission import FULL, wrote_within
 from gateway.entries import Scribe
 from gateway.judge import CALL, HOLD, SKEW
-from gateway.portfolio_settings import Tier
+from gateway.ways.portfolio_settings import Tier
 from jurisdictions.facts import facts_of
 from jurisdictions.library import Library
 from jurisdictions.rule import PortfolioFull

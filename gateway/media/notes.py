@@ -16,8 +16,8 @@ import msgspec
 import structlog
 
 from gateway.asks import ContentAsk, StoredAsk, content_for
-from gateway.media import FAILED, PREFIX, SAID
-from gateway.media_links import MediaLinks
+from gateway.media.links import MediaLinks
+from gateway.media.recordings import FAILED, PREFIX, SAID
 from gateway.speech.booth import Booth, Unavailable, Unfit, available, voice_for
 from storage import media
 from storage.clock import LegalClock

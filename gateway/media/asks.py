@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from gateway.asks import MessageAsk
-from gateway.media import PREFIX, UNAVAILABLE
+from gateway.media.recordings import PREFIX, UNAVAILABLE
 from gateway.refusals import Flaw
 from gateway.speech.booth import NOTE_SECONDS_MAX, available
 from storage import media

@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from gateway.asks import StoredAsk
-from gateway.costs import Price
+from gateway.costs.expected import Price
 from gateway.entries import Scribe
 from gateway.judge import Case, Choice, Judge
 from jurisdictions.built_in import HOUSE

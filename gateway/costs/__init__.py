@@ -1,0 +1,1 @@
+"""What messages cost: expected before, billed afterwards, and held to the caps of a policy."""
