@@ -22,6 +22,7 @@ from adapters.kit.twilio_client import (
     VALIDITY_SECONDS_MAX,
     VALIDITY_SECONDS_MIN,
     Account,
+    Form,
     Refusals,
     read_account,
 )
@@ -117,7 +118,7 @@ class TwilioSms:
             return Rejected(code="unencodable", reason="the text is not Unicode: it holds half of a surrogate pair")
         sender = self.sender(parcel.to)
         service = self._settings.messaging_service_sid
-        asked: dict[str, object] = {
+        asked: Form = {
             "To": parcel.to,
             "Body": parcel.text,
             "StatusCallback": parcel.status_url,

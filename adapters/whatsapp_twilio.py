@@ -20,6 +20,7 @@ from adapters.kit.twilio_client import (
     VALIDITY_SECONDS_MAX,
     VALIDITY_SECONDS_MIN,
     Account,
+    Form,
     Refusals,
     read_account,
 )
@@ -116,7 +117,7 @@ class TwilioWhatsApp:
 
     async def send(self, parcel: Parcel, /) -> Outcome:
         """Create one message with one POST: a template, a voice note or a text."""
-        asked: dict[str, object] = {
+        asked: Form = {
             "To": PREFIX + parcel.to,
             "StatusCallback": parcel.status_url,
             "ValidityPeriod": min(max(parcel.validity_seconds, VALIDITY_SECONDS_MIN), VALIDITY_SECONDS_MAX),
@@ -157,12 +158,12 @@ class TwilioWhatsApp:
         await self._transport.close()
 
 
-def _content(parcel: Parcel) -> dict[str, object] | Rejected:
+def _content(parcel: Parcel) -> Form | Rejected:
     if parcel.template is not None:
         return _template(parcel.template)
     if parcel.note is not None:
         # WhatsApp shows OGG/Opus as a voice note; a voice note has no words beside it.
-        return {"MediaUrl": [parcel.note.url]}
+        return {"MediaUrl": parcel.note.url}
     if not parcel.text:
         return Rejected(code="empty", reason="neither a text nor a template nor a voice note")
     if not encodable(parcel.text):
@@ -172,7 +173,7 @@ def _content(parcel: Parcel) -> dict[str, object] | Rejected:
     return {"Body": parcel.text}
 
 
-def _template(template: Registered) -> dict[str, object] | Rejected:
+def _template(template: Registered) -> Form | Rejected:
     """https://www.twilio.com/docs/content/send-templates-created-with-the-content-template-builder."""
     if not _CONTENT_SID.fullmatch(template.reference):
         return Rejected(code="template", reason="the template has no ContentSid (HX…) at this provider")
@@ -180,7 +181,7 @@ def _template(template: Registered) -> dict[str, object] | Rejected:
         return Rejected(code="unencodable", reason="a value is not Unicode: it holds half of a surrogate pair")
     if not all(value.strip() for value in template.values):
         return Rejected(code="template", reason="a value of the template is empty")
-    asked: dict[str, object] = {"ContentSid": template.reference}
+    asked: Form = {"ContentSid": template.reference}
     if template.values:
         numbered = {str(number): value for number, value in enumerate(template.values, 1)}
         asked["ContentVariables"] = json.dumps(numbered, ensure_ascii=False, separators=(",", ":"))

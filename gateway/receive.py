@@ -4,6 +4,7 @@ The order of locks is the house's: hooks, messages, contacts, endpoints, the cha
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -176,6 +177,8 @@ class Receiver:
         contacts = await people.contacts(connection, keys, lock=True)
         said = [h.item for h in replies if isinstance(h.item, Reply)]
         chats = await self._starter.bind(connection, started, said, contacts, real)
+        strangers = _strangers(replies, parties)
+        await people.hold_strangers(connection, strangers)
         if replies or any(isinstance(h.item, Receipt) and (h.item.opted_out or h.item.address_invalid) for h in heard):
             # Something may be said of addresses, which whoever else uses them must not miss.
             await people.lock_endpoints(
@@ -189,6 +192,8 @@ class Receiver:
         for h in receipts:
             await self._receipt(connection, todo, h, fresh, attempts, tried, rows, contacts, now, real)
         self._starter.tell(todo, chats, contacts, now)
+        for channel, address in strangers:
+            await people.stranger_stopped(connection, channel, address, now)
         owed: list[Owed] = []
         for h in replies:
             owed += await self._reply(connection, todo, h, parties[h.item.key], contacts, now, real)
@@ -399,7 +404,6 @@ class Receiver:
             return []  # erased meanwhile: nobody is left to have said it
         if not parties:
             await hooks.keep(connection, new_uuid(), h.provider, "inbound", "nobody has this address", h.raw, real)
-            await self._stranger(connection, reply, now)
             return []
         address = canonical(reply.channel, reply.sender)
         spoken_to = await messages.last_spoken_to(connection, parties, reply.channel, address)
@@ -444,17 +448,6 @@ class Receiver:
             if addressed and reply.afresh and h.party is None and self._courtesy.owes(said):
                 owed.append(Owed(said=said, told=told, reply=happened))
         return owed
-
-    async def _stranger(self, connection: Connection, reply: Reply, now: datetime) -> None:
-        """Whoever it is: a stop is remembered for the day on which somebody names the address."""
-        said = read(reply.text, context=Context.NONE, locale=None)
-        if not reply.carrier_opt_out and said.intent not in STOPS:
-            return
-        try:
-            address = canonical(reply.channel, reply.sender)
-        except Unusable:
-            return
-        await people.stranger_stopped(connection, reply.channel, address, now)
 
     def _called(self, todo: Round, contact: ContactRow, now: datetime) -> None:
         """She called us: counted, whatever she goes on to say."""
@@ -542,3 +535,19 @@ def _context(ask: str | None) -> Context:
     said = " ".join(each.text or "" for each in (stored.content, *(r.content for r in stored.renderings.values())))
     meanings = {alone.get(word) for word in tokens(said)}
     return Context.STOP_PROMPT if meanings & {Meaning.STOP, Meaning.STOP_IF_PROMPTED} else Context.REMINDER
+
+
+def _strangers(replies: Sequence[_Heard], parties: Mapping[str, Sequence[Key]]) -> list[tuple[Channel, str]]:
+    """The addresses that nobody has and that tell us to stop: remembered for the day on which somebody names them."""
+    found: dict[tuple[Channel, str], None] = {}
+    for h in replies:
+        reply = h.item
+        assert isinstance(reply, Reply)
+        if parties[reply.key]:
+            continue
+        said = read(reply.text, context=Context.NONE, locale=None)
+        if not reply.carrier_opt_out and said.intent not in STOPS:
+            continue
+        with suppress(Unusable):
+            found[reply.channel, canonical(reply.channel, reply.sender)] = None
+    return list(found)

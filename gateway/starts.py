@@ -150,6 +150,8 @@ class Starter:
             contact, chat = contacts[key], canonical(Channel.TELEGRAM, reply.sender)
             known = next((a for a in contact.on(Channel.TELEGRAM) if a.address == chat), None)
             digest = endpoint(self._secret, key[0], Channel.TELEGRAM, chat)
+            if known is None:
+                await people.hold_addresses(connection, [(Channel.TELEGRAM, chat)])
             # Somebody else of this tenant's has the chat: whoever reads there is not surely she alone.
             others = [k for k in await people.using(connection, Channel.TELEGRAM, chat) if k[0] == key[0] and k != key]
             kind = AddressKind.SHARED if others else AddressKind.PERSONAL

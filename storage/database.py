@@ -20,10 +20,16 @@ RERUNS_MAX: Final = 8
 COMMAND_SECONDS_MAX: Final = 30.0
 ACQUIRE_SECONDS_MAX: Final = 10.0
 
+
+class Overtaken(Exception):
+    """What a job read before it held a lock is not so any more. The job is run again from the start."""
+
+
 #: Serialization failure and deadlock: the transaction did nothing and may be run again. A row that another one names was there
 #: when it was looked for and is gone: somebody was erased, and looking again finds her gone.
 #: A statement that was prepared before a migration gave its table a column: the driver has dropped its statements and prepares anew.
 _RERUN: Final = (
+    Overtaken,
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.ForeignKeyViolationError,

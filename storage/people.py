@@ -1,12 +1,12 @@
 """People, their addresses and the debts that tie them: the profile a CRM keeps up to date."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from storage.database import Connection
+from storage.database import Connection, Overtaken
 from storage.queries import queries
 from vocabulary.values import quickly_made
 
@@ -162,8 +162,24 @@ async def sharing(connection: Connection, tenant: str, endpoints: Iterable[str],
     return [(tenant, row["contact"]) for row in await connection.fetch(queries(_SQL)["sharing"], tenant, wanted, limit)]
 
 
+async def hold_addresses(connection: Connection, addresses: Collection[tuple[str, str]]) -> None:
+    """Before somebody is given these (channel, address) pairs: stops of strangers are kept first. After contacts are locked."""
+    if addresses:
+        await connection.execute(queries(_SQL)["hold_addresses"], [c for c, _ in addresses], [a for _, a in addresses])
+
+
+async def hold_strangers(connection: Connection, addresses: Collection[tuple[str, str]]) -> None:
+    """Before a stop from these addresses, which nobody has, is kept. After contacts. Raises ``Overtaken``: somebody has one now."""
+    if not addresses:
+        return
+    await connection.execute(queries(_SQL)["hold_strangers"], [c for c, _ in addresses], [a for _, a in addresses])
+    for channel, address in addresses:
+        if await using(connection, channel, address):
+            raise Overtaken
+
+
 async def stranger_stopped(connection: Connection, channel: str, address: str, at: datetime) -> None:
-    """An address that nobody has told us to stop."""
+    """An address that nobody has told us to stop; it is held."""
     await connection.execute(queries(_SQL)["stranger_stopped"], channel, address, at)
 
 

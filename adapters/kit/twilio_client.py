@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote_plus, urlencode, urlsplit, urlunsplit
 
 import aiohttp
@@ -78,6 +78,8 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 _SILENT: Final = logging.Logger("adapters.kit.twilio.silent", level=logging.CRITICAL + 1)
 
 
+#: What a message is created from, in the names of Twilio's form: each has one value.
+Form: TypeAlias = dict[str, str | int]
 #: What each byte of a text is in a form (https://url.spec.whatwg.org/#concept-urlencoded-serializer, as urllib does it).
 _IN_FORMS: Final = {byte: quote_plus(bytes([byte])) for byte in range(256)}
 
@@ -164,7 +166,7 @@ class _OverTransport(AsyncHttpClient):  # type: ignore[misc] # the package is pu
         """What goes with every message that is created: the package's own headers, and who we are."""
         self._headers = {**headers, "Authorization": aiohttp.encode_basic_auth(*auth)}
 
-    async def create(self, form: Mapping[str, object]) -> Exchange:
+    async def create(self, form: Form) -> Exchange:
         """One POST of a form to the account's messages, with one try."""
         body = "&".join([f"{name}={in_form(str(value))}" for name, value in form.items()]).encode("ascii")
         return await self._transport.exchange("POST", self._messages, headers=self._headers, body=body)
@@ -219,7 +221,7 @@ def media_store(account: Account) -> Store:
     )
 
 
-async def create(over: Client, asked: Mapping[str, object], refusals: Refusals) -> Outcome:
+async def create(over: Client, asked: Form, refusals: Refusals) -> Outcome:
     """Create one message with one POST, ``asked`` in the names of Twilio's form.
 
     https://www.twilio.com/docs/messaging/api/message-resource#create-a-message. The form goes straight to the transport: every

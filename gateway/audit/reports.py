@@ -402,7 +402,7 @@ class Reports:
         except Lost:
             log.info("report.lost")
         except ExtraMissing as error:
-            log.critical("report.extra_missing", format=row.format, install=str(error))
+            log.critical("report.extra_missing", kind=row.format, what=str(error))
             await self._database.run(lambda c: reports.fail(c, row))
         except Broken as error:
             # Figures that rest on a trace which does not hold are not reported.

@@ -1,6 +1,6 @@
 """Keeps people and debts as the CRM describes them: canonical addresses, and consent kept once as a statement."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -18,7 +18,7 @@ from storage import history, people
 from storage.chain import Written
 from storage.database import Connection
 from storage.history import EventRow
-from storage.people import AddressRow, ContactRow, DebtRow
+from storage.people import AddressRow, ContactRow, DebtRow, Key
 from tracelog.sealed import fresh_key
 from vocabulary.channel import Channel
 from vocabulary.event import Consented, ConsentState, Instrument
@@ -101,6 +101,7 @@ async def put_profiles(
         return {}
     keys = {(p.contact.tenant, p.contact.id) for p in profiles}
     before = await people.contacts(connection, keys, lock=True)
+    await people.hold_addresses(connection, _new_addresses(profiles, before))
     await people.put_contacts(connection, [p.contact for p in profiles], now)
     said = [row for p in profiles for row in p.consents] + await stopped_before(connection, profiles)
     added = await history.add(connection, said)
@@ -132,6 +133,17 @@ async def put_profiles(
             row = after[statement.tenant, statement.contact]
             entries.setdefault(row.tenant, []).append(statement_entry(scribe, row, statement, now))
     return entries
+
+
+def _new_addresses(profiles: Sequence[Profile], before: Mapping[Key, ContactRow]) -> set[tuple[str, str]]:
+    """The addresses by which nobody of these was known."""
+    had = {(key, a.channel, a.address) for key, row in before.items() for a in row.addresses}
+    return {
+        (a.channel, a.address)
+        for p in profiles
+        for a in p.contact.addresses
+        if ((p.contact.tenant, p.contact.id), a.channel, a.address) not in had
+    }
 
 
 async def stopped_before(connection: Connection, profiles: Sequence[Profile]) -> list[EventRow]:

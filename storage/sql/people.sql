@@ -79,6 +79,21 @@ SELECT tenant, contact FROM address WHERE channel = $1 AND address = $2 ORDER BY
 -- Who of a tenant's people uses any of these addresses, as far as the limit $3 goes.
 SELECT DISTINCT contact FROM address WHERE tenant = $1 AND endpoint = ANY($2::text[]) ORDER BY contact LIMIT $3
 
+-- name: hold_addresses
+-- Whoever gives somebody an address she had not: beside others who do, never beside a stranger's stop. A transaction may hold no more
+-- locks than the server has room for, so that addresses share sixty-four.
+SELECT count(pg_advisory_xact_lock_shared(hashtextextended('address/' || part, 0))) FROM (
+  SELECT DISTINCT hashtextextended(channel || '/' || address, 0) & 63 AS part
+  FROM unnest($1::text[], $2::text[]) AS t(channel, address) ORDER BY part
+) named
+
+-- name: hold_strangers
+-- A stop from addresses that nobody has: nobody is given one of them meanwhile.
+SELECT count(pg_advisory_xact_lock(hashtextextended('address/' || part, 0))) FROM (
+  SELECT DISTINCT hashtextextended(channel || '/' || address, 0) & 63 AS part
+  FROM unnest($1::text[], $2::text[]) AS t(channel, address) ORDER BY part
+) named
+
 -- name: stranger_stopped
 -- The last word of an address that nobody has.
 INSERT INTO stranger_stop (channel, address, at) VALUES ($1, $2, $3)

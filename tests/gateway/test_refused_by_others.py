@@ -1,5 +1,6 @@
 """What a carrier, whoever had the number before, or somebody who owes with her tells blocks what waits in the commit that keeps it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -7,6 +8,8 @@ from uuid import UUID
 import pytest
 
 from gateway.compose import dispatcher, receiving
+from gateway.people import profiles
+from storage import people
 from tests.conftest import NewDatabase
 from tests.gateway.town import PROVIDER, Town, message, person, town
 from vocabulary.outcome import Receipt, ReceiptKind
@@ -108,6 +111,56 @@ async def test_a_stranger_who_stopped_becomes_somebody(still: Town) -> None:
     status, answered, _ = await still.call("PUT", "/v1/contacts/flor", person("flor", "+573001230779"))
     assert status == 200, answered
     assert await blocked_with(still, "flor", hers) == ["blocked"]
+
+
+#: Where each of the two is held: it has looked for the other, what it writes is not committed.
+HELD: dict[str, tuple[Any, str]] = {
+    "the stop comes first": (people, "stranger_stopped"),
+    "she is named first": (profiles, "stopped_before"),
+}
+
+
+@pytest.mark.parametrize("order", HELD)
+async def test_a_stranger_who_stops_just_as_she_is_named(
+    still: Town, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    """Side by side neither would see the other; the second waits for the first and finds what it left."""
+    n = list(HELD).index(order)
+    name, number = f"gala-{n}", f"+57300123078{n + 1}"
+    done, go = asyncio.Event(), asyncio.Event()
+    where, what = HELD[order]
+    step = getattr(where, what)
+
+    async def held(*arguments: Any) -> Any:
+        found = await step(*arguments)
+        done.set()
+        await go.wait()
+        return found
+
+    async def stops() -> None:
+        await still.reply("STOP", sender=number)
+
+    async def is_named() -> None:
+        status, answered, _ = await still.call("PUT", f"/v1/contacts/{name}", person(name, number))
+        assert status == 200, answered
+
+    async def waits() -> bool:
+        return bool(await still.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+
+    first, second = (stops, is_named) if order == "the stop comes first" else (is_named, stops)
+    async with asyncio.TaskGroup() as tasks:
+        monkeypatch.setattr(where, what, held)
+        tasks.create_task(first())
+        await done.wait()
+        monkeypatch.setattr(where, what, step)
+        following = tasks.create_task(second())
+        while not (following.done() or await waits()):
+            await asyncio.sleep(0.01)
+        go.set()
+    answered = await still.send(message(name))
+    assert answered["status"] == "blocked", answered
+    # Colombia: no channel that she has not authorised, or not any more.
+    assert [reason["rule"] for reason in answered["decision"]["reasons"]] == ["CO-CHAN-2"]
 
 
 #: What is told of one who owes with her, in the United Kingdom: what it does to the other's message.
