@@ -39,8 +39,9 @@ async def persist(found: Town, body: dict[str, Any]) -> str:
 
 
 async def calm(found: Town, seconds: float = 60.0) -> None:
-    """Until nothing is due, in the air or unsettled."""
+    """Until nothing is due, in the air or unsettled. ``seconds``: how long nothing may come nearer to it."""
     deadline = asyncio.get_running_loop().time() + seconds
+    least: int | None = None
     while True:
         (row,) = await found.rows(
             "SELECT count(*) FILTER (WHERE status IN ('queued', 'dispatching')) AS open, "
@@ -48,6 +49,9 @@ async def calm(found: Town, seconds: float = 60.0) -> None:
         )
         if not row["open"] and not row["unknown"]:
             return
+        if least is None or row["open"] + row["unknown"] < least:
+            least = row["open"] + row["unknown"]
+            deadline = asyncio.get_running_loop().time() + seconds
         assert asyncio.get_running_loop().time() < deadline, f"never calm: {dict(row)}"
         assert not any(task.done() for _, task in found.workers), "a worker ended"
         await asyncio.sleep(0.1)

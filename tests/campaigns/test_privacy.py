@@ -78,7 +78,7 @@ async def test_no_canary_is_seen_outside_its_place(
                     identity = await load.persist(found, body)
                     people.append((mark, to))
                     if n % 3 == 0:
-                        await found.until(identity, "delivered", "undelivered", "sent")
+                        await found.until(identity, "delivered", "undelivered", "sent", seconds=load.PATIENCE_SECONDS)
                         await found.reply(f"soy {mark} y no puedo pagar", to)
                     if n % 5 == 0:
                         # What is wrong is told without what was given.

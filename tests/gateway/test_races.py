@@ -8,12 +8,16 @@ import pytest
 import redis.asyncio
 
 from gateway.compose import dispatcher
+from gateway.dispatch import Dispatcher
+from storage.database import DatabaseAway
 from tests.campaigns.tally import counted
 from tests.gateway.town import Town, message, number, person
 from tests.sizes import RACES
 
 #: As many as eight workers with eight tasks each.
 TASKS = 64
+#: For the one that may leave to leave, on a machine that does much else.
+PATIENCE_SECONDS = 120.0
 
 
 async def _queue(town: Town, contact: dict[str, object], count: int) -> list[str]:
@@ -27,13 +31,25 @@ async def _queue(town: Town, contact: dict[str, object], count: int) -> list[str
     return [one["id"] for one in answered]
 
 
+async def _round(sender: Dispatcher, limit: int) -> None:
+    """As a worker does: when the database has no place for it, it comes again."""
+    with contextlib.suppress(DatabaseAway):
+        await sender.round(limit=limit)
+
+
 async def _race(town: Town, round_: int) -> None:
     address = number(round_, 301)
     ids = await _queue(town, person(f"r{round_}", address), 8)
     senders = [dispatcher(town.house) for _ in range(8)]
-    await asyncio.gather(*(senders[task % 8].round(limit=1 + task % 3) for task in range(TASKS)))
+    await asyncio.gather(*(_round(senders[task % 8], 1 + task % 3) for task in range(TASKS)))
     for sender in senders:
         await sender.drain()
+    # What a busy machine reserved and gave back unused is decided again: none may not be the end, and more than one never is.
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await town.arrived(address):
+            await _round(senders[0], 8)
+            await senders[0].drain()
+            await asyncio.sleep(0.05)
     statuses = [(await town.get(identity))["status"] for identity in ids]
     left = [status for status in statuses if status in ("sent", "delivered")]
     assert len(left) == 1, statuses

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from gateway.compose import tally
 from gateway.console.site import navigation
 from storage.migrate import migrate
+from tests.campaigns.tally import counted
 from tests.conftest import NewDatabase
 from tests.gateway.test_console import FIRST, cosign
 from tests.gateway.town import Town, message, number, person, town
@@ -260,7 +261,13 @@ def bodies(count: int) -> list[str]:
 
 @pytest.mark.campaign
 async def test_hostile_words_are_shown_and_do_nothing(site: Town, opened: Open) -> None:
-    who, mine = "cli-1006", bodies(HOSTILE_BODIES)
+    with counted("C10", "words that would harm whoever reads them in the console") as told:
+        told.trials = await _shown_and_harmless(site, opened, bodies(HOSTILE_BODIES))
+
+
+async def _shown_and_harmless(site: Town, opened: Open, mine: list[str]) -> int:
+    """How many there were."""
+    who = "cli-1006"
     async with site.house.database._pool.acquire() as connection:
         # As they would have come by a hook that was handed them; PostgreSQL itself refuses U+0000.
         for n, body in enumerate(mine):
@@ -310,3 +317,4 @@ async def test_hostile_words_are_shown_and_do_nothing(site: Town, opened: Open) 
         "&lt;script&gt;",
     ):
         assert words in shown, words
+    return len(mine)
