@@ -155,7 +155,7 @@ async def house(
         cache = redis.asyncio.Redis.from_url(
             settings.redis_url, socket_timeout=REDIS_SECONDS_MAX, socket_connect_timeout=REDIS_SECONDS_MAX
         )
-        stack.push_async_callback(cache.aclose)
+        stack.push_async_callback(_leave, cache)
         if clock is None:
             clock = SandboxClock() if settings.sandbox_url is not None else DatabaseClock()
         scribe = Scribe(_derived(settings, "references"))
@@ -554,6 +554,12 @@ def _adapters(settings: Settings, mark_secret: bytes) -> dict[str, Adapter]:
 def _derived(settings: Settings, purpose: str) -> bytes:
     """A secret of its own for each purpose, so that none can be used for another."""
     return sha256(f"tregua {purpose}\n{settings.secret_key}".encode()).digest()
+
+
+async def _leave(cache: "redis.asyncio.Redis") -> None:
+    """Say goodbye; one that is too slow to hear it is no reason for our end to be an error."""
+    with contextlib.suppress(RedisError, OSError, TimeoutError):
+        await cache.aclose()
 
 
 async def _answers(cache: "redis.asyncio.Redis") -> bool:

@@ -3,12 +3,15 @@
 import asyncio
 import gc
 import warnings
+from pathlib import Path
 
 import pytest
 from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.compose import worker
-from tests.gateway.town import Town
+from tests.conftest import NewDatabase
+from tests.gateway.town import Town, town
 
 
 async def test_stopped_while_it_greets_redis_it_leaves_no_connection(
@@ -36,3 +39,26 @@ async def test_stopped_while_it_greets_redis_it_leaves_no_connection(
         await asyncio.wait_for(running, 10)
         gc.collect()
     assert [str(one.message) for one in caught if issubclass(one.category, ResourceWarning)] == []
+
+
+async def test_a_redis_that_is_too_slow_to_hear_goodbye_is_no_error_of_ours(
+    new_database: NewDatabase,
+    template_url: str,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As redis-py has it when a connection is not closed in time (``AbstractConnection.disconnect``)."""
+    said: list[str] = []
+    real = AbstractConnection.disconnect
+
+    async def slow(connection: AbstractConnection, nowait: bool = False) -> None:
+        await real(connection, nowait)
+        said.append("goodbye")
+        raise RedisTimeoutError("Timed out closing connection after 1.0")
+
+    async with town(await new_database(like=template_url), redis_url, tmp_path) as found:
+        await found.house.redis.ping()
+        monkeypatch.setattr(AbstractConnection, "disconnect", slow)
+    monkeypatch.undo()
+    assert said
