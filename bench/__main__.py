@@ -32,7 +32,7 @@ def main() -> int:
     shutil.rmtree(asked.folder, ignore_errors=True)
     asked.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # what else stands there is nobody's business
     try:
-        with servers(asked.folder) as running:
+        with servers(asked.folder, lasting=False) as running:
             return asyncio.run(_bench(running, asked, sizes))
     except (NotStarted, HouseNotStarted, Fell) as error:
         print(f"bench: {error}", file=sys.stderr)

@@ -408,7 +408,7 @@ def main() -> int:
         )
 
     try:
-        with servers(folder) as running:
+        with servers(folder, lasting=False) as running:
             parts = asyncio.run(all_of_it(running))
     except Wrong as error:
         print(f"bench: W5 is not valid: {error}", file=sys.stderr)

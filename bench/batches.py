@@ -39,7 +39,7 @@ def serve(folder: str, batches: str) -> None:
         while await asyncio.to_thread(sys.stdin.readline):
             print(json.dumps(dataclasses.asdict(await w4(ground))), flush=True)
 
-    with servers(Path(folder)) as running:
+    with servers(Path(folder), lasting=False) as running:
         asyncio.run(answering(running))
 
 

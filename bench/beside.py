@@ -84,7 +84,7 @@ def serve(folder: str, sizes: str, statements: str, stacks: str) -> None:
             print(json.dumps(dataclasses.asdict(found) | told), flush=True)
             told.clear()
 
-    with servers(Path(folder)) as running:
+    with servers(Path(folder), lasting=False) as running:
         asyncio.run(answering(running))
 
 

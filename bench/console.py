@@ -237,7 +237,7 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        with servers(folder) as running:
+        with servers(folder, lasting=False) as running:
             return asyncio.run(_bench(running, folder, asked.people, asked.asked))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -112,7 +112,7 @@ def main() -> int:
     folder = CHECKOUT / ".tregua" / f"idle-{os.getpid()}"
     folder.mkdir(mode=0o700, parents=True)
     try:
-        with servers(folder) as running:
+        with servers(folder, lasting=False) as running:
             asyncio.run(_alone(running, folder, rounds))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

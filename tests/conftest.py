@@ -81,7 +81,7 @@ def campaign_long() -> bool:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The servers that ``make run`` starts too, empty. Use ``database_url``, ``new_database`` and ``redis_url`` instead."""
-    with servers(tmp_path_factory.mktemp("servers")) as started:
+    with servers(tmp_path_factory.mktemp("servers"), lasting=False) as started:
         yield started
 
 

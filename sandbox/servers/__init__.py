@@ -6,6 +6,7 @@ the folder and survive; nothing outside it is changed, and what has to be outsid
 
 import fcntl
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -46,9 +47,10 @@ class Running:
 
 
 @contextmanager
-def servers(folder: Path) -> Iterator[Running]:
+def servers(folder: Path, *, lasting: bool = True) -> Iterator[Running]:
     """Both servers, ready, until the block ends; their addresses also stand in ``folder/env`` as shell lines.
 
+    Unless they are ``lasting``, the folder goes with them, and with it whatever they held: nothing is flushed first.
     Works as root (the servers then run as ``nobody``) and as an ordinary user, at any path. Call it from the main thread.
     Raises ``NotStarted`` when they cannot start, or when another process runs them on this folder.
     """
@@ -56,6 +58,8 @@ def servers(folder: Path) -> Iterator[Running]:
     folder = folder.resolve()
     with ExitStack() as stack:
         stack.enter_context(_held(folder))
+        if not lasting:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
         account = account_for(folder / POSTGRES_FOLDER)
         sockets = (f"{POSTGRES_FOLDER}/{postgres.SOCKET}", f"{VALKEY_FOLDER}/{valkey.SOCKET}")
         near = stack.enter_context(reach(folder, sockets, account))
@@ -64,7 +68,7 @@ def servers(folder: Path) -> Iterator[Running]:
         data, log = folder / POSTGRES_FOLDER, logs[POSTGRES_FOLDER]
         postgres.make(near.programs.postgres, data, account, log)
         database = postgres.start(near.programs.postgres, data, account, log)
-        stack.callback(postgres.shut, database)
+        stack.callback(postgres.shut, database, lasting=lasting)
 
         address = near.folder / VALKEY_FOLDER / valkey.SOCKET
         cache = valkey.start(near.programs.valkey, folder / VALKEY_FOLDER, account, logs[VALKEY_FOLDER], str(address))

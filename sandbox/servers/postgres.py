@@ -84,9 +84,9 @@ def start(programs: Path, data: Path, account: Account, log: Path) -> subprocess
     return process
 
 
-def shut(process: subprocess.Popen[bytes]) -> None:
-    """A fast shutdown (open transactions are rolled back), then an immediate one."""
-    stop(process, signal.SIGINT, signal.SIGQUIT)
+def shut(process: subprocess.Popen[bytes], *, lasting: bool = True) -> None:
+    """A fast shutdown (open transactions are rolled back), then an immediate one: at once where nothing of it is to last."""
+    stop(process, *([signal.SIGINT] if lasting else []), signal.SIGQUIT)
 
 
 def _wait_ready(process: subprocess.Popen[bytes], data: Path, log: Path) -> None:

@@ -299,3 +299,12 @@ class TestAsRoot:
         (folder / "valkey").rmdir()
         with servers(folder) as running:
             assert {Path(f"/proc/{pid}").stat().st_uid for pid in running.pids()} == {daemon}
+
+
+async def test_what_is_not_to_last_is_gone_with_them(tmp_path: Path) -> None:
+    folder = tmp_path / "passing"
+    with servers(folder, lasting=False) as running:
+        assert await said(running.database_url, "SELECT 1") == 1
+        numbers = running.pids()
+    assert not folder.exists()
+    assert [number for number in numbers if Path(f"/proc/{number}").exists()] == []
