@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,7 @@ from sandbox.servers import NotStarted, Running, servers
 RESULTS: Final = CHECKOUT / "bench" / "results.md"
 #: In the checkout and not in the system's temporary folder, which may be kept in memory and make commits look free.
 FOLDER: Final = CHECKOUT / ".tregua" / "bench"
+PARTS: Final = ("W1", "W3", "W4", "W5", "rest")
 
 
 def main() -> int:
@@ -64,7 +65,6 @@ async def _bench(running: Running, asked: argparse.Namespace, sizes: Sizes) -> i
     ground = await ground_of(running, asked.folder, sizes)
     on |= {"Python": sys.version.split()[0], "PostgreSQL": await ground.cluster.version()}
     on |= {"Valkey": await _valkey_version(running.redis_url)}
-    taken: dict[str, list[Round]] = {}
     systems: dict[str, Callable[[], Awaitable[Round]]] = {
         report.W1: lambda: rounds.w1(ground, sabotage=Sabotage(asked.sabotage), profiles=asked.profile)
     }
@@ -74,6 +74,38 @@ async def _bench(running: Running, asked: argparse.Namespace, sizes: Sizes) -> i
             report.FLOOR_ROWS: lambda: rounds.floor(ground, rows=True),
             report.PROTOTYPE: lambda: rounds.prototype(ground),
         }
+    parts: dict[str, Callable[[], Awaitable[str]]] = {
+        "W1": lambda: _systems(systems, sizes, on),
+        "W4": lambda: _batches(ground, sizes),
+        "rest": lambda: _rest(ground, sizes),
+        "W5": lambda: _audit(ground, running, asked.folder, sizes),
+        "W3": lambda: _engine(sizes),
+    }
+    text = ""
+    for name, take in parts.items():
+        if name in asked.parts:
+            try:
+                text += await take()
+            except _NotValid as error:
+                # A run that fails this is a failure, not a number.
+                print(f"bench: {error}", file=sys.stderr)
+                return 1
+    print(report.aligned(text))
+    if asked.results is not None:
+        report.write(asked.results, text)
+        _say(f"written to {asked.results.name}")
+    return 0
+
+
+class _NotValid(Exception):
+    """What was measured is not what was to be measured: a line for each flaw."""
+
+    def __init__(self, what: str, flaws: Sequence[str]) -> None:
+        super().__init__("\nbench: ".join(f"{what} is not valid: {flaw}" for flaw in flaws))
+
+
+async def _systems(systems: Mapping[str, Callable[[], Awaitable[Round]]], sizes: Sizes, on: dict[str, str]) -> str:
+    taken: dict[str, list[Round]] = {}
     for number in range(1, sizes.rounds + 1):
         for name, take in systems.items():
             found = await take()
@@ -83,47 +115,47 @@ async def _bench(running: Running, asked: argparse.Namespace, sizes: Sizes) -> i
                 f"{found.cpu_total:.2f} CPU-s / 1,000"
             )
             if found.flaws:
-                for flaw in found.flaws:
-                    print(f"bench: {name} is not valid: {flaw}", file=sys.stderr)
-                # A run that fails this is a failure, not a number.
-                return 1
-    text = report.results(taken, sizes, on)
-    if asked.profile is None:
-        batched = []
-        for number in range(1, sizes.rounds + 1):
-            batched.append(await batch.w4(ground))
-            _say(f"round {number} of {sizes.rounds}, W4: {batched[-1].accepted_per_second:,.0f} accepted/s")
-            for flaw in batched[-1].flaws:
-                print(f"bench: W4 is not valid: {flaw}", file=sys.stderr)
-            if batched[-1].flaws:
-                return 1
-        text += batch.section(batched, sizes)
-        rests = []
-        for number in range(1, sizes.rounds + 1):
-            rests.append(await idle.idle(ground))
-            _say(f"round {number} of {sizes.rounds}, at rest: {rests[-1].share:.2%} of a core")
-        text += idle.section(rests, sizes.idle_seconds)
-        _say("W5: the audit of the whole book")
-        try:
-            parts = await audit.w5(
-                ground.cluster,
-                running.redis_url,
-                asked.folder,
-                ground.servers[POSTGRESQL],
-                contacts=sizes.audit_contacts,
-                rows=sizes.audit_rows,
-            )
-        except audit.Wrong as error:
-            print(f"bench: W5 is not valid: {error}", file=sys.stderr)
-            return 1
-        text += audit.section(parts, contacts=sizes.audit_contacts, rows=sizes.audit_rows)
-        _say("W3: the engine alone")
-        text += engine.section(engine.measure(sizes.engine_cases, sizes.rounds))
-    print(report.aligned(text))
-    if asked.profile is None and asked.results is not None:
-        report.write(asked.results, text)
-        _say(f"written to {asked.results.name}")
-    return 0
+                raise _NotValid(name, found.flaws)
+    return report.results(taken, sizes, on)
+
+
+async def _batches(ground: Ground, sizes: Sizes) -> str:
+    taken = []
+    for number in range(1, sizes.rounds + 1):
+        taken.append(await batch.w4(ground))
+        _say(f"round {number} of {sizes.rounds}, W4: {taken[-1].accepted_per_second:,.0f} accepted/s")
+        if taken[-1].flaws:
+            raise _NotValid("W4", taken[-1].flaws)
+    return batch.section(taken, sizes)
+
+
+async def _rest(ground: Ground, sizes: Sizes) -> str:
+    taken = []
+    for number in range(1, sizes.rounds + 1):
+        taken.append(await idle.idle(ground))
+        _say(f"round {number} of {sizes.rounds}, at rest: {taken[-1].share:.2%} of a core")
+    return idle.section(taken, sizes.idle_seconds)
+
+
+async def _audit(ground: Ground, running: Running, folder: Path, sizes: Sizes) -> str:
+    _say("W5: the audit of the whole book")
+    try:
+        parts = await audit.w5(
+            ground.cluster,
+            running.redis_url,
+            folder,
+            ground.servers[POSTGRESQL],
+            contacts=sizes.audit_contacts,
+            rows=sizes.audit_rows,
+        )
+    except audit.Wrong as error:
+        raise _NotValid("W5", [str(error)]) from error
+    return audit.section(parts, contacts=sizes.audit_contacts, rows=sizes.audit_rows)
+
+
+async def _engine(sizes: Sizes) -> str:
+    _say("W3: the engine alone")
+    return engine.section(engine.measure(sizes.engine_cases, sizes.rounds))
 
 
 async def _valkey_version(url: str) -> str:
@@ -139,19 +171,23 @@ def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--short", action="store_true", help="few messages, one round: a test of the bench, no figures")
     parser.add_argument(
-        "--results", type=Path, help="where to write the tables (default: bench/results.md, --short: nowhere)"
+        "--results", type=Path, help="where to write the tables (default: bench/results.md; --short, --parts: nowhere)"
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the servers keep their data meanwhile")
     parser.add_argument(
         "--profile", type=Path, metavar="FOLDER", help="one slow round of W1 that leaves cProfiles there"
     )
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=PARTS, help="only these (default: all); --profile takes W1 alone"
+    )
     parser.add_argument("--sabotage", choices=list(Sabotage), default=Sabotage.NONE, help="break W1, to see it found")
     asked = parser.parse_args()
-    if asked.results is None and not asked.short:
-        asked.results = RESULTS
     if asked.profile is not None:
+        asked.parts, asked.results = ["W1"], None
         asked.profile = asked.profile.resolve()
         asked.profile.mkdir(parents=True, exist_ok=True)
+    elif asked.results is None and not asked.short and set(asked.parts) == set(PARTS):
+        asked.results = RESULTS
     asked.folder = asked.folder.resolve()
     return asked
 
