@@ -19,6 +19,7 @@ _SETTINGS: Final = (
     "enable_hashjoin = on",
     "enable_mergejoin = on",
     "jit = off",
+    "plan_cache_mode = auto",
     "work_mem = '128MB'",
 )
 _BEFORE_LAW: Final = (

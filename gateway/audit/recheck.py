@@ -77,8 +77,8 @@ async def rechecked(
     """
 
     async def job(connection: Connection) -> Report:
-        policies = await recheck.policies(connection, tenant)
         labels = await recheck.lay_out(connection, tenant, since or ALWAYS)
+        policies = await recheck.policies(connection, tenant)
         texts, others = _texts(labels)
         clauses: list[dict[str, Any]] = []
         unasked: dict[tuple[str, str], Unasked] = {}

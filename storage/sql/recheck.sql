@@ -19,8 +19,8 @@ CREATE INDEX ON recheck_ending (attempt)
 
 -- name: contacts
 -- Every contact: those that we made, with what became of them, and those that happened elsewhere. ``gone``: provably never left us.
--- ``liftable``: the exemptions that may lift a clause for it; those that are for messages of one kind are left out of all others.
--- A header is taken apart once, in one pass: a document that is kept, and asked again for each field, costs four times as much.
+-- ``shape``: everything by which a clause may or may not speak to it, so that clauses are matched once a shape and not once a contact.
+-- ``day`` and ``second``: its date, and its second of the week, where she is. A header is taken apart once, in one pass: a document that is kept, and asked again for each field, costs four times as much.
 CREATE TEMP TABLE recheck_contact ON COMMIT DROP AS
 WITH ended AS (
   SELECT attempt,
@@ -39,33 +39,46 @@ WITH ended AS (
 SELECT t.idx, h.at, h.subject, h.message, true AS ours, x.attempt, x.channel, x.form, x.purpose, x.creditor, x.collector,
   coalesce(x.debts, '{}') AS debts, x.endpoint, x.address_kind, x.address_source, x.role, x.sender_role, x.sector,
   coalesce(x.answers, false) AS answers, coalesce(x.zones, '{}') AS zones, coalesce(x.packs, '{}') AS packs,
-  ARRAY(SELECT each ->> 'rule' FROM json_array_elements(coalesce(x.overridden, '[]')) each) AS overridden,
+  x.overridden,
   coalesce(e.refused AND NOT e.came_after_all, false) AS gone,
   coalesce(e.result, CASE WHEN e.was_read THEN 'read' WHEN e.was_delivered THEN 'delivered' ELSE 'attempted' END) AS outcome,
-  CASE WHEN x.answers THEN ARRAY['answer'] ELSE '{}' END || ARRAY['consent', 'used_address', 'registered_template', x.purpose] AS liftable
+  wall::date AS day,
+  -- The first of January 1970 was a Thursday.
+  ((floor(extract(epoch FROM wall))::bigint + 3 * 86400) % (7 * 86400))::int AS second,
+  ROW(x.packs, x.channel, x.form, x.purpose, x.sender_role, x.sector, x.role, x.address_kind, x.address_source, x.answers,
+    x.overridden::text)::text AS shape
 FROM trace t CROSS JOIN LATERAL json_to_record(convert_from(t.header, 'UTF8')::json)
     AS h (at timestamptz, subject text, message text, facts json)
   CROSS JOIN LATERAL json_to_record(h.facts) AS x (
     attempt text, channel text, form text, purpose text, creditor text, collector text, debts text[], endpoint text,
     address_kind text, address_source text, role text, sender_role text, sector text, answers boolean, zones text[],
     packs text[], overridden json)
+  CROSS JOIN LATERAL (SELECT h.at AT TIME ZONE coalesce(x.zones[1], 'UTC') AS wall) there
   LEFT JOIN ended e ON e.attempt = x.attempt
 WHERE t.tenant = $1 AND t.kind = 'reserved'
 UNION ALL
 SELECT idx, (f ->> 'on')::timestamptz, subject, NULL, false, NULL,
   f ->> 'channel', f ->> 'form', f ->> 'purpose', f ->> 'creditor', f ->> 'collector',
   ARRAY(SELECT jsonb_array_elements_text(coalesce(f -> 'debts', '[]'))), f ->> 'address', f ->> 'address_kind', NULL,
-  f ->> 'role', NULL, NULL, coalesce((f ->> 'reply_to_inbound')::boolean, false), '{}', '{}', '{}',
-  f ->> 'outcome' = 'failed', f ->> 'outcome', '{}'
+  f ->> 'role', NULL, NULL, coalesce((f ->> 'reply_to_inbound')::boolean, false), '{}', '{}', NULL,
+  f ->> 'outcome' = 'failed', f ->> 'outcome', NULL, NULL, NULL
 FROM recheck_entry WHERE kind = 'event' AND f ->> 'type' = 'contact' AND f ->> 'event' NOT IN (SELECT event FROM corrected)
 
 -- name: contacts_by_person
 -- Each contact is compared with earlier ones of the same person.
 CREATE INDEX ON recheck_contact (subject, at)
 
--- name: contacts_by_debt
--- Some counts are kept for a debt, whoever was contacted about it.
-CREATE INDEX ON recheck_contact USING gin (debts)
+-- name: shapes
+-- The few shapes that the contacts have which are asked about, each with what one of its contacts shows of it.
+-- ``liftable``: the exemptions that may lift a clause for it; those that are for messages of one kind are left out of all others.
+CREATE TEMP TABLE recheck_shape ON COMMIT DROP AS
+SELECT c.shape, c.packs, c.channel, c.form, c.purpose, c.sender_role, c.sector, c.role, c.address_kind, c.address_source,
+  ARRAY(SELECT each ->> 'rule' FROM json_array_elements(coalesce(c.overridden, '[]')) each) AS overridden,
+  CASE WHEN c.answers THEN ARRAY['answer'] ELSE '{}' END || ARRAY['consent', 'used_address', 'registered_template', c.purpose] AS liftable
+FROM (
+  SELECT shape, min(idx) AS idx FROM recheck_contact
+  WHERE ours AND at >= current_setting('recheck.since')::timestamptz GROUP BY shape
+) one JOIN recheck_contact c ON c.idx = one.idx AND c.ours
 
 -- name: said
 -- What a person said, and what became known of her; ``state`` is the part that matters, in one word.
@@ -82,9 +95,21 @@ SELECT idx, at, subject, 'reply', f ->> 'channel', f ->> 'endpoint', NULL, f FRO
 -- Looked up by person and kind.
 CREATE INDEX ON recheck_said (subject, type, at)
 
+-- name: allowed
+-- What was allowed and taken back, in columns: every contact that needs a consent is held against it.
+CREATE TEMP TABLE recheck_word ON COMMIT DROP AS
+SELECT idx, at, subject, channel, endpoint, debts, coalesce(f ->> 'state' = 'granted', false) AS granted, coalesce((f ->> 'all')::boolean, false) AS everywhere,
+  f ->> 'purpose' AS purpose, f ->> 'instrument' AS instrument, f ->> 'given_to' AS given_to
+FROM recheck_said WHERE type = 'consent' AND f ->> 'grants' IS NULL
+
+-- name: allowed_by_person
+-- Looked up by person.
+CREATE INDEX ON recheck_word (subject)
+
 -- name: law
 -- The packs' clauses as rows. ``reach``: how far back a clause that counts can look at the most, on whatever clock; ``opens``:
--- the seconds of an ordinary week that its hours allow; ``lifted_by``: the kinds of exemption that it has; ``while_asked``: when a contact was made that is asked about.
+-- the seconds of an ordinary week that its hours allow; ``lifted_by``: the kinds of exemption that it has; ``asked_from`` and
+-- ``asked_to``: when a contact was made that is asked about.
 CREATE TEMP TABLE recheck_clause ON COMMIT DROP AS
 SELECT row_number() OVER () AS no, x.*, ARRAY(SELECT each ->> 'lift' FROM jsonb_array_elements(x.lifts) each) AS lifted_by,
   CASE x.params ->> 'unit'
@@ -102,7 +127,8 @@ SELECT row_number() OVER () AS no, x.*, ARRAY(SELECT each ->> 'lift' FROM jsonb_
        FROM jsonb_array_elements(CASE WHEN jsonb_typeof(day.spans) = 'null' THEN '[]' ELSE day.spans END) each
      ) span
    WHERE x.kind = 'hours') AS opens,
-  tstzrange(greatest(x.since, asked.since), CASE WHEN x.until IS NOT NULL THEN greatest(x.since, asked.since, x.until) END) AS while_asked
+  x.params ->> 'clock' AS clock, x.params ->> 'calendar' AS calendar,
+  greatest(x.since, asked.since) AS asked_from, coalesce(x.until, 'infinity') AS asked_to
 FROM (SELECT current_setting('recheck.since')::timestamptz AS since) asked,
   jsonb_to_recordset($1::jsonb) AS x (
   label text, rule text, kind text, channels text[], forms text[], purposes text[], purposes_except text[], sender_roles text[],
@@ -118,6 +144,44 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::date[]) AS x (label, calendar, 
 -- name: holidays_by_day
 -- Asked for every contact and zone.
 CREATE INDEX ON recheck_holiday (label, calendar, day)
+
+-- name: speaks
+-- Which clauses speak to contacts of which shape: bound by one of its packs and not set aside. ``may_lift``: one of the clause's
+-- exemptions may be for such a message; where none is, nothing is called.
+CREATE TEMP TABLE recheck_speaks ON COMMIT DROP AS
+SELECT s.shape, k.no, k.kind, k.lifted_by && s.liftable AS may_lift
+FROM recheck_shape s CROSS JOIN LATERAL unnest(s.packs) AS pack (label) JOIN recheck_clause k ON k.label = pack.label
+WHERE (k.channels IS NULL OR s.channel = ANY (k.channels))
+  AND (k.forms IS NULL OR s.form = ANY (k.forms))
+  AND (k.purposes IS NULL OR s.purpose = ANY (k.purposes))
+  AND (k.purposes_except IS NULL OR s.purpose <> ALL (k.purposes_except))
+  AND (k.sender_roles IS NULL OR s.sender_role = ANY (k.sender_roles))
+  AND (k.sectors IS NULL OR s.sector IS NULL OR s.sector = ANY (k.sectors))
+  AND (k.roles IS NULL OR s.role = ANY (k.roles))
+  AND (k.roles_except IS NULL OR s.role <> ALL (k.roles_except))
+  AND (k.address_kinds IS NULL OR s.address_kind = ANY (k.address_kinds))
+  AND k.rule <> ALL (s.overridden)
+  -- What a rule forbids whatever happened is seen by the shape alone.
+  AND (k.kind <> 'barred' OR
+    (k.params ->> 'roles' IS NULL OR k.params -> 'roles' ? s.role)
+    AND (k.params ->> 'address_kinds' IS NULL OR k.params -> 'address_kinds' ? s.address_kind)
+    AND (k.params ->> 'address_sources' IS NULL OR k.params -> 'address_sources' ? s.address_source))
+
+-- name: kinds
+-- What the clauses ask that speak to anybody, and whether one of them counts what was said to others about the same debt.
+SELECT DISTINCT p.kind, coalesce(k.params ? 'pool', false) AS pooled FROM recheck_speaks p JOIN recheck_clause k ON k.no = p.no
+
+-- name: contacts_by_debt
+-- Some counts are kept for a debt, whoever was contacted about it.
+CREATE INDEX ON recheck_contact USING gin (debts)
+
+-- name: close
+-- Contacts with another of the same person's so shortly before that a clause which counts could look at it.
+CREATE TEMP TABLE recheck_close ON COMMIT DROP AS
+SELECT idx, previous FROM (
+  SELECT idx, ours, at, lag(at) OVER (PARTITION BY subject ORDER BY at, idx) AS previous FROM recheck_contact WHERE NOT gone
+) followed
+WHERE ours AND previous > at - (SELECT max(reach) FROM recheck_clause WHERE kind IN ('count', 'gap', 'sticky'))
 
 -- name: alike
 -- A call by a person and a call by a machine are one way.
@@ -153,28 +217,32 @@ $$
   END
 $$
 
+-- name: speaks_of
+-- Whether what somebody allowed or took back speaks of a contact, by the parameters of whoever asks. No query of its own in it.
+CREATE OR REPLACE FUNCTION pg_temp.speaks_of(s recheck_word, c recheck_contact, purpose text, p jsonb) RETURNS boolean STABLE LANGUAGE sql AS
+$$
+  SELECT s.idx < c.idx AND s.at <= c.at
+    AND pg_temp.about(s.purpose, purpose)
+    AND (s.everywhere OR s.channel IS NULL OR pg_temp.way(s.channel) = pg_temp.way(c.channel))
+    AND (s.everywhere OR s.endpoint IS NULL OR s.endpoint = c.endpoint)
+    AND CASE WHEN s.granted THEN
+        (s.debts IS NULL OR c.debts <@ s.debts)
+        AND (p ->> 'instruments' IS NULL OR p -> 'instruments' ? s.instrument)
+        AND (p ->> 'given_to' IS NULL OR s.given_to = p ->> 'given_to')
+        AND (coalesce((p ->> 'from_creditor')::boolean, true) OR s.given_to IS DISTINCT FROM 'creditor')
+        AND (p ->> 'purpose' IS DISTINCT FROM 'marketing' OR s.purpose = 'marketing')
+      ELSE s.debts IS NULL OR c.debts = '{}' OR s.debts && c.debts
+    END
+$$
+
 -- name: last_word
 -- Her last word on a channel, address and purpose before an entry: granted, withdrawn or null. Of two at one instant the refusal stands.
 -- A set, so that it becomes part of the query that asks from it.
 CREATE OR REPLACE FUNCTION pg_temp.last_word(c recheck_contact, purpose text, p jsonb) RETURNS SETOF text STABLE LANGUAGE sql AS
 $$
-  SELECT CASE WHEN max(s.at) FILTER (WHERE s.f ->> 'state' = 'granted')
-      > coalesce(max(s.at) FILTER (WHERE s.f ->> 'state' <> 'granted'), '-infinity') THEN 'granted'
+  SELECT CASE WHEN max(s.at) FILTER (WHERE s.granted) > coalesce(max(s.at) FILTER (WHERE NOT s.granted), '-infinity') THEN 'granted'
     WHEN count(*) > 0 THEN 'withdrawn' END
-  FROM recheck_said s
-  WHERE s.subject = c.subject AND s.type = 'consent' AND s.idx < c.idx AND s.at <= c.at AND s.f ->> 'grants' IS NULL
-    AND pg_temp.about(s.f ->> 'purpose', purpose)
-    AND (coalesce((s.f ->> 'all')::boolean, false) OR s.channel IS NULL OR pg_temp.way(s.channel) = pg_temp.way(c.channel))
-    AND (coalesce((s.f ->> 'all')::boolean, false) OR s.endpoint IS NULL OR s.endpoint = c.endpoint)
-    AND CASE s.f ->> 'state'
-      WHEN 'granted' THEN
-        (s.debts IS NULL OR c.debts <@ s.debts)
-        AND (p ->> 'instruments' IS NULL OR p -> 'instruments' ? (s.f ->> 'instrument'))
-        AND (p ->> 'given_to' IS NULL OR s.f ->> 'given_to' = p ->> 'given_to')
-        AND (coalesce((p ->> 'from_creditor')::boolean, true) OR s.f ->> 'given_to' IS DISTINCT FROM 'creditor')
-        AND (p ->> 'purpose' IS DISTINCT FROM 'marketing' OR s.f ->> 'purpose' = 'marketing')
-      ELSE s.debts IS NULL OR c.debts = '{}' OR s.debts && c.debts
-    END
+  FROM recheck_word s WHERE s.subject = c.subject AND pg_temp.speaks_of(s, c, purpose, p)
 $$
 
 -- name: lifted
@@ -209,24 +277,27 @@ $$
 $$
 
 -- name: asked
--- Each contact of ours that left us, with every clause that spoke to it: bound by its pack on its day, not set aside, not lifted.
+-- Each contact of ours that left us, with every clause that spoke to it: one that speaks to its shape, held on its day, and is not lifted.
 CREATE TEMP VIEW recheck_asked AS
-SELECT c AS contact, c.idx, c.at, c.subject, c.message, c.attempt, c.zones, k.no, k.label, k.rule, k.kind, k.params, k.reach, k.opens
-FROM recheck_contact c CROSS JOIN LATERAL unnest(c.packs) AS pack (label) JOIN recheck_clause k ON k.label = pack.label
-WHERE c.ours AND NOT c.gone AND k.while_asked @> c.at
-  AND (k.channels IS NULL OR c.channel = ANY (k.channels))
-  AND (k.forms IS NULL OR c.form = ANY (k.forms))
-  AND (k.purposes IS NULL OR c.purpose = ANY (k.purposes))
-  AND (k.purposes_except IS NULL OR c.purpose <> ALL (k.purposes_except))
-  AND (k.sender_roles IS NULL OR c.sender_role = ANY (k.sender_roles))
-  AND (k.sectors IS NULL OR c.sector IS NULL OR c.sector = ANY (k.sectors))
-  AND (k.roles IS NULL OR c.role = ANY (k.roles))
-  AND (k.roles_except IS NULL OR c.role <> ALL (k.roles_except))
-  AND (k.address_kinds IS NULL OR c.address_kind = ANY (k.address_kinds))
-  AND (c.at AT TIME ZONE coalesce(c.zones[1], 'UTC'))::date BETWEEN k.begins AND coalesce(k.ends, 'infinity')
-  AND k.rule <> ALL (c.overridden)
-  -- Where none of its exemptions can lift it for such a message, nothing is called.
-  AND (NOT k.lifted_by && c.liftable OR NOT pg_temp.lifted(c, k.lifts))
+SELECT c AS contact, c.idx, c.at, c.subject, c.message, c.attempt, c.zones, k.no, k.label, k.rule, k.kind, k.params, k.reach, k.opens, k.clock,
+  k.calendar, c.day, c.second
+FROM recheck_contact c JOIN recheck_speaks s ON s.shape = c.shape JOIN recheck_clause k ON k.no = s.no
+-- ``IS TRUE``, so that nobody looks for the instants in an index: nearly all contacts are asked about by some clause.
+WHERE c.ours AND NOT c.gone AND (c.at >= k.asked_from AND c.at < k.asked_to) IS TRUE
+  AND c.day BETWEEN k.begins AND coalesce(k.ends, 'infinity')
+  AND (NOT s.may_lift OR NOT pg_temp.lifted(c, k.lifts))
+
+-- name: pressed
+-- The same of contacts that another of hers came so shortly before that the clause looks at it. These are found first, as one table.
+CREATE TEMP VIEW recheck_pressed AS
+SELECT n.contact, n.idx, n.at, n.subject, n.message, n.attempt, n.zones, k.no, k.label, k.rule, k.kind, k.params, k.reach
+FROM (
+  SELECT c AS contact, c.idx, c.at, c.subject, c.message, c.attempt, c.zones, c.shape, c.day, e.previous
+  FROM recheck_close e JOIN recheck_contact c ON c.idx = e.idx AND c.ours OFFSET 0
+) n JOIN recheck_speaks s ON s.shape = n.shape JOIN recheck_clause k ON k.no = s.no
+WHERE (n.at >= k.asked_from AND n.at < k.asked_to) IS TRUE AND n.previous > n.at - k.reach
+  AND n.day BETWEEN k.begins AND coalesce(k.ends, 'infinity')
+  AND (NOT s.may_lift OR NOT pg_temp.lifted(n.contact, k.lifts))
 
 -- name: same_by_what_was_said
 -- The part of the next that looks at what she said, which few clauses do.
@@ -279,7 +350,13 @@ $$
 -- Contacts made although the count was full, for any one debt where a clause counts by debt.
 WITH full_ones AS (
   SELECT a.idx, a.no, d.debt, count(*) AS n
-  FROM (SELECT * FROM recheck_asked WHERE kind = 'count' AND (params ->> 'limit')::int > 0 OFFSET 0) a,
+  FROM (
+    -- Of hers alone only those that another came shortly before; of a pool's all.
+    SELECT * FROM recheck_pressed WHERE kind = 'count' AND (params ->> 'limit')::int > 0 AND NOT params ? 'pool'
+    UNION ALL
+    SELECT contact, idx, at, subject, message, attempt, zones, no, label, rule, kind, params, reach
+    FROM recheck_asked WHERE kind = 'count' AND (params ->> 'limit')::int > 0 AND params ? 'pool' OFFSET 0
+  ) a,
     LATERAL (SELECT unnest(CASE WHEN a.params -> 'by' ? 'debt' AND (a.contact).debts <> '{}' THEN (a.contact).debts ELSE ARRAY[NULL] END) AS debt) d,
     LATERAL (
       SELECT e AS earlier, e.at FROM recheck_contact e WHERE e.subject = a.subject AND e.at > a.at - a.reach AND e.at <= a.at AND e.idx < a.idx
@@ -307,7 +384,7 @@ GROUP BY 1, 2, 3, 4, 5, 6, k.params
 -- Contacts made too soon after the last, or on another channel than the one in use.
 SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
   format('another contact %s before', to_char(a.at - max(e.at), 'FMDDD "days" HH24:MI:SS')) AS observed
-FROM (SELECT * FROM recheck_asked WHERE kind IN ('gap', 'sticky') OFFSET 0) a,
+FROM (SELECT * FROM recheck_pressed WHERE kind IN ('gap', 'sticky') OFFSET 0) a,
   LATERAL (SELECT unnest(CASE WHEN a.params -> 'by' ? 'debt' AND (a.contact).debts <> '{}' THEN (a.contact).debts ELSE ARRAY[NULL] END) AS debt) d,
   recheck_contact e
 WHERE e.subject = a.subject
@@ -321,16 +398,18 @@ GROUP BY 1, 2, 3, 4, 5, 6
 
 -- name: hours
 -- Contacts outside the open hours of any zone where the person may be.
-WITH clocks AS MATERIALIZED (
-  -- All but those that are plainly inside: on an ordinary day, within its hours, of somebody who asked for no others.
-  SELECT a.idx, a.at, a.subject, a.message, a.attempt, a.label, a.rule, a.params, zone, wall
-  FROM (SELECT * FROM recheck_asked WHERE kind = 'hours' OFFSET 0) a,
-    LATERAL unnest(CASE WHEN a.params ->> 'clock' IS NOT NULL THEN ARRAY[a.params ->> 'clock'] ELSE a.zones END) zone,
-    LATERAL (SELECT a.at AT TIME ZONE zone AS wall OFFSET 0) there
-  -- The first of January 1970 was a Thursday.
-  WHERE NOT coalesce(a.opens @> ((floor(extract(epoch FROM wall))::bigint + 3 * 86400) % (7 * 86400))::int, false)
-    OR (a.label, a.params ->> 'calendar', wall::date) IN (SELECT label, calendar, day FROM recheck_holiday)
-    OR a.subject IN (SELECT subject FROM recheck_said WHERE type = 'hours_requested')
+WITH suspects AS MATERIALIZED (
+  -- All but those that are plainly inside: on an ordinary day in the one place where she is, within its hours, of somebody who asked
+  -- for no others.
+  SELECT a.idx, a.no FROM recheck_asked a
+  WHERE a.kind = 'hours' AND (
+    NOT coalesce(a.clock IS NULL AND cardinality(a.zones) = 1 AND a.opens @> a.second, false)
+    OR (a.label, a.calendar, a.day) IN (SELECT label, calendar, day FROM recheck_holiday)
+    OR a.subject IN (SELECT subject FROM recheck_said WHERE type = 'hours_requested'))
+), clocks AS MATERIALIZED (
+  SELECT c.idx, c.at, c.subject, c.message, c.attempt, k.label, k.rule, k.params, zone, c.at AT TIME ZONE zone AS wall
+  FROM suspects s JOIN recheck_contact c ON c.idx = s.idx AND c.ours JOIN recheck_clause k ON k.no = s.no,
+    LATERAL unnest(CASE WHEN k.clock IS NOT NULL THEN ARRAY[k.clock] ELSE c.zones END) zone
 ), looked AS (
   SELECT c.*, extract(epoch FROM wall - date_trunc('day', wall)) AS second, extract(isodow FROM wall)::int - 1 AS weekday,
     c.params ->> 'holidays' <> 'ignored' AND EXISTS (
@@ -373,13 +452,22 @@ WHERE (a.kind = 'place' AND s.f ->> 'place' = (a.contact).address_kind)
 
 -- name: words
 -- Contacts without the consent that was needed, or against her last word. Who never took anything back has no such word.
-SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
+-- All of them are held against all that was said in one pass: a look for each contact costs three times as much.
+WITH held AS (
+  SELECT a.idx, a.no, CASE
+      WHEN max(w.at) FILTER (WHERE w.granted) > coalesce(max(w.at) FILTER (WHERE NOT w.granted), '-infinity') THEN 'granted'
+      WHEN count(w.at) > 0 THEN 'withdrawn' END AS word
+  FROM recheck_asked a LEFT JOIN recheck_word w ON w.subject = a.subject
+    AND pg_temp.speaks_of(w, a.contact, coalesce(a.params ->> 'purpose', (a.contact).purpose), a.params)
+  WHERE a.kind = 'consent' OR a.kind = 'withdrawn' AND a.subject IN (SELECT subject FROM recheck_word WHERE NOT granted)
+  GROUP BY a.idx, a.no
+), wrong AS MATERIALIZED (
+  SELECT h.idx, h.word, k.label, k.rule FROM held h JOIN recheck_clause k ON k.no = h.no
+  WHERE CASE k.kind WHEN 'consent' THEN h.word IS DISTINCT FROM 'granted' ELSE h.word = 'withdrawn' END
+)
+SELECT c.idx, c.at, c.message, c.attempt, w.label, w.rule,
   CASE WHEN w.word = 'withdrawn' THEN 'her last word was no' ELSE 'she had not allowed it' END AS observed
-FROM (
-  SELECT * FROM recheck_asked WHERE kind = 'consent' OR kind = 'withdrawn'
-    AND subject IN (SELECT subject FROM recheck_said WHERE type = 'consent' AND f ->> 'state' = 'withdrawn') OFFSET 0
-) a, LATERAL pg_temp.last_word(a.contact, coalesce(a.params ->> 'purpose', (a.contact).purpose), a.params) w (word)
-WHERE CASE a.kind WHEN 'consent' THEN w.word IS DISTINCT FROM 'granted' ELSE w.word = 'withdrawn' END
+FROM wrong w JOIN recheck_contact c ON c.idx = w.idx AND c.ours
 
 -- name: bars
 -- Contacts that a rule forbids whatever happened: to a role, a kind of address, by a channel.
@@ -387,9 +475,6 @@ SELECT a.idx, a.at, a.message, a.attempt, a.label, a.rule,
   format('%s, %s address, by %s', (a.contact).role, (a.contact).address_kind, (a.contact).channel) AS observed
 FROM recheck_asked a
 WHERE a.kind = 'barred'
-  AND (a.params ->> 'roles' IS NULL OR a.params -> 'roles' ? (a.contact).role)
-  AND (a.params ->> 'address_kinds' IS NULL OR a.params -> 'address_kinds' ? (a.contact).address_kind)
-  AND (a.params ->> 'address_sources' IS NULL OR a.params -> 'address_sources' ? (a.contact).address_source)
 
 -- name: statuses
 -- Contacts while a status stood that stops them, or within the days that one asks for.
@@ -418,7 +503,11 @@ FROM recheck_asked a,
     UNION ALL SELECT s.at, coalesce(s.debts, '{}') FROM recheck_said s WHERE s.subject = a.subject AND s.type = 'inbound_call'
       AND s.idx < a.idx AND s.f ->> 'outcome' = 'conversation'
   ) spoke
-WHERE a.kind = 'since_conversation' AND pg_temp.counting(spoke.at, a.at, a.zones, a.params)
+WHERE a.kind = 'since_conversation'
+  AND a.subject IN (
+    SELECT subject FROM recheck_contact WHERE outcome = 'conversation' AND NOT gone
+    UNION ALL SELECT subject FROM recheck_said WHERE type = 'inbound_call')
+  AND pg_temp.counting(spoke.at, a.at, a.zones, a.params)
   AND (NOT a.params -> 'by' ? 'debt' OR spoke.debts = '{}' OR (a.contact).debts = '{}' OR spoke.debts && (a.contact).debts)
   AND (NOT (a.params ->> 'excludes')::boolean OR NOT EXISTS (
        SELECT FROM recheck_said s WHERE s.subject = a.subject AND s.type = 'consent' AND s.f ->> 'grants' = 'extra_calls'
@@ -478,7 +567,8 @@ WHERE a.kind = 'register' AND (s.endpoint IS NULL OR s.endpoint = (a.contact).en
 -- A message that left us again although an earlier attempt may have reached the person.
 SELECT c.idx, c.at, c.message, c.attempt, '' AS label, 'SENT-TWICE' AS rule, 'an earlier attempt of this message may have arrived' AS observed
 FROM recheck_contact c
-WHERE c.ours AND NOT c.gone AND c.at >= current_setting('recheck.since')::timestamptz AND EXISTS (
+WHERE c.ours AND NOT c.gone AND c.at >= current_setting('recheck.since')::timestamptz
+  AND c.message IN (SELECT message FROM recheck_contact WHERE ours AND NOT gone GROUP BY message HAVING count(*) > 1) AND EXISTS (
   SELECT FROM recheck_contact e WHERE e.message = c.message AND e.ours AND e.idx < c.idx AND NOT e.gone
     -- The next channel may follow what provably did not arrive.
     AND NOT EXISTS (SELECT FROM recheck_ending r WHERE r.kind = 'receipt' AND r.attempt = e.attempt AND r.idx < c.idx
@@ -505,7 +595,7 @@ SELECT count(*) FROM recheck_contact WHERE ours AND NOT gone AND at >= current_s
 
 -- name: labels
 -- Which texts of which packs bound them.
-SELECT DISTINCT unnest(packs) AS label FROM recheck_contact WHERE ours AND at >= current_setting('recheck.since')::timestamptz ORDER BY 1
+SELECT DISTINCT unnest(packs) AS label FROM recheck_shape ORDER BY 1
 
 -- name: policies
 -- Every policy a tenant had, with the instant from which it held: as the trace tells it, and the one it was made with, which no entry tells.

@@ -277,3 +277,48 @@ async def test_what_the_gateway_really_did_holds(busy: Town) -> None:
     report = await rechecked(busy.house.database, "t1")
     assert report.breaches == ()
     assert report.contacts == 4
+
+
+@pytest.mark.parametrize(
+    ("role", "debt", "found"),
+    [("spouse", "d1", ["WA-3WK"]), ("spouse", "d2", []), ("family", "d1", [])],
+    ids=["her spouse's contact counts", "not about another debt", "nor that of somebody outside the pool"],
+)
+async def test_a_pool_counts_what_reached_the_others_of_a_debt(
+    asked: Callable[[Liar], Awaitable[Report]], role: str, debt: str, found: list[str]
+) -> None:
+    liar = Liar()
+    ana, other = uuid4(), uuid4()
+    seattle = {"zones": ["America/Los_Angeles"], "packs": ["US-WA"], **THIRD}
+    liar.contacted(ana, "2026-11-03T10:00:00-08:00", **seattle)
+    liar.contacted(other, "2026-11-04T10:00:00-08:00", **{**seattle, "role": role, "debts": [debt]})
+    liar.contacted(ana, "2026-11-05T10:00:00-08:00", **seattle)
+    liar.contacted(ana, "2026-11-06T10:00:00-08:00", **seattle)
+    assert [each.rule for each in (await asked(liar)).breaches if each.rule == "WA-3WK"] == found
+
+
+async def test_what_was_set_aside_for_one_contact_is_asked_of_the_next(
+    asked: Callable[[Liar], Awaitable[Report]],
+) -> None:
+    liar = Liar()
+    ana = uuid4()
+    liar.allowed(ana)
+    set_aside = [{"rule": "CO-HRS-3a", "pack": LABELS["CO"], "authority": "Head of compliance"}]
+    liar.contacted(ana, "2026-11-03T19:30:00-05:00", overridden=set_aside)
+    liar.contacted(ana, "2026-11-10T19:30:00-05:00", "CO-HRS-3a")
+    assert [(each.index, each.rule) for each in (await asked(liar)).breaches] == liar.planted
+
+
+async def test_what_is_told_late_of_elsewhere_counts_for_what_comes_after_it(
+    asked: Callable[[Liar], Awaitable[Report]],
+) -> None:
+    """A contact elsewhere stands in the trace when it was told: what left before that could not know of it."""
+    liar = Liar()
+    ana = uuid4()
+    liar.allowed(ana)
+    elsewhere = {"type": "contact", "channel": "sms", "outcome": "attempted", "purpose": "collection", "creditor": "C1"}
+    liar.contacted(ana, "2026-11-03T10:00:00-05:00")
+    liar.said(ana, "2026-11-03T08:00:00-05:00", **elsewhere)
+    liar.said(ana, "2026-11-10T08:00:00-05:00", **elsewhere)
+    liar.contacted(ana, "2026-11-10T10:00:00-05:00", "CO-FREQ-3d")
+    assert [(each.index, each.rule) for each in (await asked(liar)).breaches] == liar.planted
