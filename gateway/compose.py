@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from adapters.kit.discovery import specs
 from adapters.kit.mail_marks import ReceivesMail
 from adapters.kit.port import Adapter
+from adapters.kit.settings import SettingsError
 from gateway.api.app import make_app
 from gateway.api.desk import Desk
 from gateway.audit.margins import Auditor
@@ -37,6 +38,7 @@ from gateway.courtesy import Courtesy
 from gateway.dispatch import ABANDONED, Dispatcher
 from gateway.entries import Scribe
 from gateway.judge import Judge, WayOut
+from gateway.listening import listening
 from gateway.media.links import MediaLinks
 from gateway.media.links import routes as media_routes
 from gateway.media.notes import NoteRoom
@@ -403,14 +405,15 @@ def _mail_doors(
     }
     doors = [MailListener(name, office, receiver, counter) for name, office in offices.items() if office is not None]
 
-    async def listening(_app: web.Application) -> AsyncIterator[None]:
+    async def standing(_app: web.Application) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             for door in doors:
-                await door.start()
+                with listening(f"[providers.{door.provider}] listen", *door.address):
+                    await door.start()
                 stack.push_async_callback(door.close)
             yield
 
-    return listening
+    return standing
 
 
 def auditor(made: House) -> Auditor:
@@ -543,7 +546,10 @@ def _adapters(settings: Settings, mark_secret: bytes) -> dict[str, Adapter]:
         spec = known.get(table["kind"])
         if spec is None:
             raise Wrong(f"[providers.{name}] kind is none of: {', '.join(sorted(known))}")
-        built[name] = spec.build(name, table, mark_secret)
+        try:
+            built[name] = spec.build(name, table, mark_secret)
+        except SettingsError as error:
+            raise Wrong(str(error)) from None
     for channel, names in settings.channels.items():
         for name in names:
             if built[name].channel is not channel:

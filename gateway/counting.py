@@ -7,6 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from gateway.listening import listening
 from gateway.metrics import Metrics
 from gateway.receive import Receiver
 from gateway.ways.circuits import Circuits
@@ -45,7 +46,7 @@ class CountingReceiver(Receiver):
 
 @asynccontextmanager
 async def shown(metrics: Metrics, host: str, port: int | None) -> AsyncIterator[int | None]:
-    """The worker's metrics at ``/metrics``, while this is open; the port, None where none was asked for. Raises OSError."""
+    """The worker's metrics at ``/metrics``, while this is open; the port, None where none was asked for. Raises CannotListen."""
     if port is None:
         yield None
         return
@@ -58,8 +59,8 @@ async def shown(metrics: Metrics, host: str, port: int | None) -> AsyncIterator[
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
+        with listening("[metrics] worker_host and worker_port", host, port):
+            await web.TCPSite(runner, host, port).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

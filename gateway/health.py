@@ -144,7 +144,7 @@ async def _database(settings: Settings, now: Callable[[], datetime]) -> list[Fou
     try:
         database = await asyncio.wait_for(Database.open(settings.database_url, connections_max=1), SECONDS_MAX)
     except (DatabaseAway, asyncpg.PostgresError, TimeoutError, OSError, ValueError) as error:
-        return [Found("database", State.FAIL, _why_no_database(error))]
+        return [Found("database", State.FAIL, why_no_database(error))]
     try:
         found = [await database.read(_version)]
         steps: list[tuple[str, Callable[[Connection], Awaitable[Found]]]] = [
@@ -166,7 +166,8 @@ async def _database(settings: Settings, now: Callable[[], datetime]) -> list[Fou
         await database.close()
 
 
-def _why_no_database(error: Exception) -> str:
+def why_no_database(error: Exception) -> str:
+    """What a refusal by PostgreSQL, or its silence, means for whoever set it up, without a word of the address."""
     cause = error.__cause__ or error
     match cause:
         case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
@@ -175,6 +176,8 @@ def _why_no_database(error: Exception) -> str:
             return "the database named in TREGUA_DATABASE_URL does not exist: create it, then run `tregua migrate`"
         case asyncpg.InvalidParameterValueError() | asyncpg.UndefinedObjectError():
             return "the role tregua_app is not there: run `tregua migrate` as the owner of the schema"
+        case asyncpg.UndefinedTableError():
+            return "the schema is missing: run `tregua migrate`"
         case asyncpg.InsufficientPrivilegeError():
             return "the user may not act as tregua_app: GRANT tregua_app TO it"
         case ValueError():

@@ -13,6 +13,7 @@ from aiohttp import web
 from gateway.api.app import SERVER
 from gateway.compose import Pace, api, house, worker
 from gateway.counting import shown
+from gateway.listening import listening
 from gateway.logs import configure
 from gateway.settings import Settings
 
@@ -44,9 +45,10 @@ async def serve(
         app = api(made)
         extend(app)
         runner = web.AppRunner(app, shutdown_timeout=GRACE_SECONDS, **SERVER)
-        await runner.setup()
         try:
-            await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
+            await runner.setup()
+            with listening("TREGUA_HOST and TREGUA_PORT", settings.host, settings.port):
+                await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
             _settle_memory()
             log.info("api.ready", url=settings.public_url)
             await stop.wait()

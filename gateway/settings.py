@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from gateway.page.settings import PageSettings, Unfit, page_settings
 from gateway.ways.portfolio_settings import Tier, portfolio_settings
@@ -100,7 +100,7 @@ def read(environment: Mapping[str, str], file: Path | None = None) -> Settings:
         raise Wrong(f"TREGUA_SECRET_KEY needs at least {SECRET_CHARS_MIN} characters")
     return Settings(
         database_url=values["database_url"],
-        redis_url=values["redis_url"],
+        redis_url=_redis_url(values["redis_url"]),
         public_url=_public_url(values["public_url"]),
         secret_key=values["secret_key"],
         host=values.get("host", "127.0.0.1"),
@@ -123,10 +123,27 @@ _NEEDED: Final = frozenset({"database_url", "redis_url", "public_url", "secret_k
 
 
 def _public_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    parts = _split(value)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise Wrong("TREGUA_PUBLIC_URL must look like https://host or https://host/path")
     return value.rstrip("/")
+
+
+def _redis_url(value: str) -> str:
+    parts = _split(value)
+    if parts is None or parts.scheme not in ("redis", "rediss", "unix"):
+        raise Wrong("TREGUA_REDIS_URL must look like redis://host:6379/0, rediss://host or unix:///path")
+    return value
+
+
+def _split(value: str) -> SplitResult | None:
+    """The parts of an address, None where it is none: a bracket that is not closed, a port that is no number."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def _port(value: str) -> int:

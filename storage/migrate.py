@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import asyncpg
 
+from storage.database import DatabaseAway
+
 # Any fixed number: whoever holds it migrates, everybody else waits.
 _LOCK: Final = 0x7472_6567_7561
 
@@ -29,9 +31,12 @@ def files(*, finish: bool = False) -> list[str]:
 async def migrate(database_url: str, *, finish: bool = False) -> list[str]:
     """Apply what is missing, and name what was applied. The role of ``database_url`` must own the schema.
 
-    ``finish``: no process of an older release is left.
+    ``finish``: no process of an older release is left. Raises DatabaseAway, or what PostgreSQL refuses.
     """
-    connection = await asyncpg.connect(database_url, server_settings={"search_path": "tregua"})
+    try:
+        connection = await asyncpg.connect(database_url, server_settings={"search_path": "tregua"})
+    except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+        raise DatabaseAway(str(error)) from error
     applied: list[str] = []
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)

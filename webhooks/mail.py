@@ -37,10 +37,16 @@ class MailListener:
     """Listens where one way's mail comes in. ``provider`` is the operator's name for that way."""
 
     def __init__(self, provider: str, office: PostOffice, inbox: Inbox, counter: Counter) -> None:
+        self.provider = provider
         self._office = office
         self._desk = _Desk(provider, office, inbox, counter)
         self._server: asyncio.Server | None = None
         self._sessions: set[SMTP] = set()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and port that it was told to listen at."""
+        return self._office.host, self._office.port
 
     @property
     def port(self) -> int:

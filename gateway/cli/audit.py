@@ -6,19 +6,17 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from gateway.cli.environment import settings
+from gateway.cli.environment import DOES_NOT_HOLD, WRONG_USE, fail, opened
 
 if TYPE_CHECKING:
     from gateway.audit.margins import Scope
 
 app = typer.Typer(no_args_is_help=True, help="Ask whether every limit was kept, and how close each person is to one.")
 
-DOES_NOT_HOLD: Final = 1
-WRONG_USE: Final = 2
 #: People asked about at a time.
 PAGE: Final = 200
 
@@ -126,44 +124,37 @@ def frequency_command(
 
 
 async def _frequency(tenant: str | None, scope: "Scope", *, as_json: bool) -> None:
-    from gateway.compose import auditor, house
+    from gateway.compose import auditor
     from storage import past
-    from storage.database import DatabaseAway
 
-    try:
-        async with house(settings()) as made:
-            known = await made.database.read(past.tenants)
-            whose = _one_of(known, tenant)
-            asked, after = auditor(made), ""
-            while True:
-                items, more = await asked.page(whose, scope, after, PAGE)
-                for item in items:
-                    for line in [json.dumps(item, ensure_ascii=False)] if as_json else _told(item):
-                        typer.echo(line)
-                if more is None:
-                    return
-                after = more
-    except DatabaseAway:
-        _fail(DOES_NOT_HOLD, "the database cannot be reached; is it running, and is it migrated?")
+    async with opened() as made:
+        known = await made.database.read(past.tenants)
+        whose = _one_of(known, tenant)
+        asked, after = auditor(made), ""
+        while True:
+            items, more = await asked.page(whose, scope, after, PAGE)
+            for item in items:
+                for line in [json.dumps(item, ensure_ascii=False)] if as_json else _told(item):
+                    typer.echo(line)
+            if more is None:
+                return
+            after = more
 
 
 async def _kept(tenant: str | None, jurisdiction: str | None, margin_max: int | None) -> None:
-    from gateway.compose import house, tally
+    from gateway.compose import tally
     from storage import audit, past
-    from storage.database import Connection, DatabaseAway
+    from storage.database import Connection
 
-    try:
-        async with house(settings()) as made:
-            whose = _one_of(await made.database.read(past.tenants), tenant)
-            await tally(made).catch_up()
+    async with opened() as made:
+        whose = _one_of(await made.database.read(past.tenants), tenant)
+        await tally(made).catch_up()
 
-            async def write(connection: Connection) -> int:
-                out = sys.stdout.buffer
-                return await audit.kept(connection, whose, out, jurisdiction=jurisdiction, margin_max=margin_max)
+        async def write(connection: Connection) -> int:
+            out = sys.stdout.buffer
+            return await audit.kept(connection, whose, out, jurisdiction=jurisdiction, margin_max=margin_max)
 
-            await made.database.read(write)
-    except DatabaseAway:
-        _fail(DOES_NOT_HOLD, "the database cannot be reached; is it running, and is it migrated?")
+        await made.database.read(write)
 
 
 async def _report(
@@ -176,10 +167,8 @@ async def _report(
     language: str,
 ) -> None:
     from gateway.cli import audit_report
-    from gateway.compose import house
     from gateway.seal import Broken
     from storage import past
-    from storage.database import DatabaseAway
 
     if audit_report.format_of(to) is None:
         raise typer.BadParameter(f"{to.name} ends in none of .pdf, .csv, .ndjson, .parquet", param_hint="--report")
@@ -187,7 +176,7 @@ async def _report(
         raise typer.BadParameter("is none of en, es, pt", param_hint="--language")
     begins, ends = (None if each is None else _instant(each) for each in (since, until))
     try:
-        async with house(settings()) as made:
+        async with opened() as made:
             known = await made.database.read(past.tenants)
             wrong = await audit_report.write(
                 made,
@@ -199,22 +188,20 @@ async def _report(
                 until=ends,
                 language=language,
             )
-    except DatabaseAway:
-        _fail(DOES_NOT_HOLD, "the database cannot be reached; is it running, and is it migrated?")
     except Broken as error:
-        _fail(DOES_NOT_HOLD, f"the trace does not hold, so nothing is reported of it: {error}")
+        fail(DOES_NOT_HOLD, f"the trace does not hold, so nothing is reported of it: {error}")
     except OSError as error:
-        _fail(DOES_NOT_HOLD, f"{to}: {error.strerror}")
+        fail(DOES_NOT_HOLD, f"{to}: {error.strerror}")
     if wrong is not None:
-        _fail(WRONG_USE, wrong)
+        fail(WRONG_USE, wrong)
     typer.echo(str(to))
 
 
 def _one_of(known: Sequence[str], tenant: str | None) -> str:
     if tenant is None and len(known) != 1:
-        _fail(WRONG_USE, f"there are {len(known)} tenants: say which with --tenant")
+        fail(WRONG_USE, f"there are {len(known)} tenants: say which with --tenant")
     if tenant is not None and tenant not in known:
-        _fail(DOES_NOT_HOLD, f"there is no tenant {tenant}")
+        fail(DOES_NOT_HOLD, f"there is no tenant {tenant}")
     return tenant or known[0]
 
 
@@ -233,20 +220,13 @@ def _told(item: dict[str, Any]) -> list[str]:
 
 async def _rechecked(tenant: str | None, since: datetime | None) -> dict[str, Any]:
     from gateway.audit.recheck import rechecked
-    from gateway.compose import house
     from storage import past
-    from storage.database import DatabaseAway
 
-    try:
-        async with house(settings()) as made:
-            known = await made.database.read(past.tenants)
-            if tenant is not None and tenant not in known:
-                _fail(DOES_NOT_HOLD, f"there is no tenant {tenant}")
-            reports = [
-                (await rechecked(made.database, each, since)).shown() for each in known if tenant in (None, each)
-            ]
-    except DatabaseAway:
-        _fail(DOES_NOT_HOLD, "the database cannot be reached; is it running, and is it migrated?")
+    async with opened() as made:
+        known = await made.database.read(past.tenants)
+        if tenant is not None and tenant not in known:
+            fail(DOES_NOT_HOLD, f"there is no tenant {tenant}")
+        reports = [(await rechecked(made.database, each, since)).shown() for each in known if tenant in (None, each)]
     return {
         "contacts": sum(report["contacts"] for report in reports),
         "breaches": [{"tenant": report["tenant"], **each} for report in reports for each in report["breaches"]],
@@ -277,8 +257,3 @@ def _instant(text: str) -> datetime:
     except ValueError:
         raise typer.BadParameter(f"{text} is no date and no instant", param_hint="--since") from None
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-
-
-def _fail(code: int, sentence: str) -> NoReturn:
-    typer.echo(f"tregua: {sentence}", err=True)
-    raise typer.Exit(code)

@@ -3,10 +3,11 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.environment import fail
 from gateway.cli.registers import progress, with_house
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def import_contacts(
     from gateway.people.imports import Importer, NoFileOfPeople, Report, people_of
 
     if not file.is_file():
-        _fail(2, f"there is no file {file}")
+        fail(2, f"there is no file {file}")
     report = Report()
 
     async def job(made: "House") -> "Report":
@@ -58,9 +59,9 @@ def import_contacts(
     try:
         with_house(job)
     except NoFileOfPeople as error:
-        _fail(2, str(error))
+        fail(2, str(error))
     except KeyboardInterrupt:
-        _fail(1, f"broken off; go on with --from-line {report.last_line + 1}")
+        fail(1, f"broken off; go on with --from-line {report.last_line + 1}")
     if as_json:
         typer.echo(json.dumps(asdict(report)))
     else:
@@ -71,8 +72,3 @@ def import_contacts(
             typer.echo(f"  line {bad.line}{bad.pointer and ' ' + bad.pointer}: {bad.why}")
     if report.bad:
         raise typer.Exit(1)
-
-
-def _fail(code: int, sentence: str) -> NoReturn:
-    typer.echo(f"tregua: {sentence}", err=True)
-    raise typer.Exit(code)

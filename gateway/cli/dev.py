@@ -32,8 +32,9 @@ from gateway.cli.dev_ways import (
 )
 from gateway.cli.dev_web import WEB_PROVIDER, web_account, web_lines
 from gateway.cli.dev_whatsapp import WHATSAPP_PROVIDER, whatsapp_account, whatsapp_lines
-from gateway.cli.environment import FOLDER
-from gateway.settings import FILE, Settings, Wrong, read
+from gateway.cli.environment import DOES_NOT_HOLD, FOLDER, fail, told
+from gateway.listening import listening
+from gateway.settings import FILE, Settings, read
 from gateway.tenants.opening import create_key, create_tenant
 from sandbox.servers import NotStarted, Running, servers
 from storage.clock import SandboxClock
@@ -80,11 +81,10 @@ def dev(
     if sms not in (PROVIDER, AGGREGATOR):
         raise typer.BadParameter(f"is neither {PROVIDER} nor {AGGREGATOR}", param_hint="--sms")
     try:
-        with servers(FOLDER) as running:
+        with told(), servers(FOLDER) as running:
             _Supervisor(running, host, port, level, sms).run()
-    except (NotStarted, Wrong) as error:
-        typer.echo(f"tregua: {error}", err=True)
-        raise typer.Exit(1) from None
+    except NotStarted as error:
+        fail(DOES_NOT_HOLD, str(error))
 
 
 class _Supervisor:
@@ -95,10 +95,9 @@ class _Supervisor:
         self._settings_file = FOLDER / FILE
         self._stopped = False
         self._parts: dict[str, tuple[subprocess.Popen[bytes], float]] = {}
-        if _taken(host, int(port) if port.isdigit() else 0):
-            raise Wrong(f"port {port} is taken: choose another with PORT=")
         _write_settings(self._settings_file, running, host, port, level, sms)
         self.settings = read({}, self._settings_file)
+        _try(self.settings.host, self.settings.port)
 
     def run(self) -> None:
         """Until a signal, or until a server is gone."""
@@ -184,14 +183,13 @@ def _tied_to(parent: int) -> Callable[[], None]:
     return tie
 
 
-def _taken(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return True
-    return False
+def _try(host: str, port: int) -> None:
+    """Bind where the API will listen, and let go. Raises CannotListen before anything else was begun."""
+    with listening("PORT= (TREGUA_PORT) or TREGUA_HOST", host, port):
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
 
 
 def _free_port() -> int:
@@ -362,13 +360,9 @@ def _part(part: str, file: Path) -> None:
     """One of the processes that the supervisor starts."""
     from gateway import processes
 
-    settings = read({}, file)
-    if part == "api":
-        processes.run(settings, _serve)
-    elif part == "worker":
-        processes.run(settings, processes.work)
-    else:
-        processes.run(settings, _carry)
+    process = {"api": _serve, "worker": processes.work}.get(part, _carry)
+    with told():
+        processes.run(read({}, file), process)
 
 
 async def _serve(settings: Settings, stop: asyncio.Event) -> None:
@@ -433,9 +427,11 @@ async def _carry(settings: Settings, stop: asyncio.Event) -> None:
     )
     phone = urlsplit(settings.sandbox_url)
     runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
     try:
-        await web.TCPSite(runner, phone.hostname, phone.port).start()
+        with listening("the sandbox's carriers", carrier.hostname or "", carrier.port or 0):
+            await runner.setup()
+        with listening("[sandbox] url", phone.hostname or "", phone.port or 0):
+            await web.TCPSite(runner, phone.hostname, phone.port).start()
         await stop.wait()
     finally:
         await runner.cleanup()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,6 @@ import typer
 
 if TYPE_CHECKING:
     from gateway.health import Found
-    from gateway.settings import Settings
 
 app = typer.Typer(help="Say in words what is wrong with this installation.")
 
@@ -27,12 +25,13 @@ def doctor(
 
     Example: TREGUA_DATABASE_URL=postgresql://… tregua doctor --json
     """
+    from gateway.cli.environment import found as found_settings
     from gateway.compose import real_now
     from gateway.health import Found, State, holds, look
     from gateway.settings import Wrong
 
     try:
-        settings = _settings()
+        settings = found_settings()
     except Wrong as error:
         found = [Found("settings", State.FAIL, str(error))]
     else:
@@ -44,16 +43,6 @@ def doctor(
     else:
         _show(found)
     raise typer.Exit(0 if holds(found) else 1)
-
-
-def _settings() -> "Settings":
-    from gateway.cli.environment import FOLDER
-    from gateway.settings import FILE, read
-
-    file = Path(FILE)
-    if "TREGUA_DATABASE_URL" not in os.environ and not file.exists() and (FOLDER / FILE).exists():
-        file = FOLDER / FILE
-    return read(os.environ, file)
 
 
 def _show(found: "list[Found]") -> None:

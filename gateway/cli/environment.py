@@ -1,22 +1,87 @@
-"""Where the command line finds its settings: the environment and ``tregua.toml``, or what ``make run`` left in ``.tregua``."""
+"""Where the command line finds its settings, and how it says that it cannot begin: a sentence and an exit status, no traceback."""
 
 import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
 from gateway.settings import FILE, Settings, Wrong, read
 
+if TYPE_CHECKING:
+    from gateway.compose import House
+
 FOLDER = Path(".tregua")
+#: The two ways in which a command does not end well.
+DOES_NOT_HOLD: Final = 1
+WRONG_USE: Final = 2
+
+
+def fail(code: int, sentence: str) -> NoReturn:
+    """End with a sentence and an exit status."""
+    typer.echo(f"tregua: {sentence}", err=True)
+    raise typer.Exit(code)
+
+
+def found() -> Settings:
+    """The settings of the environment and ``tregua.toml``, or what ``make run`` left in ``.tregua``. Raises Wrong."""
+    file = Path(FILE)
+    if "TREGUA_DATABASE_URL" not in os.environ and not file.exists() and (FOLDER / FILE).exists():
+        file = FOLDER / FILE
+    return read(os.environ, file)
 
 
 def settings() -> Settings:
     """Read settings, or end with exit 2 and a sentence."""
-    file = Path(FILE)
-    if "TREGUA_DATABASE_URL" not in os.environ and not file.exists() and (FOLDER / FILE).exists():
-        file = FOLDER / FILE
+    with told():
+        return found()
+
+
+@asynccontextmanager
+async def opened() -> "AsyncIterator[House]":
+    """A house of these settings; where it cannot be had, the command ends with a sentence."""
+    from gateway.compose import house
+
+    with told():
+        async with house(settings()) as made:
+            yield made
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell what keeps a command from its work: exit 2 for a setting, 1 for a database that is away and an address that is taken."""
     try:
-        return read(os.environ, file)
+        yield
     except Wrong as error:
-        typer.echo(f"tregua: {error}", err=True)
-        raise typer.Exit(2) from None
+        fail(WRONG_USE, str(error))
+    except Exception as error:
+        # Only now is the driver worth loading: a command that ends well never asks.
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        fail(DOES_NOT_HOLD, sentence)
+
+
+def _sentence(error: Exception) -> str | None:
+    """What is away, taken or missing, in words; None for our own bugs."""
+    import asyncpg
+
+    from gateway.health import why_no_database
+    from gateway.listening import CannotListen
+    from storage.database import DatabaseAway
+
+    match error:
+        case CannotListen():
+            return str(error)
+        case (
+            DatabaseAway()
+            | asyncpg.InvalidAuthorizationSpecificationError()
+            | asyncpg.InvalidCatalogNameError()
+            | asyncpg.InvalidParameterValueError()
+            | asyncpg.UndefinedTableError()
+        ):
+            return why_no_database(error)
+        case _:
+            return None

@@ -6,11 +6,11 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
-from gateway.cli.environment import settings
+from gateway.cli.environment import fail, settings, told
 
 if TYPE_CHECKING:
     from storage.database import Connection, Database
@@ -68,7 +68,7 @@ def create(
 
     text = _with_database(job)
     if text is None:
-        _fail(1, f"there is no tenant {tenant}; --new-tenant NAME makes it")
+        fail(1, f"there is no tenant {tenant}; --new-tenant NAME makes it")
     if as_json:
         made = {"id": text.split("_")[2], "tenant": tenant, "scopes": scopes, "label": label, "key": text}
         typer.echo(json.dumps(made))
@@ -139,7 +139,7 @@ def revoke(
         typer.echo(json.dumps({"id": key, "revoked": revoked}))
         raise typer.Exit(0 if revoked else 1)
     if not revoked:
-        _fail(1, f"no living key has the id {key}")
+        fail(1, f"no living key has the id {key}")
     typer.echo(f"revoked {key}")
 
 
@@ -170,7 +170,7 @@ def rotate(
 
     made = _with_database(job)
     if made is None:
-        _fail(1, f"no living key has the id {key}")
+        fail(1, f"no living key has the id {key}")
     if as_json:
         shown = {"id": made.key.id, "tenant": made.key.tenant, "scopes": list(made.key.scopes), "key": made.text}
         typer.echo(json.dumps({**shown, "follows": made.old, "old_until": made.old_until.isoformat()}))
@@ -208,9 +208,9 @@ def limits(
 
     wanted = Limits(requests_per_second=requests_per_second, requests_burst=burst, messages_per_day=messages_per_day)
     if none and wanted != Limits():
-        _fail(2, "either --none or bounds")
+        fail(2, "either --none or bounds")
     if burst is not None and requests_per_second is None:
-        _fail(2, "--burst goes with --requests-per-second")
+        fail(2, "--burst goes with --requests-per-second")
 
     async def job(database: "Database") -> Limits | None:
         async def write(connection: "Connection") -> Limits | None:
@@ -222,7 +222,7 @@ def limits(
 
     found = _with_database(job)
     if found is None:
-        _fail(1, f"there is no tenant {tenant}")
+        fail(1, f"there is no tenant {tenant}")
     if as_json:
         typer.echo(json.dumps({"tenant": tenant, **asdict(found)}))
         return
@@ -235,7 +235,7 @@ def _span(text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,4})([mhd])", text)
     span = None if match is None else timedelta(minutes=int(match[1]) * {"m": 1, "h": 60, "d": 1440}[match[2]])
     if span is None or span > OVERLAP_MAX:
-        _fail(2, f"--overlap is a span like 30m, 24h or 7d, and at most {OVERLAP_MAX.days}d")
+        fail(2, f"--overlap is a span like 30m, 24h or 7d, and at most {OVERLAP_MAX.days}d")
     return span
 
 
@@ -253,15 +253,15 @@ def _scopes(named: list[str], role: str | None) -> list[str]:
     from gateway.tenants.keys import ROLES, Scope
 
     if role is not None and role not in ROLES:
-        _fail(2, f"there is no role {role}: choose {', '.join(ROLES)}")
+        fail(2, f"there is no role {role}: choose {', '.join(ROLES)}")
     unknown = [scope for scope in named if scope not in set(Scope)]
     if unknown:
-        _fail(2, f"there is no scope {unknown[0]}: choose {', '.join(Scope)}")
+        fail(2, f"there is no scope {unknown[0]}: choose {', '.join(Scope)}")
     if role == "admin" or Scope.ADMIN in named:
         return [Scope.ADMIN.value]
     chosen = set(named) | ({scope.value for scope in ROLES[role]} if role else set())
     if not chosen:
-        _fail(2, "a key needs at least one --scope, or a --role")
+        fail(2, "a key needs at least one --scope, or a --role")
     return [scope.value for scope in Scope if scope.value in chosen]
 
 
@@ -273,13 +273,13 @@ def _check(tenant: str, label: str, env: str) -> None:
         origin_of(tenant)
         fresh(env)
     except ValueError as error:
-        _fail(2, str(error))
+        fail(2, str(error))
     if len(label) > LABEL_CHARS_MAX or not label.isprintable():
-        _fail(2, f"a label is at most {LABEL_CHARS_MAX} printable characters")
+        fail(2, f"a label is at most {LABEL_CHARS_MAX} printable characters")
 
 
 def _with_database(job: "Callable[[Database], Awaitable[T]]") -> T:
-    from storage.database import Database, DatabaseAway
+    from storage.database import Database
 
     url = settings().database_url
 
@@ -290,15 +290,8 @@ def _with_database(job: "Callable[[Database], Awaitable[T]]") -> T:
         finally:
             await database.close()
 
-    try:
+    with told():
         return asyncio.run(run())
-    except DatabaseAway:
-        _fail(1, "the database cannot be reached; is it running, and is it migrated?")
-
-
-def _fail(code: int, sentence: str) -> NoReturn:
-    typer.echo(f"tregua: {sentence}", err=True)
-    raise typer.Exit(code)
 
 
 def _day(at: datetime | None) -> str:

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import json
 import tomllib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -19,36 +19,18 @@ from gateway.api.flaws import flaws_of
 from gateway.api.policy import POLICY_BYTES_MAX, PolicyAsk
 from gateway.audit.backtest import Backtest, Difference, Report, under
 from gateway.audit.past import Moment, Policies, Unfit, choose, explanations, facts_of, moment_of
-from gateway.cli.environment import settings
-from gateway.compose import House, house
+from gateway.cli.environment import DOES_NOT_HOLD, WRONG_USE, fail, opened
+from gateway.compose import House
 from gateway.deciding.evidence import when
 from gateway.deciding.explain import sentences
 from gateway.deciding.scenario import strict_yaml
 from gateway.refusals import Refused
 from jurisdictions.compile import PackError
 from storage import messages, past
-from storage.database import Connection, DatabaseAway
+from storage.database import Connection
 from vocabulary.ids import shown
 
-DOES_NOT_HOLD: Final = 1
-WRONG_USE: Final = 2
-
 T = TypeVar("T")
-
-
-@contextlib.asynccontextmanager
-async def _house() -> AsyncIterator[House]:
-    try:
-        async with house(settings()) as made:
-            yield made
-    except DatabaseAway:
-        fail(DOES_NOT_HOLD, "the database cannot be reached; is it running, and is it migrated?")
-
-
-def fail(code: int, sentence: str) -> NoReturn:
-    """End with a sentence and an exit status."""
-    typer.echo(f"tregua: {sentence}", err=True)
-    raise typer.Exit(code)
 
 
 async def _tenant(made: House, named: str | None) -> str:
@@ -73,7 +55,7 @@ def put_policy(file: Path, tenant: str | None, *, as_json: bool) -> None:
         fail(DOES_NOT_HOLD, f"{file}: a policy is at most {POLICY_BYTES_MAX} bytes")
 
     async def run() -> dict[str, Any]:
-        async with _house() as made:
+        async with opened() as made:
             whose = await _tenant(made, tenant)
             try:
                 try:
@@ -139,7 +121,7 @@ def explain_message(message: UUID, language: str, as_of: datetime | None, *, as_
     """Why a message stands where it does now, and why each of its attempts was allowed to leave."""
 
     async def run() -> list[dict[str, Any]]:
-        async with _house() as made:
+        async with opened() as made:
             return await made.database.read(lambda c: _told(c, made, message, language, as_of))
 
     for told in asyncio.run(run()):
@@ -220,7 +202,7 @@ def backtest(
     files = [_pack(each) for each in packs]
 
     async def run() -> Report:
-        async with _house() as made:
+        async with opened() as made:
             whose = await _tenant(made, tenant)
             try:
                 law = under(made.law, files)

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
-from gateway.cli.environment import settings
+from gateway.cli.environment import fail, opened
 
 if TYPE_CHECKING:
     from gateway.compose import House
@@ -59,7 +59,7 @@ def import_register(
     from gateway.refusals import Refused
 
     if not file.is_file():
-        _fail(2, f"there is no file {file}")
+        fail(2, f"there is no file {file}")
     if as_of is not None and as_of.tzinfo is None:
         as_of = as_of.astimezone()
     what = Import(name=name, as_of=as_of, calling_code=calling_code, add=add, force=force)
@@ -72,7 +72,7 @@ def import_register(
     try:
         report = with_house(job)
     except Refused as error:
-        _fail(1, "; ".join(f"{flaw.pointer} {flaw.detail}".strip() for flaw in error.flaws))
+        fail(1, "; ".join(f"{flaw.pointer} {flaw.detail}".strip() for flaw in error.flaws))
     if as_json:
         typer.echo(json.dumps(report))
         return
@@ -127,7 +127,7 @@ def show_register(
     try:
         found = with_house(job)
     except NotThere:
-        _fail(1, f"there is no register {name}")
+        fail(1, f"there is no register {name}")
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -159,21 +159,9 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def with_house(job: "Callable[[House], Awaitable[T]]") -> T:
     """Run a job in a house made for it."""
-    from gateway.compose import house
-    from storage.database import DatabaseAway
-
-    given = settings()
 
     async def run() -> T:
-        async with house(given) as made:
+        async with opened() as made:
             return await job(made)
 
-    try:
-        return asyncio.run(run())
-    except DatabaseAway:
-        _fail(1, "the database cannot be reached; is it running, and is it migrated?")
-
-
-def _fail(code: int, sentence: str) -> NoReturn:
-    typer.echo(f"tregua: {sentence}", err=True)
-    raise typer.Exit(code)
+    return asyncio.run(run())

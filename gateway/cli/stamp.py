@@ -6,17 +6,14 @@ Needs the extra ``stamping``. The authority learns a digest and nothing else.
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
+from gateway.cli.environment import DOES_NOT_HOLD, WRONG_USE, fail, told
 from tracelog.head import ForgedError, opened
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
-DOES_NOT_HOLD: Final = 1
-WRONG_USE: Final = 2
 TIMEOUT_SECONDS: Final = 30.0
 TOKEN_BYTES_MAX: Final = 64 * 1024
 FILE_BYTES_MAX: Final = 64 * 1024
@@ -29,13 +26,13 @@ REPLY: Final = "application/timestamp-reply"
 def stamped(here: "Settings", tenant: str, tsa: str, to: Path) -> dict[str, Any]:
     """Seal, have the head's note stamped, write both. Ends the command with a sentence where that cannot be."""
     from gateway.seal import Broken
-    from storage.database import DatabaseAway
 
     stamping = _library()
     try:
-        note = asyncio.run(_note(here, tenant))
-    except (DatabaseAway, Broken) as error:
-        _end(DOES_NOT_HOLD, f"there is no head to stamp: {error}")
+        with told():
+            note = asyncio.run(_note(here, tenant))
+    except Broken as error:
+        fail(DOES_NOT_HOLD, f"there is no head to stamp: {error}")
     request = (
         stamping.TimestampRequestBuilder().data(note.encode()).nonce(nonce=True).cert_request(cert_request=True).build()
     )
@@ -43,14 +40,14 @@ def stamped(here: "Settings", tenant: str, tsa: str, to: Path) -> dict[str, Any]
         reply = asyncio.run(_asked(tsa, request.as_bytes()))
         answer = stamping.decode_timestamp_response(reply)
     except (OSError, TimeoutError, ValueError) as error:
-        _end(DOES_NOT_HOLD, f"the authority did not stamp it: {error or type(error).__name__}")
+        fail(DOES_NOT_HOLD, f"the authority did not stamp it: {error or type(error).__name__}")
     info = answer.tst_info
     if (
         answer.status != 0
         or info.message_imprint.message != request.message_imprint.message
         or info.nonce != request.nonce
     ):
-        _end(DOES_NOT_HOLD, "the authority answered, and not to what was asked")
+        fail(DOES_NOT_HOLD, "the authority answered, and not to what was asked")
     _write(to, note.encode())
     _write(_beside(to), reply)
     return {
@@ -75,7 +72,7 @@ def checked(note_file: Path, root: Path, public_key: bytes | None) -> dict[str, 
         builder.build().verify_message(answer, note)
         size = opened(note.decode(), public_key).head.size if public_key is not None else int(note.split(b"\n")[1])
     except (stamping.VerificationError, ForgedError, ValueError, IndexError) as error:
-        _end(DOES_NOT_HOLD, f"DOES NOT HOLD: {error}")
+        fail(DOES_NOT_HOLD, f"DOES NOT HOLD: {error}")
     return {
         "holds": True,
         "at": answer.tst_info.gen_time.isoformat(),
@@ -90,7 +87,7 @@ async def _note(here: "Settings", tenant: str) -> str:
 
     async with house(here) as made:
         if tenant not in await made.database.read(lambda c: tenancy.policy_versions(c, [tenant])):
-            _end(DOES_NOT_HOLD, f"there is no tenant {tenant}")
+            fail(DOES_NOT_HOLD, f"there is no tenant {tenant}")
         return (await made.sealer.seal(tenant)).note()
 
 
@@ -117,7 +114,7 @@ def _library() -> Any:
     try:
         import rfc3161_client
     except ImportError:
-        _end(WRONG_USE, "install the extra: pip install 'tregua[stamping]'")
+        fail(WRONG_USE, "install the extra: pip install 'tregua[stamping]'")
     return rfc3161_client
 
 
@@ -130,7 +127,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as stream:
             return stream.read(FILE_BYTES_MAX)
     except OSError as error:
-        _end(WRONG_USE, f"{path}: {error.strerror}")
+        fail(WRONG_USE, f"{path}: {error.strerror}")
 
 
 def _write(path: Path, text: bytes) -> None:
@@ -139,9 +136,4 @@ def _write(path: Path, text: bytes) -> None:
         aside.write_bytes(text)
         aside.replace(path)
     except OSError as error:
-        _end(DOES_NOT_HOLD, f"{path}: {error.strerror}")
-
-
-def _end(code: int, sentence: str) -> NoReturn:
-    typer.echo(f"tregua: {sentence}", err=True)
-    raise typer.Exit(code)
+        fail(DOES_NOT_HOLD, f"{path}: {error.strerror}")

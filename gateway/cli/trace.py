@@ -172,10 +172,10 @@ def export_command(
 
     Example: tregua trace export --tenant acme --to july.ndjson
     """
-    from gateway.cli.environment import settings
+    from gateway.cli.environment import settings, told
 
     here = settings()
-    with _written(to) as stream:
+    with told(), _written(to) as stream:
         written = asyncio.run(_exported(here, tenant, stream))
         stream.flush()
     if not written:
@@ -187,19 +187,18 @@ async def _exported(here: "Settings", tenant: str, stream: BinaryIO) -> bool:
     from gateway.exports import lines, prepared
     from gateway.seal import Broken as NeverSealed
     from storage import tenancy
-    from storage.database import DatabaseAway
 
-    try:
-        async with house(here) as made:
-            if tenant not in await made.database.read(lambda c: tenancy.policy_versions(c, [tenant])):
-                typer.echo(f"tregua: there is no tenant {tenant}", err=True)
-                return False
+    async with house(here) as made:
+        if tenant not in await made.database.read(lambda c: tenancy.policy_versions(c, [tenant])):
+            typer.echo(f"tregua: there is no tenant {tenant}", err=True)
+            return False
+        try:
             export = await prepared(made.database, made.sealer, tenant)
             async for piece in lines(made.database, made.sealer, export):
                 stream.write(piece)
-    except (DatabaseAway, NeverSealed, ValueError) as error:
-        typer.echo(f"tregua: {error}", err=True)
-        return False
+        except (NeverSealed, ValueError) as error:
+            typer.echo(f"tregua: {error}", err=True)
+            return False
     return True
 
 

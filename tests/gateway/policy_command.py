@@ -1,4 +1,4 @@
-"""``tregua policy`` as a process of its own, with the settings of a town."""
+"""A command of ``tregua`` as a process of its own, with the settings of a town or with others."""
 
 import asyncio
 import importlib
@@ -30,16 +30,19 @@ async def tregua(town: Town, *arguments: object, group: str = "policy") -> Ended
     """Run one command of a group beside the town's API, in a folder that has nothing but settings."""
     settings = town.house.settings
     environment = {
-        "PATH": os.environ["PATH"],
-        "COLUMNS": "200",
-        "NO_COLOR": "1",
         "TREGUA_DATABASE_URL": settings.database_url,
         "TREGUA_REDIS_URL": settings.redis_url,
         "TREGUA_PUBLIC_URL": settings.public_url,
         "TREGUA_SECRET_KEY": settings.secret_key,
     }
+    return await command(group, *arguments, environment=environment, file='[sandbox]\nurl = "http://127.0.0.1:1"\n')
+
+
+async def command(group: str, *arguments: object, environment: dict[str, str], file: str = "") -> Ended:
+    """Run one command until it ends, with nothing of ours in its environment but this, and this ``tregua.toml``."""
+    environment = {"PATH": os.environ["PATH"], "COLUMNS": "200", "NO_COLOR": "1", **environment}
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "tregua.toml").write_text('[sandbox]\nurl = "http://127.0.0.1:1"\n')
+        (Path(folder) / "tregua.toml").write_text(file)
         process = _STARTED.Process(target=_command, args=(group, list(map(str, arguments)), environment, folder))
         process.start()
         await asyncio.to_thread(process.join, SECONDS_MAX)

@@ -80,3 +80,11 @@ def test_portfolios_are_read_by_way(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(tmp_path: Path, more: str, said: str) -> None:
     with pytest.raises(Wrong, match=said):
         settings(tmp_path, more)
+
+
+@pytest.mark.parametrize("name", ["TREGUA_REDIS_URL", "TREGUA_PUBLIC_URL"])
+@pytest.mark.parametrize("value", ["https//cut", "http://[::1", "redis://here:sixty", "ftp://here"])
+def test_an_address_that_is_none_is_named_and_not_shown(name: str, value: str) -> None:
+    with pytest.raises(Wrong, match=f"{name} must look like") as refused:
+        read(ENVIRONMENT | {name: value})
+    assert value not in str(refused.value)

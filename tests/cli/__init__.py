@@ -1,0 +1,1 @@
+"""The command line as people meet it, apart from what each command does."""
