@@ -1,5 +1,6 @@
 """What a CRM may ask for, as types: read strictly, unknown fields refused, described in the OpenAPI document."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Final, Literal
 
@@ -19,6 +20,9 @@ SPREAD_SECONDS_MAX: Final = 12 * 3600
 VARIABLES_MAX: Final = 50
 VALUE_CHARS_MAX: Final = 1_000
 EVENTS_MAX: Final = 1_000
+KEY_CHARS_MAX: Final = 255
+
+_KEY: Final = re.compile(rf"[\x20-\x7e]{{1,{KEY_CHARS_MAX}}}")
 
 # Patterns end in (?![\s\S]) because Python's $ also matches before a last line feed, which would then be part of an id.
 Id = Annotated[
@@ -189,6 +193,11 @@ class MessageAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     metadata: Annotated[
         dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=500)]], Meta(max_length=METADATA_MAX)
     ] = {}
+
+
+def is_idempotency_key(text: str) -> bool:
+    """Whether it can be one: up to 255 printable ASCII characters."""
+    return _KEY.fullmatch(text) is not None
 
 
 class DecisionAsk(MessageAsk, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -15,39 +15,23 @@ from typing import Any, Final
 import msgspec
 
 from gateway.addresses import Unusable, canonical
-from gateway.asks import MessageAsk
+from gateway.api.flaws import flaws_of
+from gateway.asks import MessageAsk, is_idempotency_key
+from gateway.campaign_columns import ADDRESSES, METADATA, PERSON, VARIABLE, Unreadable, read_columns
+from gateway.elsewhere import known_zone
 from gateway.templates.asks import VariableAsk
 from gateway.templates.text import Unfit, value_of
 from vocabulary.channel import Channel
 
 FILE_BYTES_MAX: Final = 2 * 1024**3
 ROWS_MAX: Final = 2_000_000
-COLUMNS_MAX: Final = 200
 CELL_CHARS_MAX: Final = 10_000
 DELIMITERS: Final = ",;\t|"
 SNIFF_BYTES: Final = 64 * 1024
 KEY_DIGITS: Final = 24
-PASS_OVER: Final = "-"  # noqa: S105 - what a column is mapped to, no secret
-
-ADDRESSES: Final = ("sms", "whatsapp", "voice", "email", "telegram")
-PERSON: Final = ("name", "role", "locale", "jurisdictions", "zones", "household")
-EACH_ADDRESS: Final = ("address_kind", "address_source", "authorised_at", "authorised_instrument")
-DEBT: Final = ("debt", "creditor", "contract_signed", "due", "debt_kind")
-MESSAGE: Final = ("send_at", "expires_at", "idempotency_key")
-FIELDS: Final = ("contact", *PERSON, *ADDRESSES, *EACH_ADDRESS, *DEBT, *MESSAGE)
-#: Other names under which files bring the same; in small letters.
-SAME_AS: Final[Mapping[str, str]] = {
-    "contact_id": "contact", "id": "contact", "phone": "sms", "mobile": "sms", "mail": "email", "e-mail": "email",
-    "jurisdiction": "jurisdictions", "zone": "zones", "timezone": "zones", "language": "locale", "debt_id": "debt",
-    "key": "idempotency_key",
-}  # fmt: skip
-VARIABLE: Final = "var."
-METADATA: Final = "meta."
 _LISTS: Final = ("jurisdictions", "zones")
-
-
-class Unreadable(Exception):
-    """The file cannot be a campaign at all; the text says why and where."""
+#: Stands for a person whom a row does not name, so that the rest of it is looked at all the same.
+_NOBODY: Final = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +84,7 @@ class CampaignFile:
         except OSError as error:
             raise Unreadable(f"the file cannot be read: {error.strerror}") from None
         self._delimiter = _delimiter(beginning)
-        self.columns = self._header()
-        self.meaning = self._meanings(mapping)
+        self.columns = read_columns(self._header(), campaign.variables, mapping)
         named = f"{self.digest}\n{campaign.template}\n{campaign.name}"
         self._key = sha256(named.encode()).hexdigest()[:KEY_DIGITS]
 
@@ -111,12 +94,16 @@ class CampaignFile:
         for number, (line, cells) in enumerate(self._cells(), 1):
             if number > ROWS_MAX:
                 raise Unreadable(f"line {line}: more than {ROWS_MAX} rows")
-            found = self._row(number, line, cells)
-            if isinstance(found, Row):
-                first = seen.setdefault(found.key, line)
-                if first != line:
-                    found = [Bad(line, "idempotency_key", f"the same as in line {first}")]
-            yield found
+            bad: list[Bad] = []
+            key, body = self._row(number, line, cells, bad)
+            first = seen.setdefault(key, line)
+            if first != line:
+                bad.append(Bad(line, "idempotency_key", f"the same as in line {first}"))
+            yield bad or Row(line, key, {"idempotency_key": key, **body})
+
+    def where(self, row: Row, pointer: str) -> str:
+        """The column that a pointer into the message of a row speaks of; without one the option, else the pointer."""
+        return self.columns.where(pointer, row.body)
 
     def _open(self) -> io.TextIOWrapper:
         return io.TextIOWrapper(self._path.open("rb"), encoding="utf-8-sig", newline="")
@@ -130,57 +117,7 @@ class CampaignFile:
                 header = next(self._reader(text), None)
             except (UnicodeDecodeError, csv.Error) as error:
                 raise Unreadable(f"line 1 is not CSV in UTF-8: {_why(error)}") from None
-        if not header or not any(cell.strip() for cell in header):
-            raise Unreadable("the first line names the columns, and is empty")
-        names = [cell.strip() for cell in header]
-        if len(names) > COLUMNS_MAX:
-            raise Unreadable(f"more than {COLUMNS_MAX} columns")
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise Unreadable(f"columns stand twice: {', '.join(twice)}")
-        return names
-
-    def _meanings(self, mapping: Mapping[str, str]) -> list[tuple[str, ...]]:
-        unknown = [column for column in mapping if column not in self.columns]
-        if unknown:
-            raise Unreadable(f"there is no column {', '.join(unknown)}; columns are: {', '.join(self.columns)}")
-        found: list[tuple[str, ...]] = []
-        strange: list[str] = []
-        for column in self.columns:
-            means = mapping.get(column)
-            meant = self._meant(means if means is not None else column, strict=means is not None)
-            if meant is None:
-                strange.append(column)
-            found.append(meant or ())
-        if strange:
-            raise Unreadable(
-                f"columns that mean nothing here: {', '.join(strange)}. Name their meaning (--map COLUMN=FIELD) or pass over "
-                f"them (--map COLUMN=-); fields are {', '.join(FIELDS)}, {VARIABLE}NAME and {METADATA}NAME"
-            )
-        meanings = [one for each in found for one in each]
-        twice = sorted({one for one in meanings if meanings.count(one) > 1})
-        if twice:
-            raise Unreadable(f"more than one column stands for {', '.join(twice)}")
-        if "contact" not in meanings:
-            raise Unreadable("no column stands for contact: the CRM's own id of the person")
-        return found
-
-    def _meant(self, name: str, *, strict: bool) -> tuple[str, ...] | None:
-        """What a column stands for; one that is a field and a variable of the template at once stands for both."""
-        if strict and name == PASS_OVER:
-            return ()
-        small = name.lower().replace(" ", "_")
-        meant: list[str] = []
-        if small.startswith(VARIABLE):
-            variable = small.removeprefix(VARIABLE)
-            return (small,) if variable in self._campaign.variables else None
-        if small.startswith(METADATA):
-            return (METADATA + name[len(METADATA) :],)
-        if small in FIELDS or small in SAME_AS:
-            meant.append(SAME_AS.get(small, small))
-        if small in self._campaign.variables:
-            meant.append(VARIABLE + small)
-        return tuple(meant) or None
+        return header or []
 
     def _cells(self) -> Iterator[tuple[int, list[str]]]:
         with self._open() as text:
@@ -195,34 +132,30 @@ class CampaignFile:
             except (UnicodeDecodeError, csv.Error) as error:
                 raise Unreadable(f"line {reader.line_num + 1} is not CSV in UTF-8: {_why(error)}") from None
 
-    def _row(self, number: int, line: int, cells: Sequence[str]) -> Row | list[Bad]:
-        if len(cells) != len(self.columns):
-            return [Bad(line, "", f"has {len(cells)} cells where there are {len(self.columns)} columns")]
+    def _row(self, number: int, line: int, cells: Sequence[str], bad: list[Bad]) -> tuple[str, dict[str, Any]]:
+        """A row's key and its message; all that is wrong with it is added to ``bad``."""
+        columns = self.columns
+        key = f"csv-{self._key}-{number}"
+        if len(cells) != len(columns.names):
+            bad.append(Bad(line, "", f"has {len(cells)} cells where there are {len(columns.names)} columns"))
+            return key, {}
         given: dict[str, str] = {}
-        column_of: dict[str, str] = {}
-        bad: list[Bad] = []
-        for column, meanings, cell in zip(self.columns, self.meaning, cells, strict=True):
+        for column, meanings, cell in zip(columns.names, columns.meanings, cells, strict=True):
             value = cell.strip()
             if len(value) > CELL_CHARS_MAX:
                 bad.append(Bad(line, column, f"is longer than {CELL_CHARS_MAX} characters"))
-                continue
-            for meaning in meanings:
-                column_of[meaning] = column
-                if value:
-                    given[meaning] = value
-        body = self._body(given, column_of, line, bad)
-        key = given.get("idempotency_key") or f"csv-{self._key}-{number}"
-        if bad:
-            return bad
-        return Row(line, key, {"idempotency_key": key, **body})
+            elif value:
+                given |= dict.fromkeys(meanings, value)
+        if "idempotency_key" in given:
+            key = given["idempotency_key"]
+            if not is_idempotency_key(key):
+                bad.append(Bad(line, columns.of["idempotency_key"], "is 1 to 255 printable ASCII characters"))
+        return key, self._body(given, line, bad)
 
-    def _body(
-        self, given: Mapping[str, str], column_of: Mapping[str, str], line: int, bad: list[Bad]
-    ) -> dict[str, Any]:
-        campaign = self._campaign
+    def _body(self, given: Mapping[str, str], line: int, bad: list[Bad]) -> dict[str, Any]:
+        campaign, column_of = self._campaign, self.columns.of
         if "contact" not in given:
             bad.append(Bad(line, column_of["contact"], "is empty"))
-            return {}
         variables: dict[str, str | int] = {}
         for name, declared in campaign.variables.items():
             value = given.get(VARIABLE + name)
@@ -236,7 +169,7 @@ class CampaignFile:
         if campaign.template_version is not None:
             content["template_version"] = campaign.template_version
         body: dict[str, Any] = {
-            "contact": self._contact(given, column_of, line, bad),
+            "contact": self._contact(given, line, bad),
             **(
                 {"channel": campaign.channels[0]}
                 if len(campaign.channels) == 1
@@ -257,58 +190,57 @@ class CampaignFile:
         body |= {name: given[name] for name in ("send_at", "expires_at") if name in given}
         if campaign.spread_seconds:
             body["spread_seconds"] = campaign.spread_seconds
-        if not bad:
-            _typed(body, column_of, line, bad)
+        self._typed(body, line, bad)
         return body
 
-    def _contact(self, given: Mapping[str, str], column_of: Mapping[str, str], line: int, bad: list[Bad]) -> Any:
+    def _contact(self, given: Mapping[str, str], line: int, bad: list[Bad]) -> Any:
         """The person whole where the file describes her, else her id alone."""
+        column_of = self.columns.of
+        identity = given.get("contact", _NOBODY)
         described = [name for name in (*PERSON, *ADDRESSES) if name in column_of]
         if not described:
-            return given["contact"]
-        person: dict[str, Any] = {"id": given["contact"]}
+            return identity
+        person: dict[str, Any] = {"id": identity}
         for name in PERSON:
             if name in given:
                 person[name] = _listed(given[name]) if name in _LISTS else given[name]
         for name, default in (("jurisdictions", self._campaign.jurisdictions), ("zones", self._campaign.zones)):
             if name not in person and default:
                 person[name] = list(default)
-        shared = {"kind": given.get("address_kind"), "source": given.get("address_source")}
-        authorised = given.get("authorised_at")
-        addresses = []
-        for name in ADDRESSES:
-            if name not in given:
-                continue
-            try:
-                canonical(Channel(name), given[name])
-            except Unusable as error:
-                bad.append(Bad(line, column_of[name], str(error)))
-            address: dict[str, Any] = {"channel": name, "address": given[name]}
-            address |= {field_: value for field_, value in shared.items() if value is not None}
-            if authorised is not None:
-                instrument = given.get("authorised_instrument", "separate")
-                address["authorised"] = {"at": authorised, "instrument": instrument}
-            addresses.append(address)
+        if not all(map(known_zone, person.get("zones", ()))):
+            bad.append(Bad(line, column_of.get("zones", "--zone"), "is not an IANA time zone, such as America/Bogota"))
+        addresses = [self._address(name, given, line, bad) for name in ADDRESSES if name in given]
         if any(name in column_of for name in ADDRESSES):
             if not addresses:
                 bad.append(Bad(line, "", "holds no address"))
             person["addresses"] = addresses
         return person
 
+    def _address(self, name: str, given: Mapping[str, str], line: int, bad: list[Bad]) -> dict[str, Any]:
+        """One way to reach her, with what the row says of all of them."""
+        try:
+            canonical(Channel(name), given[name])
+        except Unusable as error:
+            bad.append(Bad(line, self.columns.of[name], str(error)))
+        address: dict[str, Any] = {"channel": name, "address": given[name]}
+        shared = {"kind": given.get("address_kind"), "source": given.get("address_source")}
+        address |= {member: value for member, value in shared.items() if value is not None}
+        if "authorised_at" in given:
+            instrument = given.get("authorised_instrument", "separate")
+            address["authorised"] = {"at": given["authorised_at"], "instrument": instrument}
+        return address
 
-def _typed(body: dict[str, Any], column_of: Mapping[str, str], line: int, bad: list[Bad]) -> None:
-    """What the API would refuse by its shape."""
-    try:
-        msgspec.convert(body, MessageAsk)
-    except msgspec.ValidationError as error:
-        why, _, path = str(error).partition(" - at ")
-        words = path.replace("[...]", "").strip("`$.").split(".")
-        names = {"debts": "debt", "kind": "address_kind", "source": "address_source", "at": "authorised_at"}
-        # The innermost part of the path that a column stands for: of $.debts[0].id that is the debt.
-        steps = [word.partition("[")[0] for word in reversed(words)]
-        known = [name for step in steps for name in (step, names.get(step, "")) if name in column_of]
-        column = column_of[known[0]] if known else ""
-        bad.append(Bad(line, column, why[0].lower() + why[1:]))
+    def _typed(self, body: dict[str, Any], line: int, bad: list[Bad]) -> None:
+        """What the API would refuse by its shape, but for columns of which something is said already."""
+        try:
+            msgspec.convert(body, MessageAsk)
+        except msgspec.ValidationError as error:
+            said = {one.column for one in bad if one.column}
+            for flaw in flaws_of(body, MessageAsk, error):
+                column = self.columns.where(flaw.pointer, body)
+                if column not in said:
+                    bad.append(Bad(line, column, flaw.detail[0].lower() + flaw.detail[1:].removesuffix(".")))
+                said.add(column)
 
 
 def _listed(cell: str) -> list[str]:

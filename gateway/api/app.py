@@ -15,13 +15,12 @@ from aiohttp import web
 from gateway.api.desk import Desk
 from gateway.api.openapi import document
 from gateway.api.pages import docs_page
-from gateway.api.problems import Problem, Slug, not_allowed, of_http
+from gateway.api.problems import Problem, Slug, not_allowed, of_http, of_refusal
 from gateway.api.reading import BODY_BYTES_MAX
 from gateway.api.requests import Namer, dress
 from gateway.api.routes import RATE_LIMIT, Gate
 from gateway.api.service import DESCRIPTION, DOCS
 from gateway.api.table import ROUTES
-from gateway.refusals import Gone, KeyInWork, KeyReused, NotThere, Refused, TooLate
 from gateway.seal import Broken
 from gateway.tenants.quotas import rate_limit_headers
 from storage.database import DatabaseAway
@@ -103,27 +102,15 @@ def _answers(desk: Desk, namer: Namer) -> Any:
 
 def problem_of(error: Exception, request: web.Request, request_id: str) -> Problem | None:
     """What the caller is told of an exception; None lets the framework answer (redirects)."""
+    if isinstance(error, DatabaseAway):
+        log.warning("http.database_away", request=request_id)
+    refusal = of_refusal(error)
+    if refusal is not None:
+        return refusal
     match error:
-        case Problem():
-            return error
-        case Refused():
-            return Problem(Slug.INVALID, flaws=error.flaws)
-        case KeyReused():
-            return Problem(Slug.KEY_REUSED)
-        case KeyInWork():
-            return Problem(Slug.KEY_IN_WORK)
-        case Gone():
-            return Problem(Slug.GONE)
-        case NotThere():
-            return Problem(Slug.NOT_FOUND)
-        case TooLate():
-            return Problem(Slug.TOO_LATE, f"The message is {error.status}.", more={"message_status": error.status})
         case Broken():
             log.critical("http.trace_broken", request=request_id, what=str(error))
             return Problem(Slug.TRACE_BROKEN)
-        case DatabaseAway():
-            log.warning("http.database_away", request=request_id)
-            return Problem(Slug.DATABASE_AWAY)
         case web.RequestPayloadError() | ConnectionError():
             return Problem(Slug.JSON, "The body could not be read to its end.")
         case web.HTTPMethodNotAllowed() if request.path in _methods():

@@ -12,13 +12,13 @@ from aiohttp import web
 from msgspec import Meta
 
 from gateway.api.openapi import LINES
-from gateway.api.problems import KINDS, Problem, Slug
+from gateway.api.problems import KINDS, Problem, Slug, of_refusal
 from gateway.api.reading import BODY_BYTES_MAX, convert, digest_of, parse, parse_at
 from gateway.api.requests import REQUEST_ID
-from gateway.api.routes import KEY_CHARS_MAX, Call, Route, is_idempotency_key
+from gateway.api.routes import Call, Route
 from gateway.api.shapes import BatchResult
-from gateway.asks import MessageAsk
-from gateway.refusals import Flaw, Gone, KeyInWork, KeyReused, Refused
+from gateway.asks import KEY_CHARS_MAX, MessageAsk, is_idempotency_key
+from gateway.refusals import Flaw, Refused
 from gateway.tenants.keys import Scope
 from gateway.tenants.quotas import said
 from storage.database import DatabaseAway
@@ -231,24 +231,13 @@ def _said(call: Call, result: Any, line: Line) -> bytes:
 
 
 def _problem(error: BaseException, request_id: str) -> Problem:
-    match error:
-        case Problem():
-            return error
-        case Refused():
-            return Problem(Slug.INVALID, flaws=error.flaws)
-        case KeyReused():
-            return Problem(Slug.KEY_REUSED)
-        case KeyInWork():
-            return Problem(Slug.KEY_IN_WORK)
-        case Gone():
-            return Problem(Slug.GONE)
-        case DatabaseAway():
-            return Problem(Slug.DATABASE_AWAY)
-        case Exception():
-            log.error("http.batch_item_failed", request=request_id, error=type(error).__name__)
-            return Problem(Slug.INTERNAL)
-        case _:
-            raise error
+    problem = of_refusal(error)
+    if problem is not None:
+        return problem
+    if not isinstance(error, Exception):
+        raise error
+    log.error("http.batch_item_failed", request=request_id, error=type(error).__name__)
+    return Problem(Slug.INTERNAL)
 
 
 _EXAMPLE: Final = [

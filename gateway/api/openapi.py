@@ -7,8 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from gateway.api.problems import KINDS, MEDIA_TYPE, RETRIED, Slug
-from gateway.api.routes import KEY_CHARS_MAX, Route
+from gateway.api.routes import Route
 from gateway.api.shapes import ProblemShown
+from gateway.asks import KEY_CHARS_MAX
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 #: One JSON value a line.

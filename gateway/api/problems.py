@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.refusals import Flaw
+from gateway.refusals import Flaw, Gone, KeyInWork, KeyReused, NotThere, Refused, TooLate
+from storage.database import DatabaseAway
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 2
@@ -252,6 +253,29 @@ def _flaws_in_short(flaws: Sequence[Flaw]) -> str:
         return ""
     first = f"{flaws[0].pointer}: {flaws[0].detail}" if flaws[0].pointer else flaws[0].detail
     return first if len(flaws) == 1 else f"{first} (and {len(flaws) - 1} more)"
+
+
+def of_refusal(error: BaseException) -> Problem | None:
+    """The problem behind a refusal of the gateway's, alone in a request or one of a batch; None for what is none."""
+    match error:
+        case Problem():
+            return error
+        case Refused():
+            return Problem(Slug.INVALID, flaws=error.flaws)
+        case KeyReused():
+            return Problem(Slug.KEY_REUSED)
+        case KeyInWork():
+            return Problem(Slug.KEY_IN_WORK)
+        case Gone():
+            return Problem(Slug.GONE)
+        case NotThere():
+            return Problem(Slug.NOT_FOUND)
+        case TooLate():
+            return Problem(Slug.TOO_LATE, f"The message is {error.status}.", more={"message_status": error.status})
+        case DatabaseAway():
+            return Problem(Slug.DATABASE_AWAY)
+        case _:
+            return None
 
 
 _BY_STATUS: Final[Mapping[int, Slug]] = {

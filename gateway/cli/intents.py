@@ -79,7 +79,7 @@ def _context(word: str, number: int) -> Context | None:
     try:
         return Context(word)
     except ValueError:
-        raise ValueError(f"line {number}: no context {word!r}; there are {', '.join(Context)}") from None
+        raise ValueError(f"line {number}: its context is none of {', '.join(Context)}") from None
 
 
 def _locale(row: dict[str, str]) -> str | None:

@@ -12,9 +12,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+
+from gateway.cli.environment import FOLDER, fail
 
 if TYPE_CHECKING:
     import aiohttp
@@ -130,12 +132,12 @@ def send(
     channels = tuple(channel or ["sms"])
     for name in channels:
         if name not in SENDABLE and name != "auto":
-            _fail(2, f"there is no channel {name}: choose {', '.join(sorted(SENDABLE))} or auto")
+            fail(2, f"there is no channel {name}: choose {', '.join(sorted(SENDABLE))} or auto")
     if purpose not in set(Purpose):
-        _fail(2, f"there is no purpose {purpose}: choose {', '.join(Purpose)}")
+        fail(2, f"there is no purpose {purpose}: choose {', '.join(Purpose)}")
     seconds = int(timedelta(hours=spread).total_seconds())
     if not 0 <= seconds <= SPREAD_SECONDS_MAX:
-        _fail(2, f"--spread is 0 to {SPREAD_SECONDS_MAX // 3600} hours")
+        fail(2, f"--spread is 0 to {SPREAD_SECONDS_MAX // 3600} hours")
     asked = _Asked(
         file=file,
         template=template,
@@ -159,7 +161,7 @@ def send(
         else:
             outcome = asyncio.run(_send(asked))
     except Away as error:
-        _fail(1, str(error))
+        fail(1, str(error))
     if report is not None:
         _report(report, [*outcome.bad, *(outcome.refused)])
     if as_json:
@@ -206,7 +208,8 @@ async def _send(asked: _Asked) -> Tally:
 
 def _check(source: "CampaignFile", tally: Tally, progress: "Progress") -> None:
     """Every row once, before any is sent."""
-    from gateway.campaign import Row, Unreadable
+    from gateway.campaign import Row
+    from gateway.campaign_columns import Unreadable
 
     task = progress.add_task("checking", total=None)
     try:
@@ -219,7 +222,7 @@ def _check(source: "CampaignFile", tally: Tally, progress: "Progress") -> None:
             if tally.rows % 500 == 0:
                 progress.update(task, completed=tally.rows)
     except Unreadable as error:
-        _fail(1, f"{error}; nothing was sent")
+        fail(1, f"{error}; nothing was sent")
     progress.update(task, completed=tally.rows, total=tally.rows)
 
 
@@ -253,7 +256,7 @@ async def _pour(
                 wait, next_at = next_at - loop.time(), max(next_at, loop.time()) + len(batch) / asked.rate
                 await asyncio.sleep(max(0.0, wait))
             results = await _post(session, batch)
-            _count(tally, batch, results)
+            _count(source, tally, batch, results)
             progress.update(task, advance=len(batch))
 
     try:
@@ -290,17 +293,21 @@ async def _post(session: "aiohttp.ClientSession", batch: "list[Row]") -> list[di
     raise Away(why)
 
 
-def _count(tally: Tally, batch: "list[Row]", results: list[dict[str, Any]]) -> None:
-    from gateway.campaign import Bad
-
+def _count(source: "CampaignFile", tally: Tally, batch: "list[Row]", results: list[dict[str, Any]]) -> None:
     for row, result in zip(batch, results, strict=True):
         if result["status"] == 202:
             tally.accepted[result["message"]["status"]] += 1
             tally.replayed += bool(result.get("replayed"))
             continue
-        problem = result["problem"]
-        for error in problem.get("errors") or [{"pointer": "", "detail": problem["detail"]}]:
-            tally.refused.append(Bad(row.line, error["pointer"], error["detail"]))
+        tally.refused += _refused(source, row, result["problem"])
+
+
+def _refused(source: "CampaignFile", row: "Row", problem: dict[str, Any]) -> "list[Bad]":
+    """All that the gateway says is wrong with a row, by the columns that it came from."""
+    from gateway.campaign import Bad
+
+    errors = problem.get("errors") or [{"pointer": "", "detail": problem["detail"]}]
+    return [Bad(row.line, source.where(row, error["pointer"]), error["detail"]) for error in errors]
 
 
 # ---- asking only ------------------------------------------------------------------------------------------------------
@@ -351,17 +358,15 @@ async def _forecast(asked: _Asked) -> Forecast:
 
             async def take() -> None:
                 for row in left:
-                    await _ask(session, row, found)
+                    await _ask(session, source, row, found)
                     progress.update(task, advance=1)
 
             await asyncio.gather(*(take() for _ in range(OPEN_DECISIONS)))
     return found
 
 
-async def _ask(session: "aiohttp.ClientSession", row: "Row", found: Forecast) -> None:
+async def _ask(session: "aiohttp.ClientSession", source: "CampaignFile", row: "Row", found: Forecast) -> None:
     import aiohttp
-
-    from gateway.campaign import Bad
 
     body = {name: value for name, value in row.body.items() if name != "idempotency_key"}
     try:
@@ -372,7 +377,7 @@ async def _ask(session: "aiohttp.ClientSession", row: "Row", found: Forecast) ->
     if answer.status != 200:
         if answer.status != 422:
             raise Away(f"the gateway answers {answer.status}: {document.get('detail', '')}")
-        found.refused += [Bad(row.line, error["pointer"], error["detail"]) for error in document["errors"]]
+        found.refused += _refused(source, row, document)
         return
     found.outcomes[document["outcome"]] += 1
     if document["until"] is not None:
@@ -401,7 +406,8 @@ async def _source(asked: _Asked, session: "aiohttp.ClientSession") -> "CampaignF
     import aiohttp
     import msgspec
 
-    from gateway.campaign import Campaign, CampaignFile, Unreadable
+    from gateway.campaign import Campaign, CampaignFile
+    from gateway.campaign_columns import Unreadable
     from gateway.templates.asks import VariableAsk
 
     query = {} if asked.version is None else {"version": str(asked.version)}
@@ -411,7 +417,7 @@ async def _source(asked: _Asked, session: "aiohttp.ClientSession") -> "CampaignF
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Away(f"the gateway at {asked.url} does not answer ({type(error).__name__})") from None
     if answer.status == 404:
-        _fail(1, f"there is no template {asked.template}")
+        fail(1, f"there is no template {asked.template}")
     if answer.status != 200:
         raise Away(f"the gateway answers {answer.status}: {_detail(raw)}")
     variables = msgspec.convert(json.loads(raw)["variables"], dict[str, VariableAsk])
@@ -430,7 +436,7 @@ async def _source(asked: _Asked, session: "aiohttp.ClientSession") -> "CampaignF
     try:
         return CampaignFile(asked.file, campaign, asked.mapping)
     except Unreadable as error:
-        _fail(1, str(error))
+        fail(1, str(error))
 
 
 def _patience(retry_after: str | None, otherwise: float) -> float:
@@ -447,7 +453,6 @@ def _detail(raw: bytes) -> str:
 
 
 def _url(given: str | None) -> str:
-    from gateway.cli.environment import FOLDER
     from gateway.settings import FILE
 
     url = given or os.environ.get("TREGUA_API_URL") or os.environ.get("TREGUA_PUBLIC_URL")
@@ -462,15 +467,13 @@ def _url(given: str | None) -> str:
 
 
 def _key(file: Path | None) -> str:
-    from gateway.cli.environment import FOLDER
-
     if file is None and (given := os.environ.get("TREGUA_API_KEY")):
         return given.strip()
     file = file or FOLDER / "sandbox.key"
     try:
         return file.read_text("utf-8").strip()
     except OSError:
-        _fail(2, f"no key: set TREGUA_API_KEY or name a file with --key-file ({file} cannot be read)")
+        fail(2, f"no key: set TREGUA_API_KEY or name a file with --key-file ({file} cannot be read)")
 
 
 def _pairs(given: list[str], option: str) -> dict[str, str]:
@@ -478,7 +481,7 @@ def _pairs(given: list[str], option: str) -> dict[str, str]:
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name:
-            _fail(2, f"{option} is written NAME=VALUE")
+            fail(2, f"{option} is written NAME=VALUE")
         found[name.strip()] = value.strip()
     return found
 
@@ -541,8 +544,3 @@ def _report(file: Path, rows: "list[Bad]") -> None:
 
 def _told(bad: "Bad") -> dict[str, Any]:
     return {"line": bad.line, "where": bad.column, "why": bad.why}
-
-
-def _fail(code: int, sentence: str) -> NoReturn:
-    typer.echo(f"tregua: {sentence}", err=True)
-    raise typer.Exit(code)

@@ -177,10 +177,11 @@ def _flawed(why: str) -> Refused:
 def _csv(first: str, rest: Iterator[str], from_line: int) -> Iterator[Raw]:
     delimiter = max(",;\t", key=first.count)
     names = [name.strip().casefold() for name in next(csv.reader(io.StringIO(first), delimiter=delimiter))]
-    unknown = [name for name in names if name not in COLUMNS]
+    unknown = [place for place, name in enumerate(names, 1) if name not in COLUMNS]
     if "id" not in names or unknown or len(set(names)) != len(names):
-        why = f"unknown column “{unknown[0]}”" if unknown else "a column “id” is needed, and each column once"
-        raise NoFileOfPeople(f"{why}; columns: {', '.join(COLUMNS)}")
+        # Without a heading the first line is a person: what stands in it is never said again.
+        why = f"column {unknown[0]} of the first line is none of them" if unknown else "“id” is needed, and each once"
+        raise NoFileOfPeople(f"the first line must name the columns: {why}; they are {', '.join(COLUMNS)}")
     reader = csv.reader(rest, delimiter=delimiter, strict=True)
     while True:
         try:

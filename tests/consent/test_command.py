@@ -50,7 +50,7 @@ def test_country_and_language_settle_what_two_languages_share() -> None:
         (b"id\ttext\n1\tSTOP\t?\n", "line 2 has 3 columns"),
         (b"id\ttext\n1\n", "line 2 has 1 columns"),
         (b"id\ttext\n1\t\xff\n", "line 2 is not UTF-8"),
-        (b"id\ttext\tcontext\n1\ta\tsometimes\n", "no context 'sometimes'"),
+        (b"id\ttext\tcontext\n1\ta\tsometimes\n", "line 2: its context is none of reminder"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_exit_2(table: bytes, reason: str) -> None:

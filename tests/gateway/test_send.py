@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from gateway.campaign import Bad, Campaign, CampaignFile, Row, Unreadable, safe_cell
+from gateway.campaign import Bad, Campaign, CampaignFile, Row, safe_cell
+from gateway.campaign_columns import Unreadable
 from gateway.templates.asks import VariableAsk
 from tests import sizes
 from tests.campaigns import tally
@@ -109,10 +110,15 @@ BAD_ROWS: dict[str, tuple[str, str, str]] = {
     "no address": (line(1, sms=""), "", "holds no address"),
     "an amount in words": (line(1, amount="mucho"), "amount", "is not an amount"),
     "a day of another country": (line(1, due="05/12/2026"), "due", "is not a day"),
-    "a kind that is none": (line(1, kind="mobile"), "address_kind", "invalid enum value"),
-    "an instant without offset": (line(1, at="2026-01-05T10:00:00"), "authorised_at", "expected `datetime`"),
-    "an id with a blank": (line(1, debt="a b"), "debt", "expected `str` matching regex"),
+    "a kind that is none": (line(1, kind="mobile"), "address_kind", "none of the values that may stand here: personal"),
+    "an instant without offset": (
+        line(1, at="2026-01-05T10:00:00"),
+        "authorised_at",
+        "expected an RFC 3339 instant with an offset",
+    ),
+    "an id with a blank": (line(1, debt="a b"), "debt", "expected string matching regex"),
     "cells too many": (line(1).strip() + ",x\n", "", "has 13 cells where there are 12 columns"),
+    "a zone by its town": (line(1, z="Bogota"), "zones", "is not an IANA time zone"),
     "a placeholder": (line(1, name="{{link}}"), "name", "holds the braces"),
 }
 
@@ -127,6 +133,51 @@ def test_a_bad_row_is_named_by_line_and_column_and_never_quoted(
     assert bad[0].why.lower().startswith(why.lower()), bad
 
 
+def test_all_that_is_wrong_with_a_row_is_told_at_once(tmp_path: Path) -> None:
+    wrong = {
+        "contact": "", "sms": "3017654321", "kind": "mobile", "source": "hearsay", "at": "ayer", "j": "Colombia", "z": "Medellin",
+        "debt": "a b", "amount": "mucho", "due": "05/12/2026",
+    }  # fmt: skip
+    _, bad = read(file_of(tmp_path, line(7), line(1, **wrong)))
+    assert {one.line for one in bad} == {3}
+    assert sorted(one.column for one in bad) == [
+        "address_kind", "address_source", "amount", "authorised_at", "contact", "debt", "due", "jurisdictions", "sms", "zones"
+    ]  # fmt: skip
+    assert not [one for one in bad for value in wrong.values() if value and value in one.why]
+
+
+def test_a_bad_row_keeps_its_key(tmp_path: Path) -> None:
+    header = "idempotency_key,contact,sms,debt\n"
+    _, bad = read(file_of(tmp_path, "ñ,a,+573001234567,d\nk1,b,none,d\nk1,,+573001234567,d\n", header=header))
+    assert [(one.line, one.column) for one in bad] == [
+        (2, "idempotency_key"), (3, "sms"), (4, "contact"), (4, "idempotency_key")
+    ]  # fmt: skip
+
+
+POINTERS: dict[str, tuple[str, str]] = {
+    "a number": ("/contact/addresses/0/address", "sms"),
+    "when it was authorised": ("/contact/addresses/0/authorised/at", "authorised_at"),
+    "what no column says of an address": ("/contact/addresses/0/authorised/instrument", "authorised_instrument"),
+    "one zone of several": ("/contact/zones/1", "zones"),
+    "the debt by its id": ("/debts/0", "debt"),
+    "a fact of the debt": ("/debts/0/due", "due"),
+    "a variable": ("/content/variables/amount", "amount"),
+    "a variable that no column brings": ("/content/variables/total", "var.total"),
+    "the template": ("/content/template", "--template"),
+    "the channel": ("/channel", "--channel"),
+    "the message": ("", ""),
+    "what nobody knows": ("/content/text", "/content/text"),
+}
+
+
+@pytest.mark.parametrize(("pointer", "where"), POINTERS.values(), ids=POINTERS.keys())
+def test_a_pointer_of_the_gateways_is_a_column_again(tmp_path: Path, pointer: str, where: str) -> None:
+    source = CampaignFile(file_of(tmp_path, line(1)), CAMPAIGN, {})
+    (row,) = source.rows()
+    assert isinstance(row, Row)
+    assert source.where(row, pointer) == where
+
+
 def test_a_key_column_may_not_repeat(tmp_path: Path) -> None:
     header = "idempotency_key,contact,sms,debt\n"
     _, bad = read(
@@ -136,10 +187,12 @@ def test_a_key_column_may_not_repeat(tmp_path: Path) -> None:
 
 
 BAD_FILES: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "the first line names the columns"),
+    "nothing": (b"", "the first line must name the columns, and is empty; fields are contact, name"),
+    "blank": (b" , \n", "the first line must name the columns, and is empty"),
     "no contact": (b"sms,debt\n", "no column stands for contact"),
-    "a column that means nothing": (b"contact,saldo\n", "columns that mean nothing here: saldo"),
-    "a column twice": (b"contact,contact\n", "columns stand twice"),
+    "a column that means nothing": (b"contact,saldo\n", "nothing known here in column B. Name the meaning"),
+    "a column misspelt": (b"contact,amout\n", r"column B \(is amount meant\?\)"),
+    "a column twice": (b"contact,contact\n", "more than one column stands for contact: A and B"),
     "two columns of one meaning": (b"contact,sms,phone\n", "more than one column stands for sms"),
     "Latin-1": ("contact,año\n".encode("latin-1"), "line 1 is not CSV in UTF-8"),
     "a quote that never ends": (b'contact,"sms\n1,2\n', "line 1 is not CSV"),
@@ -152,6 +205,26 @@ def test_a_file_that_is_no_campaign_is_refused_whole(tmp_path: Path, raw: bytes,
     path.write_bytes(raw)
     with pytest.raises(Unreadable, match=why):
         read(path)
+
+
+#: Rows of people where the names of columns should be.
+NO_HEADER: dict[str, str] = {
+    "every cell hers": "cli-1,debtor,Ana Pérez,+573001234567,Calle 10,America/Bogota,obl-9,120000",
+    "one cell that is a name of a column": "Ana Pérez,contact,+573001234567",
+    "a cell twice": "contact,Ana Pérez,Ana Pérez",
+    "one cell": "Ana Pérez",
+}
+
+
+@pytest.mark.parametrize("text", NO_HEADER.values(), ids=NO_HEADER.keys())
+@pytest.mark.parametrize("mapping", [{}, {"saldo": "amount"}], ids=["plain", "with a column that is mapped"])
+def test_a_file_without_a_header_prints_nobody(tmp_path: Path, text: str, mapping: dict[str, str]) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(text + "\n" + text + "\n", "utf-8")
+    with pytest.raises(Unreadable) as refused:
+        read(path, mapping)
+    assert not [cell for cell in text.split(",") if cell != "contact" and cell in str(refused.value)]
+    assert "saldo" in str(refused.value) or "the first line must name the columns" in str(refused.value)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -214,16 +287,26 @@ async def counted(town: Town) -> int:
 
 async def test_nothing_is_sent_while_a_row_is_bad_unless_said(quiet: Town, tmp_path: Path) -> None:
     await save(quiet)
-    path = file_of(tmp_path, line(1), line(2, sms="nope"), line(3))
+    path = file_of(tmp_path, line(1), line(2, sms="nope", amount="mucho"), line(3))
     report = tmp_path / "report.csv"
     code, told = await run(quiet, "--csv", str(path), "--template", "cuota", "--report", str(report))
     assert (code, told["rows"], told["accepted"]) == (1, 3, 0)
-    assert [bad["line"] for bad in told["bad"]] == [3]
+    assert [(bad["line"], bad["where"]) for bad in told["bad"]] == [(3, "amount"), (3, "sms")]
     assert await counted(quiet) == 0
-    assert report.read_text("utf-8-sig").splitlines()[1].startswith("3,sms,")
+    lines = report.read_text("utf-8-sig").splitlines()
+    assert [one.split(",")[:2] for one in lines[1:]] == [["3", "amount"], ["3", "sms"]]
     code, told = await run(quiet, "--csv", str(path), "--template", "cuota", "--skip-bad")
     assert (code, told["accepted"], told["by_status"]) == (1, 2, {"queued": 2})
     assert await counted(quiet) == 2
+
+
+async def test_what_the_gateway_refuses_is_told_by_line_and_column(quiet: Town, tmp_path: Path) -> None:
+    await save(quiet)
+    path = file_of(tmp_path, "nobody-1,d1\n", "nobody-1,d1\n", header="contact,debt\n")
+    for words in ((), ("--dry-run",)):
+        code, told = await run(quiet, "--csv", str(path), "--template", "cuota", *words)
+        assert code == 1
+        assert {(one["line"], one["where"]) for one in told["refused"]} == {(2, "contact"), (3, "contact")}, told
 
 
 async def test_a_dry_run_tells_rules_and_articles_and_stores_nothing(quiet: Town, tmp_path: Path) -> None:
