@@ -12,6 +12,31 @@ RESULTS: Final = Path(os.environ.get("CAMPAIGN_RESULTS", CHECKOUT / "build" / "c
 PAGE: Final = CHECKOUT / "docs" / "reliability.md"
 BEGINS: Final = "<!-- campaigns: written by make campaign -->"
 ENDS: Final = "<!-- end of campaigns -->"
+SIZES: Final = CHECKOUT / "tests" / "sizes.py"
+#: The full size of a claim, by its campaign and how it begins: what tests/sizes.py calls it, and how many trials one of it makes.
+FULL: Final = {
+    ("C3", ""): ("RACES", 1),
+    ("C4", ""): ("KILLS", 1),
+    ("C5", ""): ("REDIS_PEOPLE", 3),
+    ("C6", "connection"): ("COMMIT_CUTS", 1),
+    ("C6", "PostgreSQL"): ("POSTGRES_STOPS", 1),
+    ("C7", ""): ("WRONG_CLOCKS", 1),
+    ("C8", "forged"): ("FORGERIES", 1),
+    ("C8", "genuine"): ("REPLAYS", 1),
+    ("C9", "a stop"): ("STOPS", 1),
+    ("C9", "she taps"): ("PAGE_QUEUE", 1),
+    ("C10", "words"): ("HOSTILE_BODIES", 1),
+    ("C11", ""): ("TAMPERINGS", 1),
+    ("C12", ""): ("CANARIES", 1),
+    ("C13", "callers"): ("LEAVERS", 1),
+    ("C15", ""): ("SLOW_CALLERS", 1),
+    ("C18", ""): ("UPGRADES", 1),
+    ("C19", ""): ("CAMPAIGN_ROWS", 1),
+    ("C21", ""): ("CRM_EVENTS", 1),
+    ("C22", ""): ("CAPS_RACED", 1),
+}
+#: Who left in the middle was a caller too.
+ALSO_TRIALS: Final = "left in the middle"
 FLAWS_BEGIN: Final = "<!-- flaws: written by make campaign -->"
 FLAWS_END: Final = "<!-- end of flaws -->"
 
@@ -66,8 +91,20 @@ def table(found: list[dict[str, Any]]) -> str:
         )
     trials = sum(row["trials"] for row in found)
     violations = sum(len(row["violations"]) for row in found)
+    short = [told for row in found if (told := _short_of(row))]
     lines += ["", f"{len(found)} claims, {trials:,} trials, {violations} violations."]
+    lines += ["", f"Not yet of their full size: {'; '.join(short)}."] if short else []
     return "\n".join(lines)
+
+
+def _short_of(row: dict[str, Any]) -> str | None:
+    """What was tried of how many, when that is less than tests/sizes.py wants."""
+    sizes = dict(re.findall(r"^(\w+) = _size\(([\d_]+),", SIZES.read_text(), flags=re.MULTILINE))
+    for (campaign, begins), (name, each) in FULL.items():
+        if row["campaign"] == campaign and row["claim"].startswith(begins):
+            tried, full = row["trials"] + row["faults"].get(ALSO_TRIALS, 0), int(sizes[name]) * each
+            return f"{campaign} ({row['claim']}) {tried:,} of {full:,}" if tried < full else None
+    return None
 
 
 def _seeds(row: dict[str, Any]) -> str:
