@@ -91,6 +91,7 @@ async def test_a_clock_that_cannot_be_set_so(sandboxed: Sandboxed, told: dict[st
 async def test_durations_of_the_contract_are_taken(sandboxed: Sandboxed, advance: str):
     assert (await sandboxed.post("/sandbox/clock", {"advance": advance}))[0] == 200
 
+
 async def test_whose_carriers_have_more_to_tell_is_counted_and_no_longer(sandboxed: Sandboxed):
     assert await sandboxed.get("/sandbox/telling") == {"messages": 0}
     await sandboxed.post("/sandbox/faults", {"fault": "late_receipt"})
