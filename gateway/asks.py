@@ -26,10 +26,24 @@ _KEY: Final = re.compile(rf"[\x20-\x7e]{{1,{KEY_CHARS_MAX}}}")
 
 # Patterns end in (?![\s\S]) because Python's $ also matches before a last line feed, which would then be part of an id.
 Id = Annotated[
-    str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:@+~-]+(?![\s\S])", description="The CRM's own id.")
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern=r"^[A-Za-z0-9._:@+~-]+(?![\s\S])",
+        description="The CRM's own id: letters, digits and `. _ : @ + ~ -`.",
+    ),
 ]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.")]
 Zone = Annotated[str, Meta(min_length=1, max_length=64, description="An IANA time zone.")]
+Locale = Annotated[
+    str,
+    Meta(
+        max_length=35,
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*(?![\s\S])",
+        description="A language as BCP 47 writes it: `es`, `es-CO`, `pt-BR`.",
+    ),
+]
 Place = Annotated[
     str, Meta(max_length=16, pattern=PLACE, description="A country or a part of one (ISO 3166): `CO`, `US-FL`.")
 ]
@@ -70,7 +84,7 @@ class ContactAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: Id
     name: Short | None = None
     role: Role = Role.UNKNOWN
-    locale: Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*(?![\s\S])")] | None = None
+    locale: Locale | None = None
     jurisdictions: Annotated[list[PackCode], Meta(max_length=20)] = []
     zones: Annotated[list[Zone], Meta(max_length=20)] = []
     household: Id | None = None
@@ -134,7 +148,7 @@ class ContentAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             Meta(
                 max_length=35,
                 pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*(?![\s\S])",
-                description="The language of the template's words; left out: the person's.",
+                description="The language of the template's words, as `es-CO`; left out: the person's.",
             ),
         ]
         | None
@@ -283,11 +297,14 @@ EventDebts = Annotated[list[Id], Meta(max_length=DEBTS_MAX)]
 #: Enough for any letter; more is a file that belongs elsewhere.
 EVIDENCE_CHARS_MAX: Final = 4_000
 ZONES_STATED_MAX: Final = 5
-Locale = Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*(?![\s\S])")]
 Amount = Annotated[
-    str, Meta(pattern=r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?(?![\s\S])", description="A decimal as text: `150000.00`.")
+    str,
+    Meta(
+        pattern=r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?(?![\s\S])",
+        description="A decimal as text, without separators of thousands: `150000.00`.",
+    ),
 ]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?![\s\S])", description="ISO 4217.")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?![\s\S])", description="A currency of ISO 4217, as `COP`.")]
 Hour = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](?![\s\S])", description="HH:MM where she is.")]
 HourEnd = Annotated[
     str,

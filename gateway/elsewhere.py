@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from gateway import asks
 from gateway.addresses import Unusable, canonical, endpoint
 from gateway.refusals import Flaw, Refused
+from gateway.templates.text import is_currency
 from storage.history import EventRow
 from storage.people import ContactRow
 from vocabulary.channel import AddressKind, Channel, Role
@@ -228,6 +229,8 @@ class Reader:
             case asks.PromiseEventAsk():
                 if (ask.amount is None) != (ask.currency is None):
                     raise Refused([Flaw("/amount", "and currency go together")])
+                if ask.currency is not None and not is_currency(ask.currency):
+                    raise Refused([Flaw("/currency", "is not a currency of ISO 4217")])
                 return Promised(
                     at=ask.at,
                     pays_on=ask.pays_on,

@@ -5,9 +5,10 @@ Runs only after a value was refused, and stops after so many flaws, so that a ho
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from enum import Enum
 from itertools import islice
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -15,6 +16,8 @@ import msgspec
 from gateway.refusals import Flaw
 
 FLAWS_MAX: Final = 20
+#: A longer name of a field is compared with known ones so far only.
+NAME_CHARS_MAX: Final = 64
 #: More values than these are looked up in the description.
 VALUES_MAX: Final = 40
 
@@ -31,6 +34,8 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]")
 _INSTANT = re.compile(r"Invalid RFC3339 encoded datetime|.*timezone component.*")
 _DAY = re.compile(r"Invalid RFC3339 encoded date")
 _GIVEN = re.compile(r"Invalid (?:enum )?value\b")
+#: What a description helps with: a pattern, and another kind of value than was given.
+_SHAPE = re.compile(r"matching regex|, got ")
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 
 
@@ -90,7 +95,32 @@ def _members(value: dict[str, Any], kind: type[msgspec.Struct], pointer: str) ->
             yield Flaw(pointer_of(pointer, name), "Required, and left out.")
     for name in value:
         if name not in known:
-            yield Flaw(pointer_of(pointer, name), "No such field.")
+            yield Flaw(pointer_of(pointer, name), _unknown(name, kind, known))
+
+
+def _unknown(name: str, kind: type[msgspec.Struct], known: set[str]) -> str:
+    """What is told of a field that is none: the one further in that it was meant for, or those that there are."""
+    for member in msgspec.structs.fields(kind):
+        if any(name in _names(inner) for inner in _structs(member.type)):
+            return f"No such field here: it stands in {member.encode_name}."
+    near = get_close_matches(name[:NAME_CHARS_MAX].lower(), known, 1)
+    meant = f" (is {near[0]} meant?)" if near else ""
+    told = f"; there are {', '.join(sorted(known))}" if 0 < len(known) <= VALUES_MAX else ""
+    return f"No such field{meant}{told}."
+
+
+def _structs(kind: Any) -> Iterator[type[msgspec.Struct]]:
+    """The objects that may stand where a type stands, itself or in one of its choices; lists are not looked into."""
+    plain = _plain(kind)
+    if get_origin(plain) in (Union, UnionType):
+        for part in get_args(plain):
+            yield from _structs(part)
+    elif isinstance(plain, type) and issubclass(plain, msgspec.Struct):
+        yield plain
+
+
+def _names(kind: type[msgspec.Struct]) -> list[str]:
+    return [member.encode_name for member in msgspec.structs.fields(kind)]
 
 
 def _choice(value: Any, kinds: tuple[Any, ...]) -> Any:
@@ -143,8 +173,8 @@ def _flaw(error: msgspec.ValidationError, kind: Any, pointer: str) -> Flaw:
     # How our patterns say "here it ends" (see gateway.asks) is of no interest to people.
     text = text.replace("(?![\\\\s\\\\S])", "$").replace("\\\\", "\\")
     text = _QUOTED.sub(lambda m: " | ".join(_WORDS.get(w, w) for w in m[1].split(" | ")), text)
-    told = "" if steps or "matching regex" not in text else _told(kind)
-    return Flaw(pointer, f"{text}{f': {told}' if told else '.'}")
+    told = "" if steps or not _SHAPE.search(text) else _told(kind)
+    return Flaw(pointer, f"{text}: {told.removesuffix('.')}." if told else f"{text}.")
 
 
 def _values(kind: Any, steps: list[str]) -> list[str]:
@@ -164,6 +194,12 @@ def _values(kind: Any, steps: list[str]) -> list[str]:
 
 
 def _told(kind: Any) -> str:
-    """What the description says of a type; empty where it says nothing."""
+    """What the description says of a type or of its first choice that it describes, else the fields of its one object."""
     metas = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
-    return next((meta.description.replace("`", "") for meta in metas if getattr(meta, "description", None)), "")
+    said = [meta.description for meta in metas if getattr(meta, "description", None)]
+    plain = _plain(kind)
+    if not said and get_origin(plain) in (Union, UnionType):
+        said = [told for part in get_args(plain) if part is not NoneType and (told := _told(part))]
+    if not said and isinstance(plain, type) and issubclass(plain, msgspec.Struct):
+        said = [f"an object of {', '.join(_names(plain)[:VALUES_MAX])}"]
+    return said[0].replace("`", "") if said else ""

@@ -12,7 +12,7 @@ from gateway.api.reading import digest_of
 from gateway.api.routes import Call, Page, Route, answer
 from gateway.api.shapes import DecisionShown, ListOf, MessageShown
 from gateway.asks import DecisionAsk, Id, Instant, MessageAsk
-from gateway.refusals import NotThere
+from gateway.refusals import Flaw, NotThere
 from gateway.tenants.keys import Scope
 from gateway.tenants.quotas import retry_after, said
 from vocabulary.ids import parsed
@@ -71,6 +71,10 @@ async def show(call: Call) -> web.StreamResponse:
 async def listed(call: Call) -> web.StreamResponse:
     """A page of messages, newest first."""
     query: MessagesQuery = call.query
+    if query.since is not None and query.until is not None and query.until <= query.since:
+        raise Problem(
+            Slug.INVALID, flaws=[Flaw("/until", "is not after since, so nothing can be found")], inside="query"
+        )
     before = place(query.cursor, UUID)
     found = await call.desk.database.read(
         lambda connection: call.desk.shelf.page(

@@ -75,6 +75,8 @@ def parse(body: bytes) -> tuple[Any, bool]:
         raise Problem(Slug.JSON, f"The body is not UTF-8 at byte {error.start}: encode it as UTF-8.") from None
     if text.startswith("\ufeff"):
         raise Problem(Slug.JSON, "The body begins with a byte order mark: send UTF-8 without one.")
+    if not text.strip():
+        raise Problem(Slug.JSON, "The body is empty: send JSON.")
     # As many opening brackets as the limit cannot nest deeper than it.
     if body.count(b"{") + body.count(b"[") > DEPTH_MAX and _depth(body) > DEPTH_MAX:
         raise Problem(Slug.TOO_DEEP, f"Arrays and objects nest at most {DEPTH_MAX} deep.")

@@ -38,7 +38,7 @@ def profile(secret: bytes, tenant: str, ask: ContactAsk, *, pointer: str = "") -
     flaws: list[Flaw] = []
     for index, zone in enumerate(ask.zones):
         if not known_zone(zone):
-            flaws.append(Flaw(f"{pointer}/zones/{index}", "not an IANA time zone"))
+            flaws.append(Flaw(f"{pointer}/zones/{index}", "not an IANA time zone, such as America/Bogota"))
     addresses: list[AddressRow] = []
     consents: list[EventRow] = []
     for index, given in enumerate(ask.addresses):

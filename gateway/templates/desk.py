@@ -9,7 +9,7 @@ from gateway.costs.expected import Costs
 from gateway.refusals import Flaw, NotThere, Refused
 from gateway.templates.asks import PreviewAsk, TemplateAsk
 from gateway.templates.duties import Finding, findings, unknown_packs
-from gateway.templates.text import Value, values_of
+from gateway.templates.text import Value, foreign, values_of
 from gateway.templates.versions import ANY, Template, Templates, Version, compiled, rendering, unused
 from jurisdictions.library import Library
 from storage import people
@@ -42,7 +42,7 @@ class TemplateDesk:
     async def put(self, tenant: str, name: str, ask: TemplateAsk, /) -> dict[str, Any]:
         """Put a body in force; its version and what the law would warn of. Raises Refused."""
         template = compiled(ask)
-        flaws = unknown_packs(ask, self._law)
+        flaws = unknown_packs(ask, self._law) + _foreign(ask)
         now, _ = await self._database.read(self._clock.now)
         found = findings(ask, template, self._law, self._costs.names, self._kinds, now)
         flaws += [each.flaw for each in found if each.refused]
@@ -134,6 +134,18 @@ class TemplateDesk:
             "cost": self._costs.quoted(channel, address, text) or _counted(channel, text),
             "registered": _registered(said),
         }
+
+
+def _foreign(ask: TemplateAsk) -> list[Flaw]:
+    """What is written in the spelling of another kind of template; looked for where a body is new, for what stands stands."""
+    return [
+        flaw
+        for locale, channels in ask.locales.items()
+        for channel, given in channels.items()
+        for name in ("subject", "text", "html", "speech")
+        if (text := getattr(given, name)) is not None
+        for flaw in foreign(text, ask.variables, f"/locales/{locale}/{channel}/{name}")
+    ]
 
 
 def _counted(channel: Channel, text: str) -> dict[str, Any] | None:

@@ -27,9 +27,10 @@ LINK: Final = "link"
 #: From the opening braces to the closing ones.
 PLACEHOLDER_CHARS_MAX: Final = 80
 PLACEHOLDERS_MAX: Final = 100
-DECIMALS_MAX: Final = 6
 
 _NAME: Final = re.compile(NAME_PATTERN)
+#: What other templates are written in: a statement, or one pair of braces around a name.
+_FOREIGN: Final = re.compile(r"\{%|(?<!\{)\{ *([A-Za-z][A-Za-z0-9_]*) *\}(?!\})")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 _MONEY: Final = re.compile(r"(-?[0-9]{1,15}(?:\.[0-9]{1,6})?)(?: ?([A-Z]{3}))?")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -122,6 +123,15 @@ def read(
     if rest:
         parts.append(rest)
     return Source(tuple(parts))
+
+
+def foreign(text: str, variables: Mapping[str, VariableAsk], pointer: str) -> list[Flaw]:
+    """What people would receive as it stands because it is another template's spelling: ``{% if %}``, a variable in one brace."""
+    return [
+        Flaw(pointer, f"character {found.start() + 1}: write {OPEN}name{CLOSE}; there is no other logic in a text")
+        for found in _FOREIGN.finditer(text)
+        if found[1] is None or found[1] in variables
+    ][:PLACEHOLDERS_MAX]
 
 
 def _tag(words: str, inside: bool) -> int | None:
