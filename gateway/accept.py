@@ -41,6 +41,8 @@ from vocabulary.verdict import Answer, Verdict
 
 EXPIRY_DEFAULT: Final = timedelta(days=30)
 LANES: Final = 1
+#: How long messages are gathered that come one after the other, in real seconds: so many share the thirteen statements of a commit.
+GATHER_SECONDS: Final = 0.01
 #: Of batches: while PostgreSQL works at one commit, the next is decided.
 BULK_LANES: Final = 2
 #: Messages of batches that share a commit: what every commit costs is spread, and nobody waits for a long one.
@@ -96,7 +98,7 @@ class Acceptor:
         self._costs = costs
         self._templates = templates
         self._drafter = Drafter(secret=secret, ways=costs.names)
-        self._committer: Committer[_Item, Accepted] = Committer(self._flush, lanes=LANES)
+        self._committer: Committer[_Item, Accepted] = Committer(self._flush, lanes=LANES, gather_seconds=GATHER_SECONDS)
         # A lane of their own: a message that comes alone does not wait behind a thousand that came together.
         self._bulk: Committer[_Item, Accepted] = Committer(self._flush, lanes=BULK_LANES, batch_max=BULK_MAX)
 

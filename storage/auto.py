@@ -44,6 +44,7 @@ async def learn(connection: Connection, since: datetime, worth: Worth) -> None:
     # Whole days are read here: a scan and a join by hashing are right.
     for setting in ("hashjoin", "mergejoin"):
         await connection.execute(f"SET LOCAL enable_{setting} = on")
+    await connection.execute("SET LOCAL plan_cache_mode = auto")
     await connection.execute(
         queries(_SQL)["learn"],
         first_uuid(since),

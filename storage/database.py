@@ -36,6 +36,10 @@ _RERUN: Final = (
     asyncpg.InvalidCachedStatementError,
 )
 
+#: Every transaction asks by keys, and one plan suits them all. Left to itself PostgreSQL plans the longest statement anew at each call,
+#: and each of them five times in every session. Lists, whose filters may be absent, are read outside of transactions.
+_BEGIN: Final = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan"
+
 #: What a broken connection, a stopping, starting, full, overloaded or absent server looks like; also one that cut a statement
 #: short by its own clock or at its operator's word, and one that has become a standby's: whoever asks again may be served.
 _AWAY: Final = (
@@ -198,6 +202,8 @@ class Database:
                     "enable_seqscan": "off",
                     "enable_hashjoin": "off",
                     "enable_mergejoin": "off",
+                    # Before release 18 the server takes a scan that is off for one of enormous cost, and compiles its plan.
+                    "jit": "off",
                 },
             )
         except _AWAY as error:
@@ -227,7 +233,7 @@ class Database:
         done = False
         committing = False
         try:
-            await connection.execute("BEGIN")
+            await connection.execute(_BEGIN)
             result = await job(connection)
             committing = True
             await connection.execute("COMMIT")

@@ -87,6 +87,7 @@ async def add(connection: Connection, version: UUID, entries: Sequence[Entry]) -
 async def compare(connection: Connection, version: UUID, other: UUID | None) -> Compared:
     """A whole version beside another. Reads both, so it joins as this transaction otherwise must not."""
     await connection.execute("SET LOCAL enable_hashjoin = on")
+    await connection.execute("SET LOCAL plan_cache_mode = auto")
     await connection.execute("SET LOCAL enable_mergejoin = on")
     row = await connection.fetchrow(queries(_SQL)["compared"], version, other)
     return Compared(entries=row["entries"], added=row["added"], gone=row["gone"])
@@ -138,6 +139,7 @@ async def to_clear(connection: Connection, silent_since: datetime, limit: int) -
 async def struck(connection: Connection, tenant: str, version: UUID) -> list[UUID]:
     """Waiting messages of people who use an address that a version holds."""
     await connection.execute("SET LOCAL enable_hashjoin = on")
+    await connection.execute("SET LOCAL plan_cache_mode = auto")
     rows = await connection.fetch(queries(_SQL)["struck"], tenant, version)
     return [row["id"] for row in rows]
 

@@ -315,7 +315,7 @@ class Session:
             self._pool.bury(self)
 
     async def execute(self, query: str, *arguments: Any, timeout: float | None = None) -> Any:
-        if query == "BEGIN":
+        if query.startswith("BEGIN"):
             # A session for transactions has one open that nothing has been asked in: this costs no question.
             return await self._statement(query, nothing)
         asked = "COMMIT AND CHAIN" if query == "COMMIT" else query
@@ -333,7 +333,7 @@ class Session:
     async def _statement(self, query: str, work: Callable[[], Awaitable[Any]]) -> Any:
         process, swarm = self.process, self.process.swarm
         if self.real is None:
-            self.chained = query == "BEGIN"
+            self.chained = query.startswith("BEGIN")
             self.real = self._pool.real(transaction=self.chained)
         await process.alive()
         if self._slow:
@@ -353,7 +353,7 @@ class Session:
             self._busy = False
             if process.dead and self in process.sessions:
                 self.doom()
-        if query == "BEGIN":
+        if query.startswith("BEGIN"):
             self._open = True
         if commits:
             self._open = False
