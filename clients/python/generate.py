@@ -179,7 +179,7 @@ def _method(path: str, method: str, operation: Mapping[str, Any], *, waits: bool
             query.append(f'"{parameter["name"]}": {field}')
         else:
             named.append("idempotency_key: str | None = None")
-            body.append("key=idempotency_key or fresh_key()")
+            body.append("key=fresh_key() if idempotency_key is None else idempotency_key")
     if content := operation.get("requestBody", {}).get("content"):
         media, described = next(iter(content.items()))
         if media == "application/json":

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,56 @@ def answers(*scripted: httpx.Response | Exception) -> tuple[httpx.MockTransport,
 
 def good(body: Any = None) -> httpx.Response:
     return httpx.Response(200, json=body or {"id": "x"})
+
+
+#: What a hasty reader passes, and what the client says before it asks anything.
+HASTY: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
+    "an empty key": (lambda g: g.accept_message({}, idempotency_key=""), ValueError, "1 to 255 printable ASCII"),
+    "a key with an accent": (
+        lambda g: g.accept_message({}, idempotency_key="ñ"),
+        ValueError,
+        "1 to 255 printable ASCII",
+    ),
+    "an instant without an offset": (
+        lambda g: g.decide({"at": datetime(2026, 11, 24, 10)}),
+        ValueError,
+        "needs its offset",
+    ),
+    "the same in a filter": (lambda g: g.list_messages(since=datetime(2026, 11, 24)), ValueError, "needs its offset"),
+    "a set": (lambda g: g.accept_message({"channels": {"sms"}}), TypeError, "a set cannot be sent"),
+    "no number": (lambda g: g.decide({"metadata": {"a": float("nan")}}), ValueError, "JSON"),
+}
+
+
+@pytest.mark.parametrize(("ask", "kind", "said"), HASTY.values(), ids=HASTY.keys())
+def test_what_no_gateway_could_read_is_said_before_it_is_asked(
+    ask: Callable[[Any], Any], kind: type[Exception], said: str
+) -> None:
+    from tregua_client import Tregua
+
+    transport, seen = answers()
+    with Tregua("http://gateway.test", "key", transport=transport) as gateway, pytest.raises(kind, match=said):
+        ask(gateway)
+    assert seen == []
+    with pytest.raises(ValueError, match="begins with https://"):
+        Tregua("gateway.test", "key")
+
+
+def test_instants_days_and_sums_are_written_as_the_gateway_reads_them() -> None:
+    from tregua_client import Tregua
+
+    transport, seen = answers(good(), good())
+    at: Any = datetime(2026, 11, 24, 10, tzinfo=timezone(timedelta(hours=-5)))
+    body: Any = {"at": at, "due": at.date(), "amount": Decimal("120000.50")}
+    with Tregua("http://gateway.test", "key", transport=transport) as gateway:
+        gateway.decide(body)
+        gateway.list_messages(since=at)
+    assert json.loads(seen[0].content) == {
+        "at": "2026-11-24T10:00:00-05:00",
+        "due": "2026-11-24",
+        "amount": "120000.50",
+    }
+    assert seen[1].url.params["since"] == "2026-11-24T10:00:00-05:00"
 
 
 def away(status: int = 503) -> httpx.Response:

@@ -20,6 +20,12 @@ def _headers(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}", "User-Agent": f"tregua-client-python/{VERSION}"}
 
 
+def _base(url: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("a gateway's address begins with https:// (or http:// on this machine)")
+    return url
+
+
 class Tregua(Operations):
     """A gateway, to be called. Safe to share between threads; close it, or use it as a context."""
 
@@ -33,7 +39,11 @@ class Tregua(Operations):
     ) -> None:
         """``url`` is the gateway's public address, ``key`` an API key of one tenant. Connects to nothing yet."""
         self._client = httpx.Client(
-            base_url=url, headers=_headers(key), timeout=timeout_seconds, transport=transport, follow_redirects=False
+            base_url=_base(url),
+            headers=_headers(key),
+            timeout=timeout_seconds,
+            transport=transport,
+            follow_redirects=False,
         )
 
     def _send(self, request: Request, /) -> Any:
@@ -80,7 +90,11 @@ class AsyncTregua(AsyncOperations):
     ) -> None:
         """``url`` is the gateway's public address, ``key`` an API key of one tenant. Connects to nothing yet."""
         self._client = httpx.AsyncClient(
-            base_url=url, headers=_headers(key), timeout=timeout_seconds, transport=transport, follow_redirects=False
+            base_url=_base(url),
+            headers=_headers(key),
+            timeout=timeout_seconds,
+            transport=transport,
+            follow_redirects=False,
         )
 
     async def _send(self, request: Request, /) -> Any:

@@ -31,7 +31,7 @@ class Problem(GatewayError):
         flaws: tuple[Flaw, ...],
         document: dict[str, Any],
     ) -> None:
-        said = "; ".join(f"{flaw.pointer or '/'}: {flaw.detail}" for flaw in flaws)
+        said = "; ".join(f"{flaw.pointer}: {flaw.detail}".removeprefix(": ") for flaw in flaws)
         super().__init__(f"{status} {title}: {said or detail}")
         self.status = status
         self.type = type_

@@ -23,7 +23,15 @@ class Operations:
         """Accept one message."""
         return cast(
             "t.MessageShown",
-            self._send(Request("POST", "/v1/messages", key=idempotency_key or fresh_key(), body=body, reads="json")),
+            self._send(
+                Request(
+                    "POST",
+                    "/v1/messages",
+                    key=fresh_key() if idempotency_key is None else idempotency_key,
+                    body=body,
+                    reads="json",
+                )
+            ),
         )
 
     def list_messages(
@@ -703,7 +711,13 @@ class AsyncOperations:
         return cast(
             "t.MessageShown",
             await self._send(
-                Request("POST", "/v1/messages", key=idempotency_key or fresh_key(), body=body, reads="json")
+                Request(
+                    "POST",
+                    "/v1/messages",
+                    key=fresh_key() if idempotency_key is None else idempotency_key,
+                    body=body,
+                    reads="json",
+                )
             ),
         )
 

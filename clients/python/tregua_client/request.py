@@ -2,8 +2,11 @@
 
 import json
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Final, Literal
 from uuid import uuid4
 
@@ -18,6 +21,7 @@ GAP_MAX_SECONDS: Final = 20.0
 #: What is worth asking again: overloaded, limited, away.
 AGAIN: Final = frozenset({429, 502, 503, 504})
 _SAFE: Final = frozenset({"GET", "PUT", "DELETE"})
+_KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 def fresh_key() -> str:
@@ -44,11 +48,15 @@ class Request:
         return self.method in _SAFE or self.key is not None or self.path == "/v1/messages/batch"
 
     def build(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
-        """As httpx sends it."""
+        """As httpx sends it. Raises ``ValueError`` or ``TypeError`` for what no gateway could read; nothing was asked then."""
+        if self.key is not None and _KEY.fullmatch(self.key) is None:
+            raise ValueError("an idempotency key is 1 to 255 printable ASCII characters")
         headers = {"Accept": "application/json"}
         content = self.content
         if self.body is not None:
-            content = json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode()
+            content = json.dumps(
+                self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
+            ).encode()
         if content is not None:
             headers["Content-Type"] = self.media_type
         if self.key is not None:
@@ -90,7 +98,18 @@ class Request:
 def _written(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return str(_plain(value)) if isinstance(value, date | Decimal) else str(value)
+
+
+def _plain(value: object) -> str:
+    """What JSON has no word for, as the gateway reads it: instants with their offset, days, sums."""
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError("an instant needs its offset: give the datetime a tzinfo")
+    if isinstance(value, date):  # a datetime is one too
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} cannot be sent: the body is made of dicts, lists, texts and numbers")
 
 
 def _retry_after(response: httpx.Response | None) -> float | None:
