@@ -135,6 +135,7 @@ class Asks:
         "_speaking",
         "always",
         "begins",
+        "clocks_elsewhere",
         "each",
         "ends",
         "heads",
@@ -151,6 +152,7 @@ class Asks:
         self.heads = frozenset[bytes]().union(*[heads for *_, heads in self.worded if heads is not None])
         self.places = tuple(always)
         self.always = tuple(hours for _, hours in always)
+        self.clocks_elsewhere = any(isinstance(ask[1].predicate, Hours | HerHours) for ask in asks)
         self.begins, self.ends = begins, min((ask[4] for ask in self.each), default=NEVER)
         self._open_from = self._open_to = self._shut_from = self._shut_to = PAST
         self._speaking: dict[frozenset[bytes], tuple[_Ask, ...]] = {}
@@ -183,6 +185,18 @@ class Asks:
             begins, ends = max(begins, span[0]), min(ends, span[1])
         self._open_from, self._open_to = begins, ends
         return True
+
+    def open_throughout(self, at: datetime, first: datetime, last: datetime) -> bool:
+        """Whether none of them blocks from ``first`` to ``last``, as far as one look at ``at`` between them tells."""
+        return self.open(at) and self._open_from <= first and last < self._open_to
+
+
+def open_throughout(plan: Plan, facts: Facts, policy: Policy | None, first: datetime, last: datetime) -> bool:
+    """Whether it is known without asking that no hours block from one instant around now to another. False: it is not known."""
+    asks: Asks | None = plan.kept.get((facts.zones, facts.kinds))
+    if asks is None or asks.clocks_elsewhere or not asks.begins <= first <= last < asks.ends:
+        return False
+    return not (policy is not None and policy.overridden) and asks.open_throughout(facts.now, first, last)
 
 
 def asked_all(plan: Plan, facts: Facts, policy: Policy | None) -> Sequence[Asked]:

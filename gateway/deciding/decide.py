@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfoNotFoundError
 
-from gateway.deciding.asking import Asked, asked_all, asked_now, asked_one
+from gateway.deciding.asking import Asked, asked_all, asked_now, asked_one, open_throughout
 from jurisdictions.built_in import HOUSE
 from jurisdictions.calendars import Calendar
 from jurisdictions.facts import Facts, facts_of
@@ -90,6 +90,8 @@ def open_around(
     plan = _plan(question, law, policy)
     facts = facts_of(question, plan.opt_out_words)
     first, last = facts.now - before, facts.now + horizon
+    if open_throughout(plan, facts, policy, first, last):
+        return None, None  # as nearly always in the middle of a day
     opened: list[datetime] = []
     shuts: list[datetime] = []
     for each in asked_all(plan, facts, policy):

@@ -252,6 +252,42 @@ def test_open_around_says_how_lately_the_hours_opened():
     assert open_around(replace(lately, now=at("2026-03-10T17:30:00-05:00")), LAW, *spans) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("packs", "zones", "history"),
+    [
+        (("CO",), (BOGOTA,), ()),
+        (("CO",), (BOGOTA, "America/Mexico_City"), ()),
+        (("US",), ("America/New_York",), ()),
+        (("CO", "US"), (BOGOTA, "America/New_York"), ()),
+        (
+            ("US",),
+            ("America/New_York",),
+            (Inconvenient(at=at("2026-03-01T10:00:00-05:00"), days=(Weekday.TUE,), person="P1"),),
+        ),
+    ],
+)
+def test_hours_that_are_known_to_be_open_throughout_need_not_be_asked(
+    packs: tuple[str, ...], zones: tuple[str, ...], history: tuple[Event, ...], monkeypatch: pytest.MonkeyPatch
+):
+    """Through a week with a change of clocks and a holiday nearby, by odd steps: the same as asking each of them."""
+    question = ask("2026-03-06T00:00:00-05:00", *history, packs=packs, zones=zones)
+    instants = [question.now + timedelta(seconds=397 * step) for step in range(1_600)]
+    spans = timedelta(seconds=2), timedelta(seconds=687)
+
+    def told() -> list[tuple[datetime | None, datetime | None]]:
+        found = []
+        for now in instants:
+            decide(replace(question, now=now), LAW)
+            found.append(open_around(replace(question, now=now), LAW, *spans))
+        return found
+
+    shortly = told()
+    assert any(each == (None, None) for each in shortly)
+    assert any(closes is not None for _, closes in shortly)
+    monkeypatch.setattr("gateway.deciding.decide.open_throughout", lambda *_: False)
+    assert told() == shortly
+
+
 def test_open_until_where_the_closing_instant_is_inside():
     question = ask("2026-05-06T12:00:00-04:00", packs=("US",), zones=("America/New_York",))
     closing = open_until(question, LAW, timedelta(days=1))
