@@ -51,6 +51,7 @@ from vocabulary.event import Contacted, ContactOutcome
 from vocabulary.ids import new_uuid
 from vocabulary.outcome import About, NotSent, Parcel, Rejected, Unknown
 from vocabulary.status import Status
+from vocabulary.values import quickly_made
 from vocabulary.verdict import Answer
 
 log = structlog.get_logger()
@@ -74,6 +75,7 @@ PAUSE_SECONDS_MAX: Final = 5.0
 _HELD: Final = NotSent(reason="held too long before the call")
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flight:
     """A reserved attempt and how it leaves. ``reserved_at`` is this process's monotonic clock before the commit, in seconds."""

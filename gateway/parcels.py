@@ -13,6 +13,7 @@ from gateway.asks import ContentAsk, StoredAsk, content_for, registered_for
 from storage.messages import AttemptRow
 from vocabulary.channel import Channel, Form
 from vocabulary.outcome import Note, NotSent, Parcel, Registered, Rejected
+from vocabulary.values import quickly_made
 
 #: Where it stands, the person's own signed link is put; never unasked.
 LINK: Final = "{{link}}"
@@ -42,6 +43,7 @@ class Links(Protocol):
         ...
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """What one attempt carries, as it was accepted. ``locale`` is the person's."""

@@ -41,7 +41,7 @@ from vocabulary.event import ContactOutcome, InboundCall, Replied
 from vocabulary.ids import new_uuid, shown
 from vocabulary.outcome import Receipt, ReceiptKind, Reply
 from vocabulary.status import Status, may_move
-from vocabulary.values import changed
+from vocabulary.values import changed, quickly_made
 from webhooks.port import InboxAwayError
 
 #: What an attempt is known to have become, in rising order. A receipt that says less than what stands changes nothing.
@@ -83,6 +83,7 @@ OUTCOMES: Final = {
 }
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Heard:
     """One thing that a provider told, with the hook it came in."""

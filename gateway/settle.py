@@ -31,7 +31,7 @@ from vocabulary.event import Consented, ConsentState, ContactOutcome, Instrument
 from vocabulary.ids import new_uuid
 from vocabulary.outcome import About, NotSent, Outcome, Rejected, Sent, Unknown
 from vocabulary.status import Status, may_move
-from vocabulary.values import changed
+from vocabulary.values import changed, quickly_made
 
 #: When an attempt of unknown ending is looked up at the provider, counted from its ending, real time.
 LOOKUPS: Final = (
@@ -53,6 +53,7 @@ _NOTHING: Final = Decimal(0)
 _EXCUSED: Final = frozenset({About.PACE, About.ACCOUNT})
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How one attempt ended. ``message``: whose it is, where whoever tells it knows."""

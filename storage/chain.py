@@ -9,7 +9,7 @@ from uuid import UUID
 from storage.database import Connection
 from storage.queries import queries, shared
 from tracelog.entry import Entry
-from vocabulary.values import quickly_made
+from vocabulary.values import quickly_made, reading
 
 _SQL = "chain"
 
@@ -44,6 +44,10 @@ class TraceRow:
     leaf: bytes
     nonce: bytes | None = field(repr=False)
     ciphertext: bytes | None = field(repr=False)
+
+
+_whole: Final = reading(TraceRow)
+_header: Final = reading(TraceRow, beside=("nonce", "ciphertext"))
 
 
 async def append(connection: Connection, entries: Mapping[str, Sequence[Written]]) -> None:
@@ -82,7 +86,7 @@ async def rows(connection: Connection, tenant: str, start: int, end: int) -> Asy
         if not page:
             return
         for row in page:
-            yield TraceRow(**row)
+            yield _whole(row)
         start = page[-1]["idx"] + 1
 
 
@@ -93,7 +97,7 @@ async def written(connection: Connection, tenant: str, start: int, end: int) -> 
         if not page:
             return
         for row in page:
-            yield TraceRow(**row, nonce=None, ciphertext=None)
+            yield _header(row, None, None)
         start = page[-1]["idx"] + 1
 
 
@@ -109,7 +113,7 @@ async def page(
 ) -> list[TraceRow]:
     """One page of entries after an index, filtered."""
     found = await connection.fetch(queries(_SQL)["page"], tenant, subject, message, kind, after, limit)
-    return [TraceRow(**row) for row in found]
+    return [_whole(row) for row in found]
 
 
 async def chains(connection: Connection) -> list[tuple[str, int, int]]:

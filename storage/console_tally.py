@@ -10,7 +10,7 @@ from uuid import UUID
 
 from storage.database import Connection
 from storage.queries import queries
-from vocabulary.values import quickly_made
+from vocabulary.values import quickly_made, reading
 
 _SQL: Final = "console_tally"
 
@@ -60,6 +60,9 @@ Hour = tuple[date, int, str, str, str]
 Rule = tuple[date, str, str, str, str]
 
 
+_told: Final = reading(Told)
+
+
 async def tenants_behind(connection: Connection) -> list[str]:
     """Tenants whose traces have grown beyond their figures."""
     return [row["tenant"] for row in await connection.fetch(queries(_SQL)["behind"])]
@@ -86,7 +89,7 @@ async def advance(
 
 async def entries(connection: Connection, tenant: str, start: int, limit: int) -> list[Told]:
     """The next entries."""
-    return [Told(**row) for row in await connection.fetch(queries(_SQL)["entries"], tenant, start, limit)]
+    return [_told(row) for row in await connection.fetch(queries(_SQL)["entries"], tenant, start, limit)]
 
 
 async def reservations(connection: Connection, messages: Iterable[UUID]) -> list[bytes]:

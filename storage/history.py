@@ -1,10 +1,11 @@
 """What happened to people, as rows: contacts that count, replies, and everything a person said."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from storage import erasures, registers
@@ -39,6 +40,9 @@ from vocabulary.event import (
     Weekday,
     ZoneStated,
 )
+from vocabulary.values import quickly_made, reading
+
+T = TypeVar("T")
 
 _SQL = "history"
 
@@ -46,6 +50,7 @@ _SQL = "history"
 LOOKBACK: Final = timedelta(days=400)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
     """One thing that happened, as it is kept. ``event.address`` is an endpoint, ``event.person`` the contact's id."""
@@ -326,8 +331,35 @@ _KINDS: Final = {each.value: each for each in AddressKind}
 _ROLES: Final = {each.value: each for each in Role}
 
 
+def _words(known: Mapping[str, T], usual: T) -> Callable[[str | None], T]:
+    """What a word of a column is; the usual where there is none."""
+    by_word: dict[str | None, T] = {None: usual, "": usual}
+    for word, meant in known.items():
+        by_word[word] = meant
+    return by_word.__getitem__
+
+
+_contacted: Final = reading(
+    Contacted,
+    made={
+        "channel": _CHANNELS.__getitem__,
+        "outcome": _OUTCOMES.__getitem__,
+        "form": _words(_FORMS, Form.TEXT),
+        "purpose": _words(_PURPOSES, Purpose.COLLECTION),
+        "address_kind": _words(_KINDS, AddressKind.UNKNOWN),
+        "role": _words(_ROLES, Role.UNKNOWN),
+        "debts": lambda debts: tuple(debts) if debts else (),
+        "id": attrgetter("hex"),
+    },
+    under={"address": "endpoint"},
+    beside=("person",),
+)
+
+
 def event_of(row: Any, person: str) -> Event:
     """The event behind a row, as something that happened to ``person``."""
+    if row["type"] == "contact":  # what most rows are
+        return _contacted(row, person)
     at: datetime = row["at"]
     identity = row["id"].hex
     debts = row["debts"]
@@ -335,25 +367,6 @@ def event_of(row: Any, person: str) -> Event:
     detail: dict[str, Any] = json.loads(row["detail"]) if row["detail"] else {}
     channel = _CHANNELS[row["channel"]] if row["channel"] else None
     match row["type"]:
-        case "contact":
-            assert channel is not None
-            return Contacted(
-                at=at,
-                channel=channel,
-                outcome=_OUTCOMES[row["outcome"]],
-                form=_FORMS[row["form"] or Form.TEXT],
-                purpose=_PURPOSES[row["purpose"] or Purpose.COLLECTION],
-                debts=listed or (),
-                address=row["endpoint"],
-                address_kind=_KINDS[row["address_kind"] or AddressKind.UNKNOWN],
-                creditor=row["creditor"],
-                collector=row["collector"],
-                reply_to_inbound=row["reply_to_inbound"],
-                person=person,
-                role=_ROLES[row["role"] or Role.UNKNOWN],
-                latest=row["latest"],
-                id=identity,
-            )
         case "reply":
             assert channel is not None
             return Replied(

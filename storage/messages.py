@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Final, Self
 from uuid import UUID
 
 from storage.database import Connection
 from storage.people import Key
 from storage.queries import queries, shared
-from vocabulary.values import quickly_made
+from vocabulary.values import quickly_made, reading
 
 _SQL = "messages"
 
@@ -365,53 +365,5 @@ async def last_spoken_to(connection: Connection, keys_: Iterable[Key], channel: 
     return {(row["tenant"], row["contact"]): row["ask"] for row in rows}
 
 
-def _message(row: Any) -> MessageRow:
-    return MessageRow(
-        id=row["id"],
-        tenant=row["tenant"],
-        contact=row["contact"],
-        status=row["status"],
-        channels=tuple(row["channels"]),
-        channel=row["channel"],
-        ask=row["ask"],
-        decision=row["decision"],
-        decisions=row["decisions"],
-        due_at=row["due_at"],
-        expires_at=row["expires_at"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        resolution=row["resolution"],
-        first=row["first"],
-        hop=row["hop"],
-    )
-
-
-def _attempt(row: Any) -> AttemptRow:
-    return AttemptRow(
-        id=row["id"],
-        tenant=row["tenant"],
-        message=row["message"],
-        contact=row["contact"],
-        n=row["n"],
-        provider=row["provider"],
-        channel=row["channel"],
-        address=row["address"],
-        state=row["state"],
-        validity_seconds=row["validity_seconds"],
-        reserved_at=row["reserved_at"],
-        latest=row["latest"],
-        deadline=row["deadline"],
-        begun_at=row["begun_at"],
-        provider_id=row["provider_id"],
-        provider_status=row["provider_status"],
-        reason=row["reason"],
-        segments=row["segments"],
-        lookups=row["lookups"],
-        excused=row["excused"],
-        settled_at=row["settled_at"],
-        expected=row["expected"],
-        expected_segments=row["expected_segments"],
-        currency=row["currency"],
-        actual=row["actual"],
-        booked=tuple(row["booked"]),
-    )
+_message: Final = reading(MessageRow, made={"channels": tuple})
+_attempt: Final = reading(AttemptRow, made={"booked": tuple})

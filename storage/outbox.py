@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from storage.database import Connection
 from storage.queries import queries, shared
-from vocabulary.values import quickly_made
+from vocabulary.values import quickly_made, reading
 
 _SQL = "outbox"
 
@@ -55,6 +55,9 @@ class Delivery:
     first_at: datetime
 
 
+_delivery: Final = reading(Delivery, made={"secrets": tuple})
+
+
 async def add(connection: Connection, events: Sequence[EventOut], real: datetime) -> None:
     """Store events, and one delivery for each endpoint that wants them."""
     if events:
@@ -76,21 +79,7 @@ async def lease(connection: Connection, real: datetime, limit: int, seconds: flo
     ``reach``: among how many due ones they are looked for; those that wait behind another of their contact are passed over.
     """
     rows = await connection.fetch(queries(_SQL)["lease"], real, limit, seconds, reach)
-    return [
-        Delivery(
-            endpoint=row["endpoint"],
-            url=row["url"],
-            secrets=tuple(row["secrets"]),
-            event=row["event"],
-            tenant=row["tenant"],
-            type=row["type"],
-            body=row["body"],
-            occurred_at=row["occurred_at"],
-            tries=row["tries"],
-            first_at=row["first_at"],
-        )
-        for row in sorted(rows, key=lambda row: row["seq"])
-    ]
+    return [_delivery(row) for row in sorted(rows, key=lambda row: row["seq"])]
 
 
 async def told(

@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from storage.database import Connection, Overtaken
 from storage.queries import queries
-from vocabulary.values import quickly_made
+from vocabulary.values import quickly_made, reading
 
 _SQL = "people"
 
@@ -54,6 +54,7 @@ class ContactRow:
         return tuple([address for address in self.addresses if address.channel == channel])
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A person as the trace knows her: our name for her, and the key her words are sealed with."""
@@ -242,45 +243,17 @@ async def debts(connection: Connection, keys: Iterable[Key]) -> dict[Key, DebtRo
         return {}
     rows = await connection.fetch(queries(_SQL)["debts"], [k[0] for k in wanted], [k[1] for k in wanted])
     return {
-        (row["tenant"], row["id"]): DebtRow(
-            tenant=row["tenant"],
-            id=row["id"],
-            creditor=row["creditor"],
-            contract_signed=row["contract_signed"],
-            due=row["due"],
-            kind=row["kind"],
-            contacts=tuple(zip(row["contacts"], row["roles"], strict=True)),
-        )
-        for row in rows
+        (row["tenant"], row["id"]): _debt(row, tuple(zip(row["contacts"], row["roles"], strict=True))) for row in rows
     }
+
+
+_address: Final = reading(AddressRow, under={"invalid_at": "invalid"})
+_person: Final = reading(
+    ContactRow, made={"jurisdictions": tuple, "zones": tuple, "key": lambda key: key or b""}, beside=("addresses",)
+)
+_debt: Final = reading(DebtRow, beside=("contacts",))
 
 
 def _contact(rows: Sequence[Any]) -> ContactRow:
     """One person out of her rows, of which each has one of her addresses."""
-    get = rows[0].__getitem__
-    addresses = tuple(
-        AddressRow(
-            channel=row["channel"],
-            address=row["address"],
-            endpoint=row["endpoint"],
-            kind=row["kind"],
-            source=row["source"],
-            invalid_at=row["invalid"],
-        )
-        for row in rows
-        if row["channel"] is not None
-    )
-    return ContactRow(
-        tenant=get("tenant"),
-        id=get("id"),
-        subject=get("subject"),
-        name=get("name"),
-        role=get("role"),
-        locale=get("locale"),
-        jurisdictions=tuple(get("jurisdictions")),
-        zones=tuple(get("zones")),
-        household=get("household"),
-        residence=get("residence"),
-        addresses=addresses,
-        key=get("key") or b"",
-    )
+    return _person(rows[0], tuple([_address(row) for row in rows if row["channel"] is not None]))

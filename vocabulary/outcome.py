@@ -9,8 +9,10 @@ from uuid import UUID
 
 from vocabulary.channel import Channel
 from vocabulary.event import ContactOutcome
+from vocabulary.values import quickly_made
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """The provider took it. A 2xx that could not be read is Sent without an id."""
@@ -110,6 +112,7 @@ class Registered:
     values: tuple[str, ...] = field(default=(), repr=False)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
     """What an adapter is handed: one reserved attempt. No parcel without a committed reservation.
@@ -132,6 +135,7 @@ class Parcel:
     locale: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """One word of a provider about one attempt. ``key`` is unique per provider: a repeat of it changes nothing.

@@ -4,11 +4,14 @@ A frozen dataclass fills each field through ``object.__setattr__``, which looks 
 filled by the slots' own descriptors: less than half the time, and the same class in everything else.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+_become: Final[Any] = vars(object)["__class__"].__set__
 
 
 def quickly_made(cls: type[T]) -> type[T]:
@@ -42,6 +45,47 @@ def quickly_made(cls: type[T]) -> type[T]:
     made.__annotations__ = cls.__init__.__annotations__
     cls.__init__ = made  # type: ignore[method-assign]
     return cls
+
+
+def reading(
+    cls: type[T],
+    *,
+    made: Mapping[str, Callable[[Any], Any]] | None = None,
+    under: Mapping[str, str] | None = None,
+    beside: Sequence[str] = (),
+    without: Sequence[str] = (),
+) -> Callable[..., T]:
+    """A function that makes a value out of a row which has its fields under their names: a fifth of the time of naming them all.
+
+    ``made``: what becomes of what stands in the row. ``under``: other names. ``beside``: fields that are given after the row, in this
+    order. ``without``: fields that have their default. TypeError for a class that does more than keep what it is given.
+
+    It is filled as an open twin of the class, whose slots are the same, and becomes one of the class when it is whole.
+    """
+    if hasattr(cls, "__post_init__") or "__slots__" not in vars(cls):
+        raise TypeError(f"{cls.__name__} has no slots, or does more than keep what it is given")
+    made, under = made or {}, under or {}
+    twin = type(cls.__name__, cls.__bases__, {"__slots__": vars(cls)["__slots__"]})
+    within: dict[str, Any] = {"become": _become, "twin": twin, "new": twin.__new__, "shut": cls}
+    body = ["    it = new(twin)"]
+    for each in fields(cls):  # type: ignore[arg-type] # a dataclass
+        name, value = each.name, f"row[{under.get(each.name, each.name)!r}]"
+        if name in beside:
+            value = name
+        elif name in without:
+            if each.default is MISSING:
+                raise TypeError(f"{cls.__name__}.{name} has no default")
+            within[f"default_{name}"] = each.default
+            value = f"default_{name}"
+        if name in made:
+            within[f"make_{name}"] = made[name]
+            value = f"make_{name}({value})"
+        body.append(f"    it.{name} = {value}")
+    body += ["    become(it, shut)", "    return it"]
+    # Names of fields and columns stand in the source, as above.
+    exec("\n".join([f"def read({', '.join(['row', *beside])}):", *body]), within)  # noqa: S102
+    read: Callable[..., T] = within["read"]
+    return read
 
 
 def changed(value: T, **changes: Any) -> T:

@@ -16,6 +16,7 @@ from aiohttp.http import RawResponseMessage
 from yarl import URL
 
 from adapters.kit.wire import Wire, whole
+from vocabulary.values import quickly_made
 
 #: The whole of one call, from the wait for a connection to the last byte of the answer (``CALL`` of the design).
 CALL_SECONDS: Final = 20.0
@@ -31,6 +32,7 @@ _NEVER_ROUNDED: Final = 1e9
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT"})
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """The other side answered. ``body`` is None when it came broken, compressed or longer than ``ANSWER_BYTES_MAX``."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vocabulary.values import changed, quickly_made
+from vocabulary.values import changed, quickly_made, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +111,26 @@ def test_what_does_more_than_keep_what_it_is_given_is_not_changed_so() -> None:
 
     with pytest.raises(TypeError):
         changed(Checked(1), first=-1)
+
+
+@pytest.mark.parametrize("kind", [Slow, Quick])
+def test_what_is_read_from_a_row_is_what_it_would_be_made_of(kind: type[Any]) -> None:
+    read = reading(kind, made={"second": str.upper}, under={"second": "b"}, beside=("third",))
+    value = read({"first": 1, "b": "two", "more": None}, [3])
+    assert type(value) is kind
+    assert value == kind(1, "TWO", third=[3])
+    assert repr(value) == repr(kind(1, "TWO", third=[3]))
+    assert replace(value, first=2) == changed(value, first=2) == kind(2, "TWO", third=[3])
+    with pytest.raises(FrozenInstanceError):
+        value.first = 5
+    with pytest.raises(KeyError):
+        read({"first": 1}, [3])
+    assert reading(kind, without=("second",), beside=("third",))({"first": 1}, []) == kind(1, third=[])
+
+
+@pytest.mark.parametrize("kind", [_Loose, _Thinks])
+def test_what_it_cannot_read_alike_is_refused(kind: type) -> None:
+    with pytest.raises(TypeError):
+        reading(kind)
+    with pytest.raises(TypeError):
+        reading(Quick, without=("first",))
