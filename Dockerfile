@@ -27,7 +27,8 @@ ENV PATH=/opt/tregua/bin:$PATH \
     TREGUA_PORT=8080
 # An operator's tregua.toml is mounted here.
 WORKDIR /etc/tregua
-USER tregua
+# By number: whoever must not run as root can tell that this is not (Kubernetes' runAsNonRoot).
+USER 10001:10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["tregua"]

@@ -12,6 +12,8 @@ import asyncpg
 import pytest
 import yaml
 
+from gateway.dispatch import ABANDONED
+from gateway.processes import GRACE_SECONDS
 from sandbox.servers import binaries, servers
 from storage.database import Database
 from storage.migrate import migrate
@@ -21,6 +23,9 @@ from tests.test_house import PACKAGES
 SETTINGS = {
     f"TREGUA_{name}" for name in ("DATABASE_URL", "REDIS_URL", "PUBLIC_URL", "SECRET_KEY", "HOST", "PORT", "LOG_LEVEL")
 }
+
+#: Spans as compose writes them, in seconds.
+UNITS = {"s": 1, "m": 60}
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +55,19 @@ def test_a_program_has_no_more_rights_than_it_needs(services: dict[str, dict[str
     assert "no-new-privileges:true" in services[service]["security_opt"]
 
 
+def test_a_program_is_given_the_time_to_end(services: dict[str, dict[str, Any]]) -> None:
+    """Docker kills after ten seconds, unless told otherwise: what a worker has in the air would stand as unknown."""
+    seconds = {
+        name: int(services[name]["stop_grace_period"][:-1]) * UNITS[services[name]["stop_grace_period"][-1]]
+        for name in ("gateway", "worker")
+    }
+    assert seconds["gateway"] > GRACE_SECONDS + 5
+    assert seconds["worker"] > ABANDONED.total_seconds()
+
+
 @pytest.mark.parametrize("service", ["postgres", "valkey"])
 def test_the_stores_are_kept_checked_and_shut_in(services: dict[str, dict[str, Any]], service: str) -> None:
+    assert services[service]["security_opt"] == ["no-new-privileges:true"]
     assert services[service]["networks"] == ["inside"]
     assert "ports" not in services[service]
     assert services[service]["healthcheck"]["test"][0] == "CMD"
@@ -66,7 +82,8 @@ def test_the_image_holds_every_package_and_no_secret(checkout: Path) -> None:
 
 def test_the_image_does_not_run_as_root(checkout: Path) -> None:
     lines = (checkout / "Dockerfile").read_text().splitlines()
-    assert [line for line in lines if line.startswith("USER ")] == ["USER tregua"]
+    assert [line for line in lines if line.startswith("USER ")] == ["USER 10001:10001"]
+    assert sum("--uid 10001 --gid 10001" in line for line in lines) == 1
     assert sum(line.startswith("FROM ") for line in lines) == 2
 
 
