@@ -35,7 +35,6 @@ ADDRESS_CHARACTERS_MAX: Final = 320
 TEXT_CHARACTERS_MAX: Final = 1_600
 PEOPLE_MAX: Final = 200
 CONVERSATION_MAX: Final = 500
-WITHIN_DIGITS_MAX: Final = 3
 
 #: Nothing but our own files runs on the telephone, whatever a message says.
 CONTENT_SECURITY: Final = (
@@ -82,7 +81,6 @@ def make_app(settings: Settings, *, clock: Clock | None = None, set_clock: SetCl
             web.get("/sandbox/faults", sandbox.armed),
             web.post("/sandbox/faults", sandbox.arm),
             web.delete("/sandbox/faults", sandbox.disarm),
-            web.get("/sandbox/telling", sandbox.telling),
             web.get("/sandbox/clock", sandbox.clock_shown),
             web.post("/sandbox/clock", sandbox.clock_set),
         ]
@@ -277,13 +275,6 @@ class _Sandbox:
         if self._mail is not None:
             await self._mail.reopen()
         return web.json_response([])
-
-    async def telling(self, request: web.Request) -> web.Response:
-        """Of how many messages that were taken lately the carriers have more to tell: whoever simulates waits for it, and no longer."""
-        within = request.query.get("within") or "2"
-        if not (within.isascii() and within.isdigit() and len(within) <= WITHIN_DIGITS_MAX):
-            raise problem.wrong("", "within is not a number of seconds")
-        return web.json_response({"messages": self._hooks.going(float(within))})
 
     async def clock_shown(self, _request: web.Request) -> web.Response:
         """What the gateway's clock says."""

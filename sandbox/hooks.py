@@ -1,7 +1,6 @@
 """Calls the gateway's hooks as providers do: signed elsewhere, bounded in number, repeated for a while when not taken."""
 
 import asyncio
-import time
 from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
@@ -26,8 +25,7 @@ class Hooks:
         self._retry_seconds = retry_seconds
         self._session: aiohttp.ClientSession | None = None
         self._room = asyncio.Semaphore(HOOKS_MAX)
-        #: Each with when it was started (monotonic seconds).
-        self._tasks: dict[asyncio.Task[Any], float] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def post(self, call: Call) -> int | None:
         """One call: its status, or None when nobody answered."""
@@ -73,13 +71,8 @@ class Hooks:
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something that ends with this object."""
         task = asyncio.create_task(work)
-        self._tasks[task] = time.monotonic()
-        task.add_done_callback(lambda done: self._tasks.pop(done, None))
-
-    def going(self, within: float) -> int:
-        """How many of the works that were started within so many seconds still go on."""
-        since = time.monotonic() - within
-        return sum(started >= since for started in self._tasks.values())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Stop trying."""

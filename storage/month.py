@@ -13,7 +13,7 @@ COUNT_SECONDS_MAX: Final = 120
 
 
 async def busy(connection: Connection, real: datetime, within: timedelta) -> bool:
-    """Whether an attempt that was begun within that real time has no ending yet."""
+    """Whether an attempt that was begun within that real time has no ending or no receipt yet."""
     since = max(0, int((real - within).timestamp() * 1000))
     return bool(await connection.fetchval(queries(_SQL)["busy"], UUID(int=since << 80)))
 

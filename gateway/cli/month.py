@@ -33,8 +33,8 @@ REPLIES_AT_ONCE: Final = 8
 #: How long is waited for what is due before the clock goes on all the same, real seconds: a carrier that never answers takes long.
 SETTLE_SECONDS_MAX: Final = 60.0
 LOOK_SECONDS: Final = 0.03
-#: How old an attempt may be, real time, for its ending to be waited for, and a message for what its carrier still has to tell.
-WITHIN: Final = timedelta(seconds=2)
+#: How old an attempt may be, real time, for its receipt to be waited for.
+RECEIPT_WITHIN: Final = timedelta(seconds=1.5)
 REQUEST_SECONDS_MAX: Final = 60.0
 #: A carrier that never answers is known to have not answered after this, real seconds.
 LAND_SECONDS_MAX: Final = 40.0
@@ -268,27 +268,16 @@ class Month:
                 self._put(now + delay, _Reply(channel.value, each["to"], words, kind))
 
     async def _settle(self) -> None:
-        """Until nothing is due any more and the carriers have told what became of all that left.
-
-        What will never be told, as with nearly every mail, is not waited for.
-        """
+        """Until nothing is due any more and what left has its receipt."""
         end = time.monotonic() + SETTLE_SECONDS_MAX
 
         async def look(connection: Connection) -> bool:
             legal, real = await self._clock.now(connection)
             due = await messages.next_due(connection, [])
-            return (due is not None and due <= legal) or await month.busy(connection, real, WITHIN)
+            return (due is not None and due <= legal) or await month.busy(connection, real, RECEIPT_WITHIN)
 
-        while time.monotonic() < end:
-            # What was told may have made something due again.
-            if not (await self._database.read(look) or await self._telling() or await self._database.read(look)):
-                return
+        while time.monotonic() < end and await self._database.read(look):  # noqa: ASYNC110 - another process works
             await asyncio.sleep(LOOK_SECONDS)
-
-    async def _telling(self) -> bool:
-        within = f"?within={WITHIN // timedelta(seconds=1)}"
-        told = await self._call("GET", f"{self._sandbox_url}/sandbox/telling{within}", None, {})
-        return bool(told["messages"])
 
     async def _land(self) -> None:
         """Until nothing is in the air: carriers that never answer are given up after their time."""

@@ -1,6 +1,6 @@
 -- name: busy
--- Whether anything is still in hand: attempts since an id ($1, seconds ago in real time) that have no ending yet.
-SELECT EXISTS (SELECT FROM attempt WHERE id >= $1 AND state = 'dispatching')
+-- Whether anything is still in hand: attempts since an id ($1, seconds ago in real time) that have no ending yet, or no receipt.
+SELECT EXISTS (SELECT FROM attempt WHERE id >= $1 AND state IN ('dispatching', 'sent'))
 
 -- name: open
 -- Whether attempts are in the air.

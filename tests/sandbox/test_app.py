@@ -92,19 +92,6 @@ async def test_durations_of_the_contract_are_taken(sandboxed: Sandboxed, advance
     assert (await sandboxed.post("/sandbox/clock", {"advance": advance}))[0] == 200
 
 
-async def test_whose_carriers_have_more_to_tell_is_counted_and_no_longer(sandboxed: Sandboxed):
-    assert await sandboxed.get("/sandbox/telling") == {"messages": 0}
-    await sandboxed.post("/sandbox/faults", {"fault": "late_receipt"})
-    await sandboxed.send()
-    assert await sandboxed.get("/sandbox/telling?within=60") == {"messages": 1}
-    async with asyncio.timeout(10):
-        while await sandboxed.get("/sandbox/telling?within=60") != {"messages": 0}:
-            await asyncio.sleep(0.02)
-    assert sandboxed.gateway.received, "it ended with being told"
-    async with sandboxed.client.get(f"http://127.0.0.1:{sandboxed.port}/sandbox/telling?within=-1") as answer:
-        assert answer.status == 422
-
-
 # Replies and faults
 
 
