@@ -272,6 +272,7 @@ def test_hours_that_are_known_to_be_open_throughout_need_not_be_asked(
     """Through a week with a change of clocks and a holiday nearby, by odd steps: the same as asking each of them."""
     question = ask("2026-03-06T00:00:00-05:00", *history, packs=packs, zones=zones)
     instants = [question.now + timedelta(seconds=397 * step) for step in range(1_600)]
+    instants += [question.now + timedelta(hours=hour, seconds=1) for hour in range(176)]
     spans = timedelta(seconds=2), timedelta(seconds=687)
 
     def told() -> list[tuple[datetime | None, datetime | None]]:
@@ -283,6 +284,7 @@ def test_hours_that_are_known_to_be_open_throughout_need_not_be_asked(
 
     shortly = told()
     assert any(each == (None, None) for each in shortly)
+    assert any(opened is not None for opened, _ in shortly)
     assert any(closes is not None for _, closes in shortly)
     monkeypatch.setattr("gateway.deciding.decide.open_throughout", lambda *_: False)
     assert told() == shortly
