@@ -47,8 +47,6 @@ BASE_URL: Final = "https://api.telegram.org"
 TEXT_UNITS_MAX: Final = 4_096
 #: https://core.telegram.org/bots/api#sendvoice
 VOICE_BYTES_MAX: Final = 50 * 1024 * 1024
-#: https://core.telegram.org/bots/features#deep-linking: what may stand behind ``start``.
-START_CHARACTERS_MAX: Final = 64
 
 #: What Telegram is asked to tell us of, and nothing else (https://core.telegram.org/bots/api#setwebhook).
 UPDATES: Final = ("message", "edited_message", "callback_query", "my_chat_member")

@@ -60,12 +60,6 @@ def starts_at(day: date, zone_name: str) -> datetime:
     return below
 
 
-def date_of_all(day: date, zone_names: tuple[str, ...], days: int) -> datetime:
-    """When ``days`` dates after ``day`` have begun in every zone; ``day`` is a date in each of them."""
-    later = day + timedelta(days=days)
-    return max(starts_at(later, name) for name in zone_names)
-
-
 @lru_cache(maxsize=4096)
 def offsets(begin: datetime, end: datetime, zone_name: str) -> tuple[tuple[datetime, datetime, timedelta], ...]:
     """``[begin, end)`` cut where the offset from UTC changes: (from, to, offset), to the second."""

@@ -46,8 +46,3 @@ async def contacts_made(
     """Contacts with her since an instant, newest first."""
     rows = await connection.fetch(queries(_SQL)["contacts"], tenant, contact, since, limit)
     return [ContactMade(at=r["at"], type=r["type"], channel=r["channel"], outcome=r["outcome"]) for r in rows]
-
-
-async def tenant_name(connection: Connection, tenant: str) -> str:
-    """What a tenant is called."""
-    return str(await connection.fetchval(queries(_SQL)["tenant_name"], tenant) or tenant)

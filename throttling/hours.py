@@ -18,7 +18,6 @@ _CLOCKS_MAX: Final = 4096
 _BLOCKS_MAX: Final = HORIZON.days // BLOCK_DAYS + 2
 
 _DAY: Final = timedelta(days=1)
-_BLOCK: Final = timedelta(days=BLOCK_DAYS)
 #: Where the closing instant itself is inside, the hours end with the next thing a clock can show.
 _INSTANT: Final = timedelta(microseconds=1)
 _NUMBERS: Final = {day: number for number, day in enumerate(Weekday)}

@@ -25,10 +25,6 @@ class Status(StrEnum):
     READ = "read"
 
 
-FINAL: Final[frozenset[Status]] = frozenset(
-    {Status.BLOCKED, Status.CANCELLED, Status.EXPIRED, Status.FAILED, Status.READ}
-)
-
 #: Waiting to be decided again: what dispatch claims and cancel can still stop.
 WAITING: Final[frozenset[Status]] = frozenset({Status.QUEUED, Status.DEFERRED})
 

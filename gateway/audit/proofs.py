@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from storage import chain, proofs
+from storage import proofs
 from storage.database import Connection, Database
 from storage.proofs import Node
 from tracelog.head import SignedHead
@@ -130,13 +130,3 @@ def _root(low: int, high: int, kept: dict[Node, bytes], leaves: dict[int, bytes]
         return frontier.root()
     middle = halves(low, high)
     return node_hash(_root(low, middle, kept, leaves), _root(middle, high, kept, leaves))
-
-
-async def note_at(database: Database, tenant: str, size: int) -> str | None:
-    """The signed note over exactly so many entries, where one was signed."""
-    return await database.read(lambda connection: proofs.head_at(connection, tenant, size))
-
-
-async def last_note(database: Database, tenant: str) -> str | None:
-    """The last signed note, without sealing anew."""
-    return await database.read(lambda connection: chain.head(connection, tenant))

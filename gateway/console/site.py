@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
@@ -333,8 +333,3 @@ async def form_of(request: web.Request) -> dict[str, str] | None:
     if len(fields) != len(pairs) or any(len(value) > FIELD_CHARS_MAX for value in fields.values()):
         return None
     return fields
-
-
-def with_session(visit: Visit, session: Session) -> Visit:
-    """The same request for another session."""
-    return replace(visit, session=session)

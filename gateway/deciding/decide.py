@@ -15,8 +15,8 @@ from jurisdictions.built_in import HOUSE
 from jurisdictions.calendars import Calendar
 from jurisdictions.facts import Facts, facts_of
 from jurisdictions.house import Policy
-from jurisdictions.library import Library, Pack, Plan
-from jurisdictions.localtime import HORIZON, NEVER, PAST, in_utc, local_date, shown, where_she_is, zone
+from jurisdictions.library import Library, Plan
+from jurisdictions.localtime import HORIZON, NEVER, PAST, local_date, shown, where_she_is, zone
 from jurisdictions.rule import Clause, Hours
 from vocabulary.event import Contacted, NoticeGiven
 from vocabulary.message import Question
@@ -356,8 +356,3 @@ def _duties(plan: Plan, facts: Facts) -> tuple[Obligation, ...]:
 
 def _home(facts: Facts) -> str | None:
     return facts.zones[0] if facts.zones else None
-
-
-def packs_in_force(law: Library, at: datetime) -> list[Pack]:
-    """The packs that bind on the date of an instant (UTC)."""
-    return [pack for pack in law.packs.values() if pack.binds and pack.in_effect(in_utc(at).date())]

@@ -33,10 +33,6 @@ SELECT reason, note FROM console_reason WHERE session = $1 AND tenant = $2 AND c
 -- The CRM's name of a person by ours.
 SELECT id FROM contact WHERE tenant = $1 AND subject = $2
 
--- name: subjects
--- Our names of people by the CRM's.
-SELECT id, subject FROM contact WHERE tenant = $1 AND id = ANY ($2::text[])
-
 -- name: find
 -- People by the CRM's name or by an address.
 SELECT c.subject FROM contact c WHERE c.tenant = $1 AND c.id = $2

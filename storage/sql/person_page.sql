@@ -14,7 +14,3 @@ SELECT * FROM (
   WHERE e.tenant = $1 AND e.contact = $2 AND e.at >= $3 AND e.attempt IS NULL AND e.superseded_by IS NULL
     AND e.type IN ('contact', 'reply', 'inbound_call')
 ) happened ORDER BY at DESC LIMIT $4
-
--- name: tenant_name
--- What a tenant is called.
-SELECT name FROM tenant WHERE id = $1
