@@ -3,16 +3,24 @@
 Every contact was lawful but a few that stand on Sundays, so that a recheck which finds anything else, or not just these, is wrong.
 """
 
+import asyncio
+import os
 import random
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+
 from bench.databases import Cluster
 from bench.house import PROVIDER, TENANT, settings_of, write_settings
+from bench.processes import started
 from bench.sizes import BOGOTA, SEED, TUESDAY
 from bench.workload import COLLECTOR, CREDITOR, contact_id, debt_id, number
 from gateway.addresses import endpoint
@@ -20,11 +28,11 @@ from gateway.compose import House, house
 from gateway.people.profiles import statement_entry
 from gateway.tenants.opening import create_tenant
 from storage.chain import Written
+from storage.clock import SandboxClock
 from storage.history import EventRow
 from storage.migrate import migrate
 from storage.people import ContactRow
 from tracelog.entry import instant
-from tracelog.sealed import fresh_key
 from vocabulary.channel import AddressKind, AddressSource, Channel, Form, Purpose, Role, SenderRole
 from vocabulary.event import Consented, ConsentState, ContactOutcome, Instrument
 from vocabulary.ids import new_uuid
@@ -35,11 +43,13 @@ DAYS: Final = 90
 BREACHES: Final = 3
 #: One row in the air at a time would be slow, all of them would be much memory.
 BATCH: Final = 20_000
+#: Processes that write a large book.
+HANDS_MAX: Final = 4
 _WORDS: Final = b'{"text":"' + b"Hola, su cuota de noviembre esta lista para pagar. " * 3 + b'"}'
 _WEEKS: Final = DAYS // 7
 _EVENT_COLUMNS: Final = (
     "id", "tenant", "contact", "at", "type", "channel", "form", "outcome", "purpose", "debts", "endpoint", "address_kind",
-    "creditor", "collector", "role", "attempt", "detail",
+    "creditor", "collector", "role", "detail",
 )  # fmt: skip
 _TRACE_COLUMNS: Final = ("tenant", "idx", "kind", "at", "subject", "message", "header", "payload_digest", "leaf")
 
@@ -64,33 +74,60 @@ async def write(cluster: Cluster, redis_url: str, folder: Path, *, contacts: int
     write_settings(file, database_url=url, redis_url=redis_url, port=1, carrier_port=1)
     async with house(settings_of(file)) as made, cluster.connected(NAME) as connection:
         sender = {"sender": {"role": "creditor", "creditor": CREDITOR, "collector": COLLECTOR}}
+        # The policy is older than everything that happened.
+        await SandboxClock().set(connection, TUESDAY - timedelta(days=DAYS + 2))
         await create_tenant(made.database, TENANT, "Bench", sender)
-        people = [_person(made, person) for person in range(contacts)]
-        await _copy_people(connection, people)
-        before = await connection.fetchval("SELECT size FROM chain WHERE tenant = $1", TENANT)
-        index, wrong = before, set()
-        batch: list[tuple[Written, tuple[Any, ...]]] = []
-        for entry, row, breach in _happened(made, people, rows):
-            if breach:
-                wrong.add(index)
-            batch.append((entry, row))
-            index += 1
-            if len(batch) == BATCH:
-                await _copy(connection, batch, index - len(batch))
-                batch = []
-        await _copy(connection, batch, index - len(batch))
-        await connection.execute("UPDATE chain SET size = $2 WHERE tenant = $1", TENANT, index)
+        for first in range(0, contacts, BATCH):
+            batch = [_person(made.endpoint_secret, person) for person in range(first, min(contacts, first + BATCH))]
+            await _copy_people(connection, list(enumerate(batch, first)))
+        before: int = await connection.fetchval("SELECT size FROM chain WHERE tenant = $1", TENANT)
+        instants = _instants(made, contacts, rows)
+        entries = before + contacts + rows
+        # Sealing words and writing entries down is a processor's work, and each of them has an index of its own.
+        hands = min(HANDS_MAX, os.cpu_count() or 1, -(-(contacts + rows) // BATCH))
+        if hands == 1:
+            await _lay_out(made, connection, instants, contacts, before, 0, 1)
+        else:
+            await asyncio.gather(
+                *(_laid_out(folder, file, url, contacts, rows, before, hand, hands) for hand in range(hands))
+            )
+        await connection.execute("UPDATE chain SET size = $2 WHERE tenant = $1", TENANT, entries)
         await connection.execute("VACUUM (ANALYZE)")
         while await made.sealer.seal_all():  # everything that was copied is signed before anything is measured
             pass
-    return Book(contacts=contacts, rows=rows, entries=index, breaches=frozenset(wrong), settings=file)
+    wrong = frozenset(before + contacts + place for place, (_, _, breach) in enumerate(instants) if breach)
+    return Book(contacts=contacts, rows=rows, entries=entries, breaches=wrong, settings=file)
 
 
-def _person(made: House, person: int) -> tuple[ContactRow, str]:
+async def _laid_out(
+    folder: Path, file: Path, url: str, contacts: int, rows: int, before: int, hand: int, hands: int
+) -> None:
+    words = [str(file), url, *map(str, (contacts, rows, before, hand, hands))]
+    async with started(f"book-{hand}", folder, "bench.audit_book", *words) as process:
+        await process.hear()
+
+
+async def _lay_out(
+    made: House,
+    connection: Any,
+    instants: Sequence[tuple[datetime, int, bool]],
+    contacts: int,
+    before: int,
+    hand: int,
+    hands: int,
+) -> None:
+    """Every so manieth batch of what happened: events with their entries, under the indices that all of them have in order."""
+    for first in range(hand * BATCH, contacts + len(instants), hands * BATCH):
+        last = min(first + BATCH, contacts + len(instants))
+        await _copy(connection, _happened(made, instants, contacts, first, last), before + first)
+
+
+@lru_cache(maxsize=300_000)  # somebody of whom several processes write comes out the same in each
+def _person(secret: bytes, person: int) -> tuple[ContactRow, str]:
     row = ContactRow(
         tenant=TENANT,
         id=contact_id(person),
-        subject=new_uuid(),
+        subject=UUID(bytes=sha256(f"subject {person}".encode()).digest()[:16], version=4),
         name=f"Persona {person}",
         role=Role.DEBTOR,
         locale="es-CO",
@@ -98,18 +135,17 @@ def _person(made: House, person: int) -> tuple[ContactRow, str]:
         zones=("America/Bogota",),
         household=None,
         addresses=(),
-        key=fresh_key(),
+        key=sha256(f"key {person}".encode()).digest(),
     )
-    return row, endpoint(made.endpoint_secret, TENANT, Channel.SMS, number(person))
+    return row, endpoint(secret, TENANT, Channel.SMS, number(person))
 
 
-async def _copy_people(connection: Any, people: Sequence[tuple[ContactRow, str]]) -> None:
+async def _copy_people(connection: Any, everybody: Sequence[tuple[int, tuple[ContactRow, str]]]) -> None:
     at = TUESDAY - timedelta(days=DAYS + 1)
 
     async def copy(table: str, columns: str, rows: Iterable[tuple[Any, ...]], schema: str = "tregua") -> None:
         await connection.copy_records_to_table(table, schema_name=schema, columns=columns.split(), records=rows)
 
-    everybody = list(enumerate(people))
     await copy(
         "contact",
         "tenant id subject name role locale jurisdictions zones created_at updated_at",
@@ -129,30 +165,28 @@ async def _copy_people(connection: Any, people: Sequence[tuple[ContactRow, str]]
 
 
 def _happened(
-    made: House, people: Sequence[tuple[ContactRow, str]], rows: int
-) -> Iterator[tuple[Written, tuple[Any, ...], bool]]:
-    """Entry and row of each event in the order of time, and whether it broke a limit."""
+    made: House, instants: Sequence[tuple[datetime, int, bool]], contacts: int, first: int, last: int
+) -> list[tuple[Written, tuple[Any, ...]]]:
+    """Entry and row of each event from one place to another: what everybody allowed, then the contacts in the order of time."""
     consented = TUESDAY - timedelta(days=DAYS + 1)
-    for row, _ in people:
+    found: list[tuple[Written, tuple[Any, ...]]] = []
+    for person in range(first, min(last, contacts)):
+        row, _ = _person(made.endpoint_secret, person)
         said = Consented(
             at=consented, state=ConsentState.GRANTED, all=True, instrument=Instrument.SEPARATE, person=row.id
         )
         event = EventRow(id=new_uuid(), tenant=TENANT, contact=row.id, event=said)
         detail = '{"state": "granted", "all": true, "instrument": "separate"}'
-        yield (
-            statement_entry(made.scribe, row, event, consented),
-            _event_row(event.id, row.id, consented, "consent", detail=detail),
-            False,
-        )
+        entry = statement_entry(made.scribe, row, event, consented)
+        found.append((entry, _event_row(event.id, row.id, consented, "consent", detail=detail)))
     label = made.law.packs["CO"].label
-    for at, person, breach in _instants(made, len(people), rows):
-        row, digest = people[person]
+    for at, person, _ in instants[max(0, first - contacts) : max(0, last - contacts)]:
+        row, digest = _person(made.endpoint_secret, person)
         identity, attempt, message = new_uuid(), new_uuid(), new_uuid()
         entry = _reserved(made, row, digest, debt_id(person), (identity, attempt, message), at, label)
-        contacted = _event_row(
-            identity, row.id, at, "contact", endpoint=digest, debts=[debt_id(person)], attempt=attempt
-        )
-        yield entry, contacted, breach
+        contacted = _event_row(identity, row.id, at, "contact", endpoint=digest, debts=[debt_id(person)])
+        found.append((entry, contacted))
+    return found
 
 
 def _instants(made: House, contacts: int, rows: int) -> list[tuple[datetime, int, bool]]:
@@ -228,20 +262,17 @@ def _event_row(
     *,
     endpoint: str | None = None,
     debts: list[str] | None = None,
-    attempt: UUID | None = None,
     detail: str | None = None,
 ) -> tuple[Any, ...]:
     if kind == "consent":
-        return (identity, TENANT, contact, at, kind, *[None] * 10, None, detail)
+        return (identity, TENANT, contact, at, kind, *[None] * 10, detail)
     return (
         identity, TENANT, contact, at, kind, Channel.SMS, Form.TEXT, ContactOutcome.DELIVERED, Purpose.COLLECTION, debts,
-        endpoint, AddressKind.PERSONAL, CREDITOR, COLLECTOR, Role.DEBTOR, attempt, detail,
+        endpoint, AddressKind.PERSONAL, CREDITOR, COLLECTOR, Role.DEBTOR, detail,
     )  # fmt: skip
 
 
 async def _copy(connection: Any, batch: Sequence[tuple[Written, tuple[Any, ...]]], first: int) -> None:
-    if not batch:
-        return
     await connection.copy_records_to_table(
         "contact_event", schema_name="tregua", columns=_EVENT_COLUMNS, records=[row for _, row in batch]
     )
@@ -261,3 +292,20 @@ async def _copy(connection: Any, batch: Sequence[tuple[Written, tuple[Any, ...]]
         columns=("tenant", "idx", "nonce", "ciphertext"),
         records=[(TENANT, idx, s.nonce, s.ciphertext) for idx, w in numbered if (s := w.entry.sealed) is not None],
     )
+
+
+async def _hand(words: Sequence[str]) -> None:
+    """One of several processes that write a book."""
+    file, url = words[:2]
+    contacts, rows, before, hand, hands = map(int, words[2:])
+    async with house(settings_of(Path(file))) as made:
+        connection = await asyncpg.connect(url)
+        try:
+            await _lay_out(made, connection, _instants(made, contacts, rows), contacts, before, hand, hands)
+        finally:
+            await connection.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_hand(sys.argv[1:]))
+    print("{}", flush=True)

@@ -40,23 +40,36 @@ async def contacts(
 
 
 async def kept(
-    connection: Connection, tenant: str, out: BinaryIO, *, jurisdiction: str | None, margin_max: int | None
+    connection: Connection,
+    tenant: str,
+    out: BinaryIO,
+    *,
+    jurisdiction: str | None,
+    margin_max: int | None,
+    rule: str | None = None,
+    columns: bool = False,
 ) -> int:
-    """Write what is kept of the whole book, one document a line, in no order; how many there were."""
+    """Write what is kept of the whole book in no order, one document a line or as CSV with its header; how many limits there were.
+
+    In a transaction of its own: outside of one a setting is taken back before anything is read under it.
+    """
     # The whole table is read, and nobody's key is looked up; putting it into words is most of the work, and shared out.
     for setting in ("enable_seqscan = on", "parallel_setup_cost = 0", "parallel_tuple_cost = 0"):
         await connection.execute(f"SET LOCAL {setting}")
+    if await connection.fetchval(queries(_SQL)["scans"]) != "on":
+        raise RuntimeError("the whole book is read in a transaction")
+    # Documents are the lines as they are: no JSON holds either of these two.
+    form = {"header": "true"} if columns else {"delimiter": "\x02", "quote": "\x01"}
     status = await connection.copy_from_query(
-        queries(_SQL)["kept"],
+        queries(_SQL)["kept_columns" if columns else "kept"],
         tenant,
         jurisdiction,
         margin_max,
+        rule,
         output=out,
         timeout=WHOLE_BOOK_SECONDS_MAX,
-        # The lines as they are: no JSON holds either of these.
         format="csv",
-        delimiter="\x02",
-        quote="\x01",
+        **form,
     )
     return int(status.rpartition(" ")[2])
 

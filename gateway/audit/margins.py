@@ -1,7 +1,7 @@
 """How close each person is to each limit now: what every counting rule that binds her counts, and what is left."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -23,11 +23,15 @@ from throttling import frequency
 from tracelog.entry import instant
 from vocabulary.channel import SENDABLE, Channel, Purpose, Sector, SenderRole
 from vocabulary.event import Event
+from vocabulary.values import changed, quickly_made
 
 #: How far back blocked messages are counted where nobody says.
 SINCE_DAYS: Final = 30
 #: Debts of one person that are asked about one by one.
 DEBTS_MAX: Final = 50
+_NO_WORDS: Final = ContentAsk(text="-")
+#: What counts; of most other clauses there are several for one of these.
+_COUNTING: Final = frozenset({Count, Gap, Sticky})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,7 @@ class Scope:
     margin_max: int | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margin:
     """What one rule counts for one person. ``left``: how many more it lets pass now. ``frees_at``: when the oldest stops counting."""
@@ -198,11 +203,16 @@ class Auditor:
                 question = self._judge.question(case, channel, address_for(case, channel), now)
                 facts, clauses = spoken_to(question, self._judge.law, case.policy)
                 for clause in clauses:
+                    if type(clause.predicate) not in _COUNTING:
+                        continue
                     for margin in _counted(clause, facts, channel):
                         key = (margin.rule, margin.pack, margin.debt, margin.counted, margin.limit, margin.events)
                         other = merged.get(key)
-                        both = margin.channels if other is None else (*other.channels, *margin.channels)
-                        merged[key] = replace(margin, channels=tuple(dict.fromkeys(both)))
+                        if other is None:
+                            merged[key] = margin
+                        else:
+                            both = dict.fromkeys((*other.channels, channel))
+                            merged[key] = changed(margin, channels=tuple(both))
         return sorted(merged.values(), key=lambda each: (each.left, each.rule, each.debt or ""))
 
 
@@ -225,7 +235,7 @@ def _case(
     ask = StoredAsk(
         channels=[channel.value],
         purpose=Purpose.COLLECTION,
-        content=ContentAsk(text="-"),
+        content=_NO_WORDS,
         role=SenderRole(role),
         creditor=creditor,
         collector=collector,

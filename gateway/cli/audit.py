@@ -70,6 +70,10 @@ def frequency_command(
             help="The whole book at once: what is kept of everybody, brought up to now; one line of JSON a person and limit.",
         ),
     ] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="With --kept: a table instead, which is written in a third of the time.")
+    ] = False,
+    rule: Annotated[str | None, typer.Option(metavar="ID", help="With --kept: only what this rule counts.")] = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -90,6 +94,7 @@ def frequency_command(
 
     Example: tregua audit frequency --jurisdiction CO --margin-max 0
     Example: tregua audit frequency --kept --margin-max 0
+    Example: tregua audit frequency --kept --csv --rule CO-FREQ-3d
     Example: tregua audit frequency --report november.pdf --since 2026-11-01 --language es
     """
     if report is not None:
@@ -103,9 +108,11 @@ def frequency_command(
         raise typer.BadParameter("belongs to --report: what counts is the law's", param_hint="--since")
     if kept:
         if contact or creditor or debt or channel:
-            raise typer.BadParameter("takes --jurisdiction and --margin-max", param_hint="--kept")
-        asyncio.run(_kept(tenant, jurisdiction, margin_max))
+            raise typer.BadParameter("takes --jurisdiction, --margin-max, --rule and --csv", param_hint="--kept")
+        asyncio.run(_kept(tenant, jurisdiction, margin_max, rule, columns=as_csv))
         return
+    if as_csv or rule:
+        raise typer.BadParameter("belongs to --kept", param_hint="--csv" if as_csv else "--rule")
     from gateway.audit.margins import Scope
     from vocabulary.channel import SENDABLE, Channel
 
@@ -141,7 +148,9 @@ async def _frequency(tenant: str | None, scope: "Scope", *, as_json: bool) -> No
             after = more
 
 
-async def _kept(tenant: str | None, jurisdiction: str | None, margin_max: int | None) -> None:
+async def _kept(
+    tenant: str | None, jurisdiction: str | None, margin_max: int | None, rule: str | None, *, columns: bool
+) -> None:
     from gateway.compose import tally
     from storage import audit, past
     from storage.database import Connection
@@ -152,9 +161,11 @@ async def _kept(tenant: str | None, jurisdiction: str | None, margin_max: int | 
 
         async def write(connection: Connection) -> int:
             out = sys.stdout.buffer
-            return await audit.kept(connection, whose, out, jurisdiction=jurisdiction, margin_max=margin_max)
+            return await audit.kept(
+                connection, whose, out, jurisdiction=jurisdiction, margin_max=margin_max, rule=rule, columns=columns
+            )
 
-        await made.database.read(write)
+        await made.database.run(write)
 
 
 async def _report(

@@ -1,10 +1,14 @@
 """The audit of contact frequency says per person what counts, what is left and when it frees."""
 
+import csv
+import io
 import json
 from typing import Any
 
 import pytest
 
+from storage import audit
+from storage.database import Connection
 from tests.gateway.policy_command import tregua
 from tests.gateway.town import Town, message, number, person
 
@@ -86,7 +90,31 @@ async def test_what_is_kept_of_the_whole_book_says_the_same_as_asking_about_each
     full = await tregua(busy, "frequency", "--kept", "--margin-max", "0", "--jurisdiction", "CO", group="audit")
     assert {json.loads(line)["contact"] for line in full.out.splitlines()} == {"ana"}
     assert (await tregua(busy, "frequency", "--kept", "--jurisdiction", "PE", group="audit")).out == ""
+    table = await tregua(busy, "frequency", "--kept", "--csv", group="audit")
+    rows = list(csv.DictReader(io.StringIO(table.out)))
+    assert len(rows) == len(kept)
+    assert {
+        tuple(row[name] for name in ("contact", "rule", "channels", "debt", "counted", "limit", "margin"))
+        for row in rows
+    } == {
+        (who, rule, " ".join(channels), debt or "", *map(str, figures))
+        for who, rule, _, _, channels, debt, *figures in kept
+    }
+    one = await tregua(busy, "frequency", "--kept", "--csv", "--rule", "CO-FREQ-3d", "--margin-max", "0", group="audit")
+    assert [(row["contact"], row["rule"]) for row in csv.DictReader(io.StringIO(one.out))] == [("ana", "CO-FREQ-3d")]
+    assert (await tregua(busy, "frequency", "--csv", group="audit")).code == 2
     assert (await tregua(busy, "frequency", "--kept", "--contact", "ana", group="audit")).code == 2
+
+
+async def test_the_whole_book_is_read_in_a_transaction_or_not_at_all(quiet: Town) -> None:
+    """Outside of one the settings under which a whole table may be read would be gone before it is."""
+
+    async def job(connection: Connection) -> int:
+        return await audit.kept(connection, "t1", io.BytesIO(), jurisdiction=None, margin_max=None)
+
+    assert await quiet.house.database.run(job) == 0
+    with pytest.raises(RuntimeError):
+        await quiet.house.database.read(job)
 
 
 async def test_the_command_says_the_same(busy: Town) -> None:
