@@ -10,15 +10,17 @@ from typing import Final
 
 import redis.asyncio
 
-from bench import audit, batch, book, engine, idle, report, rounds
-from bench.databases import Cluster
+from bench import audit, batch, engine, idle, report, rounds
 from bench.house import NotStarted as HouseNotStarted
 from bench.measure import machine
 from bench.outside import Sabotage
 from bench.processes import CHECKOUT, Fell
-from bench.rounds import POSTGRESQL, VALKEY, Ground, Round
+from bench.rounds import POSTGRESQL, Ground, Round, ground_of
 from bench.sizes import FULL, SHORT, Sizes
 from sandbox.servers import NotStarted, Running, servers
+
+#: ``ground_of`` is asked for here by what measures other checkouts, where it stood.
+__all__ = ["ground_of", "main"]
 
 RESULTS: Final = CHECKOUT / "bench" / "results.md"
 #: In the checkout and not in the system's temporary folder, which may be kept in memory and make commits look free.
@@ -42,21 +44,6 @@ def main() -> int:
         return 130
     finally:
         shutil.rmtree(asked.folder, ignore_errors=True)
-
-
-async def ground_of(running: Running, folder: Path, sizes: Sizes) -> Ground:
-    """What every round stands on, the people written."""
-    cluster = Cluster(running.database_url)
-    key = await book.write(cluster, running.redis_url, folder, sizes.contacts)
-    postgresql, valkey = running.pids()
-    return Ground(
-        cluster=cluster,
-        redis_url=running.redis_url,
-        servers={POSTGRESQL: postgresql, VALKEY: valkey},
-        folder=folder,
-        sizes=sizes,
-        key=key,
-    )
 
 
 async def _bench(running: Running, asked: argparse.Namespace, sizes: Sizes) -> int:

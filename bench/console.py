@@ -22,12 +22,11 @@ from typing import Any, Final
 import aiohttp
 
 from bench import book, house, people
-from bench.__main__ import ground_of
 from bench.house import settings_of, write_settings
 from bench.measure import percentile
 from bench.people import contact_id, debt_id
 from bench.processes import CHECKOUT
-from bench.rounds import Ground
+from bench.rounds import Ground, ground_of
 from bench.sizes import SEED, SHORT, TUESDAY
 from gateway.compose import house as gateway_house
 from gateway.compose import tally

@@ -17,7 +17,7 @@ from bench import house
 from bench.book import BOOK
 from bench.measure import cpu_seconds, pss_bytes
 from bench.processes import CHECKOUT
-from bench.rounds import Ground
+from bench.rounds import Ground, ground_of
 from bench.sizes import FULL
 from sandbox.servers import Running, servers
 
@@ -96,8 +96,6 @@ def section(rounds: list[Rest], seconds: float) -> str:
 
 
 async def _alone(running: Running, folder: Path, rounds: int) -> None:
-    from bench.__main__ import ground_of  # which imports this
-
     ground = await ground_of(running, folder, replace(FULL, contacts=1_000))
     rests = []
     for _ in range(rounds):

@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import batch, book, house
-from bench.__main__ import ground_of
 from bench.measure import cpu_seconds
 from bench.outside import Sabotage
 from bench.processes import CHECKOUT, started
-from bench.rounds import Ground
+from bench.rounds import Ground, ground_of
 from bench.sizes import SEED, SHORT, TUESDAY
 from sandbox.servers import Running, servers
 from storage.clock import SandboxClock

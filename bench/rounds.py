@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bench import house
+from bench import book, house
 from bench.book import BOOK
 from bench.databases import Cluster
 from bench.house import House, free_port
@@ -19,6 +19,7 @@ from bench.processes import Process, started
 from bench.sizes import TUESDAY, Sizes
 from bench.validity import Seen, flaws, read_export
 from bench.workload import Dialect, number
+from sandbox.servers import Running
 from storage.clock import SandboxClock
 from storage.database import Connection
 
@@ -39,6 +40,21 @@ class Ground:
     folder: Path
     sizes: Sizes
     key: str = field(repr=False)
+
+
+async def ground_of(running: Running, folder: Path, sizes: Sizes) -> Ground:
+    """What every round stands on, the people written."""
+    cluster = Cluster(running.database_url)
+    key = await book.write(cluster, running.redis_url, folder, sizes.contacts)
+    postgresql, valkey = running.pids()
+    return Ground(
+        cluster=cluster,
+        redis_url=running.redis_url,
+        servers={POSTGRESQL: postgresql, VALKEY: valkey},
+        folder=folder,
+        sizes=sizes,
+        key=key,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

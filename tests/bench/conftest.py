@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import ground_of
-from bench.rounds import Ground
+from bench.rounds import Ground, ground_of
 from bench.sizes import SHORT
 from sandbox.servers import Running
 
