@@ -28,7 +28,6 @@ from gateway.compose import House, house
 from gateway.people.profiles import statement_entry
 from gateway.tenants.opening import create_tenant
 from storage.chain import Written
-from storage.clock import SandboxClock
 from storage.history import EventRow
 from storage.migrate import migrate
 from storage.people import ContactRow
@@ -74,9 +73,9 @@ async def write(cluster: Cluster, redis_url: str, folder: Path, *, contacts: int
     write_settings(file, database_url=url, redis_url=redis_url, port=1, carrier_port=1)
     async with house(settings_of(file)) as made, cluster.connected(NAME) as connection:
         sender = {"sender": {"role": "creditor", "creditor": CREDITOR, "collector": COLLECTOR}}
-        # The policy is older than everything that happened.
-        await SandboxClock().set(connection, TUESDAY - timedelta(days=DAYS + 2))
         await create_tenant(made.database, TENANT, "Bench", sender)
+        # The policy is older than everything that happened: before the first one nobody is known to send anything.
+        await connection.execute("UPDATE policy SET at = $1", TUESDAY - timedelta(days=DAYS + 2))
         for first in range(0, contacts, BATCH):
             batch = [_person(made.endpoint_secret, person) for person in range(first, min(contacts, first + BATCH))]
             await _copy_people(connection, list(enumerate(batch, first)))
