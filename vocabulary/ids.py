@@ -2,7 +2,9 @@
 
 import os
 import time
+from collections.abc import Iterator
 from datetime import datetime
+from struct import Struct
 from typing import Any, Final
 from uuid import UUID, SafeUUID
 
@@ -11,17 +13,39 @@ _SLOTS: Final[dict[str, Any]] = {name: UUID.__dict__[name].__set__ for name in (
 _fill_int: Final = _SLOTS["int"]
 _fill_is_safe: Final = _SLOTS["is_safe"]
 _UNKNOWN: Final = SafeUUID.unknown
+#: The random bits of so many ids are drawn at once: asking the kernel costs more than all that is done with them.
+DRAWN: Final = 256
+_BITS: Final = Struct(">QH")
+_drawn: Final[list[Iterator[tuple[Any, ...]]]] = [iter(())]
+
+
+def _draw() -> tuple[Any, ...]:
+    fresh = _BITS.iter_unpack(os.urandom(_BITS.size * DRAWN))
+    first = next(fresh)
+    _drawn[0] = fresh
+    return first
+
+
+def _forget() -> None:
+    """A process that was forked draws its own."""
+    _drawn[0] = iter(())
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def new_uuid() -> UUID:
     """A UUIDv7: 48 bits of Unix milliseconds, 74 random bits. Real time, never the law's clock."""
     milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
+    try:
+        low, high = next(_drawn[0])  # one step, whichever thread takes it
+    except StopIteration:
+        low, high = _draw()
     value = (milliseconds & ((1 << 48) - 1)) << 80
     value |= 0x7 << 76
-    value |= ((random >> 62) & 0xFFF) << 64
+    value |= (high & 0xFFF) << 64
     value |= 0b10 << 62
-    value |= random & ((1 << 62) - 1)
+    value |= low & ((1 << 62) - 1)
     made = UUID.__new__(UUID)
     _fill_int(made, value)
     _fill_is_safe(made, _UNKNOWN)

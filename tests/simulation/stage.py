@@ -207,6 +207,7 @@ def _virtual(town: Town) -> Any:
         stack.enter_context(mock.patch("gateway.compose.hook_routes", return_value=[]))
         stack.enter_context(mock.patch("gateway.compose.redis", _client(town.redis)))
         stack.enter_context(mock.patch("vocabulary.ids.os", SimpleNamespace(urandom=dice.randbytes)))
+        stack.enter_context(mock.patch("vocabulary.ids._drawn", [iter(())]))
         stack.enter_context(_quiet())
         for name in (
             "dispatch.before_commit",
