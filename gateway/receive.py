@@ -57,7 +57,7 @@ RANK: Final = {
 }
 
 #: How long what providers tell is gathered while it comes one thing after the other.
-GATHER_SECONDS: Final = 0.03
+GATHER_SECONDS: Final = 0.05
 #: A receipt in the words of attempts. ``failed`` after the provider took it is told as undelivered, and counts.
 STATES: Final[dict[ReceiptKind, str]] = {
     ReceiptKind.ACCEPTED: "sent",

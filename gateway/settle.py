@@ -45,7 +45,7 @@ LOOKUPS: Final = (
 REST_FIRST: Final = timedelta(seconds=2)
 REST_MAX: Final = timedelta(minutes=15)
 #: How long endings are gathered while they come one after the other: so many share the eleven statements of a commit.
-GATHER_SECONDS: Final = 0.03
+GATHER_SECONDS: Final = 0.05
 #: Of those who use an address whose carrier refuses us, so many are locked with her; the others' messages are left to the dispatchers.
 REFUSING_MAX: Final = 200
 #: What a try is not counted for: the way refused, not the message.

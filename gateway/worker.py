@@ -37,7 +37,9 @@ CONNECT_SECONDS_MAX: Final = 1.0
 #: The net under the bell: how long a lost notification can delay anything, real seconds.
 POLL_SECONDS: Final = 1.0
 #: A pause after a round that took less than everything, so that what arrives meanwhile shares the next commit.
-GATHER_SECONDS: Final = 0.03
+GATHER_SECONDS: Final = 0.05
+#: The same of deliveries: a CRM that is told of many things at once is told of them in rounds.
+DELIVERIES_GATHER_SECONDS: Final = 0.1
 BEAT_SECONDS: Final = 5.0
 AWAY_SECONDS_MAX: Final = 5.0
 JOB_SECONDS_MAX: Final = 60
@@ -169,7 +171,7 @@ class Worker:
             except DatabaseAway:
                 tried = 0
             if tried:
-                await asyncio.sleep(GATHER_SECONDS)
+                await asyncio.sleep(DELIVERIES_GATHER_SECONDS)
                 continue
             while not await _first(self._outbox, POLL_SECONDS):
                 with contextlib.suppress(DatabaseAway):
