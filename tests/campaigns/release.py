@@ -38,7 +38,10 @@ if what == "migrate":
     print(json.dumps(applied))
 elif what == "tenant":
     from gateway.compose import house
-    from gateway.tenants.opening import create_key, create_tenant
+    try:
+        from gateway.tenants.opening import create_key, create_tenant
+    except ImportError:  # of one piece in releases before it became a room
+        from gateway.tenants import create_key, create_tenant
     async def make():
         async with house(settings()) as made:
             await create_tenant(made.database, order["tenant"], "Test", order["policy"])
@@ -54,7 +57,7 @@ else:
 """
 
 #: What ``PROGRAM`` takes from a release.
-PARTS = "import gateway.processes, gateway.tenants.opening, storage.migrate, tests.gateway.zygote"
+PARTS = "import gateway.processes, gateway.tenants, storage.migrate, tests.gateway.zygote"
 
 START_SECONDS_MAX = 180.0
 STOP_SECONDS_MAX = 90.0
@@ -76,6 +79,11 @@ def earlier(checkout: Path, steps: int, folder: Path) -> Path | None:
             return folder
         shutil.rmtree(folder)
     return None
+
+
+def reaches_back(checkout: Path) -> bool:
+    """Whether this is a clone with its whole history: in one an older release must be found."""
+    return _git(checkout, "rev-parse", "--is-shallow-repository").strip() == b"false"
 
 
 def _git(checkout: Path, *words: str) -> bytes:
