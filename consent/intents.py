@@ -43,6 +43,28 @@ _ASKED_OF_WHAT_IS_LEFT: Final = frozenset({Meaning.STOP, Meaning.UNSURE})
 #: What a stop may end with and still be a sentence of its own: "no me escriban más".
 _NO_MORE: Final = frozenset({"mas", "mais", "more", "anymore", "again", "ever", "nunca", "jamas", "me", "us"})
 
+#: What, so shortly before what sounds like a start, makes the opposite of it: "que nadie me vuelva a mandar".
+_DENIED_BY: Final = frozenset(
+    {
+        "no",
+        "ni",
+        "nadie",
+        "nunca",
+        "jamas",
+        "nao",
+        "n",
+        "num",
+        "nem",
+        "ninguem",
+        "not",
+        "never",
+        "dont",
+        "didnt",
+        "nobody",
+    }
+)
+_DENIED_WORDS_MAX: Final = 3
+
 _DIGITS: Final = str.maketrans("01345780", "oieastbo")
 _REPEATED: Final = re.compile(r"(.)\1+")
 _REPEATED_OFTEN: Final = re.compile(r"(.)\1{2,}")
@@ -166,7 +188,16 @@ def read_by(ways: Ways, text: str, *, context: Context | None = None, locale: st
     ruled = _by_rules(words, plain, context, locale, lists) if ways.rules else _Ruled(Intent.OTHER)
     if ruled.bare or ways.model is None:
         return Reading(ruled.intent, ruled.bare)
-    return _weighed(ruled, words, context, ways.model, ways.limits)
+    return _weighed(ruled, words, context, ways.model, ways.limits or limits_of(ways.model, locale))
+
+
+def limits_of(model: Learned, locale: str | None) -> Limits:
+    """The limits for a person's language, where it has its own, chosen as ``tools.fit_intents`` says."""
+    language = (locale or "").casefold()[:2]
+    by = {
+        name: model.limits.get(f"{name} {language}", limit) for name, limit in model.limits.items() if " " not in name
+    }
+    return Limits(**by)
 
 
 def prepared(text: str, *, mending: bool = True) -> list[str]:
@@ -185,11 +216,8 @@ def _by_rules(
     return _intent_in_words(words, lists)
 
 
-def _weighed(
-    ruled: _Ruled, words: list[str], context: Context | None, model: Learned, limits: Limits | None
-) -> Reading:
+def _weighed(ruled: _Ruled, words: list[str], context: Context | None, model: Learned, limits: Limits) -> Reading:
     """The rules' answer beside what the reply resembles: agreed, doubted, or found where the rules heard nothing."""
-    limits = limits or Limits(**model.limits)
     like = model.resemblance(words, context, lexicon().classes)
     likeliest = Intent(like.likeliest(tuple(like.intents)))
     person = Intent(like.likeliest(_SAID_BY_PEOPLE))
@@ -202,10 +230,10 @@ def _weighed(
             doubted = (like.stop < limits.veto or other) and not ruled.clear
             return Reading(Intent.UNSURE if doubted else ruled.intent)
         case Intent.START:
-            return Reading(Intent.UNSURE if like.stop >= limits.stop else Intent.START)
+            return Reading(Intent.UNSURE if like.stop >= 0 else Intent.START)
         case Intent.AUTO_REPLY if not ruled.silent or machine or likeliest in _STOPS_OR_DOUBTS:
             # People dictate while they drive, too.
-            spoken = like.stop >= limits.stop and likeliest in _STOPS
+            spoken = like.stop >= 0 and likeliest in _STOPS
             return Reading(Intent.UNSURE if spoken else Intent.AUTO_REPLY)
         case Intent.OTHER | Intent.AUTO_REPLY:
             if like.stop >= limits.stop and likeliest in _STOPS and not ruled.denied:
@@ -258,7 +286,7 @@ def _intent_in_words(words: list[str], lists: Lexicon) -> _Ruled:
     if Meaning.AUTO_REPLY in meanings:
         stops = Meaning.STOP in meanings or any(_is_stop_clause(clause, lists) for clause in _clauses(words))
         return _Ruled(Intent.AUTO_REPLY, silent=not stops)
-    left = words
+    left, of_what_is_left = words, found
     denied = Meaning.NOT_STOP in meanings
     if denied:
         left = words[:]
@@ -266,14 +294,15 @@ def _intent_in_words(words: list[str], lists: Lexicon) -> _Ruled:
             if one.meaning == Meaning.NOT_STOP:
                 left[one.start : one.end] = [_TAKEN] * (one.end - one.start)
         meanings -= _ASKED_OF_WHAT_IS_LEFT
-        meanings |= {one.meaning for one in lists.phrases.find(left)} & _ASKED_OF_WHAT_IS_LEFT
+        of_what_is_left = lists.phrases.find(left)
+        meanings |= {one.meaning for one in of_what_is_left} & _ASKED_OF_WHAT_IS_LEFT
     said_between_pauses = any(_is_stop_clause(clause, lists) for clause in _clauses(left))
     if Meaning.STOP in meanings:
-        clear = said_between_pauses or any(_stands_alone(one, left, lists) for one in lists.phrases.find(left))
+        clear = said_between_pauses or any(_stands_alone(one, left, lists) for one in of_what_is_left)
         return _Ruled(Intent.STOP_CHANNEL if _leaves_a_way(found) else Intent.STOP_ALL, clear=clear)
     if Meaning.STOP_ONE in meanings:
         return _Ruled(Intent.STOP_CHANNEL)
-    if Meaning.START in meanings:
+    if any(one.meaning == Meaning.START and not _is_denied(one, words) for one in found):
         return _Ruled(Intent.UNSURE if said_between_pauses else Intent.START)
     if said_between_pauses:
         return _Ruled(Intent.STOP_ALL, clear=True)
@@ -288,6 +317,16 @@ def _stands_alone(one: Found, words: list[str], lists: Lexicon) -> bool:
     before = next((word for word in reversed(words[: one.start]) if word not in lists.filler), BREAK)
     after = next((word for word in words[one.end :] if word not in lists.filler and word not in _NO_MORE), BREAK)
     return before in MARKS and after in MARKS and after != QUESTION
+
+
+def _is_denied(one: Found, words: list[str]) -> bool:
+    """Whether what was found is said not to be wished, by a word shortly before it and before any pause."""
+    for word in reversed(words[max(0, one.start - _DENIED_WORDS_MAX) : one.start]):
+        if word in MARKS:
+            return False
+        if word in _DENIED_BY:
+            return True
+    return False
 
 
 def _leaves_a_way(found: list[Found]) -> bool:

@@ -24,6 +24,8 @@ LETTERS: Final = (3, 4, 5)
 #: And across words, so that "no memanden" and "dejen demandar" are what they sound like.
 LETTERS_ACROSS: Final = (4, 6)
 LETTERS_ACROSS_MAX: Final = 300
+#: Words whose traits are remembered.
+WORDS_KEPT_MAX: Final = 8_192
 #: A score is this many times a weight's unit.
 SCORE_UNIT: Final = 256
 #: The classes of the word lists that a word is in: what it shares with words that nobody wrote yet.
@@ -54,7 +56,7 @@ class Resemblance:
 class Learned:
     """The weights as shipped: one row of small whole numbers for each bucket that a trait falls into."""
 
-    __slots__ = ("_intercepts", "_kept", "_outputs", "_weights", "buckets", "limits")
+    __slots__ = ("_intercepts", "_kept", "_outputs", "_weights", "_words", "buckets", "limits")
 
     def __init__(self, raw: bytes) -> None:
         """Read what ``tools/fit_intents.py`` wrote. A ModelError says what is wrong with it."""
@@ -71,10 +73,14 @@ class Learned:
         if len(self._weights) != self.buckets * len(self._outputs) or len(self._intercepts) != len(self._outputs):
             raise ModelError("the weights are not as many as their head says")
         self._kept: dict[int, int] = {}
+        self._words: dict[str, tuple[int, ...]] = {}
 
     def resemblance(self, words: Sequence[str], context: str | None, classes: Classes) -> Resemblance:
         """What a reply's tokens (``consent.normal``) resemble, after a message of ours of that kind."""
-        buckets = {zlib.crc32(trait.encode()) % self.buckets for trait in traits(words, context, classes)}
+        plain = _plain(words)
+        buckets = {zlib.crc32(trait.encode()) % self.buckets for trait in _of_the_whole(words, plain, context, classes)}
+        for word in _ends(plain):
+            buckets.update(self._buckets_of(word))
         kept = self._kept
         total = 0
         for bucket in buckets:
@@ -97,6 +103,15 @@ class Learned:
         }
         return Resemblance(scores.pop("stop"), scores)
 
+    def _buckets_of(self, word: str) -> tuple[int, ...]:
+        """Where a word's own traits fall; people use few words, so most are looked up."""
+        buckets = self._words.get(word)
+        if buckets is None:
+            buckets = tuple({zlib.crc32(trait.encode()) % self.buckets for trait in _of_a_word(word)})
+            if len(self._words) < WORDS_KEPT_MAX:
+                self._words[word] = buckets
+        return buckets
+
     def _lanes(self, bucket: int) -> int:
         """One bucket's weights side by side in one number, so that adding two numbers adds them all."""
         size = len(self._outputs)
@@ -113,15 +128,34 @@ def learned() -> Learned:
 
 def traits(words: Sequence[str], context: str | None, classes: Classes) -> Iterator[str]:
     """What is looked at in a reply: its words, neighbours, groups of letters, length, question, and what it answers."""
-    plain = [word[:WORD_LETTERS_MAX] for word in words if word not in MARKS]
+    plain = _plain(words)
+    yield from _of_the_whole(words, plain, context, classes)
+    for word in _ends(plain):
+        yield from _of_a_word(word)
+
+
+def _plain(words: Sequence[str]) -> list[str]:
+    return [word[:WORD_LETTERS_MAX] for word in words if word not in MARKS]
+
+
+def _parts(plain: list[str]) -> list[list[str]]:
+    return [plain] if len(plain) <= 2 * WORDS_MAX else [plain[:WORDS_MAX], plain[-WORDS_MAX:]]
+
+
+def _ends(plain: list[str]) -> set[str]:
+    """The different words that are looked at."""
+    return set(plain) if len(plain) <= 2 * WORDS_MAX else {*plain[:WORDS_MAX], *plain[-WORDS_MAX:]}
+
+
+def _of_the_whole(words: Sequence[str], plain: list[str], context: str | None, classes: Classes) -> Iterator[str]:
+    """What is seen of a reply as it stands, and not of each of its words."""
     yield f"x {context}"
     yield f"n {sum(len(plain) > length for length in _LENGTHS)}"
     if QUESTION in words:
         yield "q"
     if len(plain) <= _LONE:
         yield f"x {context} {' '.join(plain)}"
-    parts = [plain] if len(plain) <= 2 * WORDS_MAX else [plain[:WORDS_MAX], plain[-WORDS_MAX:]]
-    for part in parts:
+    for part in _parts(plain):
         yield from _of_classes(part, classes)
         before, last = "^", "^"
         for word in (*part, "$"):
@@ -129,18 +163,21 @@ def traits(words: Sequence[str], context: str | None, classes: Classes) -> Itera
             yield f"t {before} {last} {word}"
             yield f"s {before} {word}"
             before, last = last, word
-        for word in set(part):
-            yield f"w {word}"
-            edged = f"_{word}_"
-            for size in LETTERS:
-                for start in range(len(edged) - size + 1):
-                    yield edged[start : start + size]
         line = f"_{'_'.join(part)}_"[:LETTERS_ACROSS_MAX]
         for size in LETTERS_ACROSS:
             for start in range(len(line) - size + 1):
                 group = line[start : start + size]
                 if "_" in group[1:-1]:
                     yield f"c{group}"
+
+
+def _of_a_word(word: str) -> Iterator[str]:
+    """A word and the groups of letters in it."""
+    yield f"w {word}"
+    edged = f"_{word}_"
+    for size in LETTERS:
+        for start in range(len(edged) - size + 1):
+            yield edged[start : start + size]
 
 
 def _of_classes(words: Sequence[str], classes: Classes) -> Iterator[str]:
