@@ -23,6 +23,7 @@ from throttling import frequency
 from tracelog.entry import instant
 from vocabulary.channel import SENDABLE, Channel, Purpose, Sector, SenderRole
 from vocabulary.event import Event
+from vocabulary.message import Question
 from vocabulary.values import changed, quickly_made
 
 #: How far back blocked messages are counted where nobody says.
@@ -97,6 +98,10 @@ class Reckoned:
     debts: Mapping[str, DebtRow]
     margins: tuple[Margin, ...]
     creditor: str | None
+
+
+#: What was asked about one person, by channel, debt and policy; None where nobody is known to send it.
+Questions = dict[tuple[Channel, str | None, int], Question | None]
 
 
 class Auditor:
@@ -184,10 +189,13 @@ class Auditor:
         policy: Policy,
         scope: Scope,
         now: datetime,
+        asked: Questions | None = None,
     ) -> list[Margin]:
         """What every counting rule counts for one person at an instant, by what is handed over as known then.
 
-        Nearest limit first. A rule that counts the same by several channels is told once.
+        Nearest limit first. A rule that counts the same by several channels is told once. ``asked``: what was asked about her and these
+        debts under this scope before; only where she never said in which zone she is, which every question must find out. Whoever asks
+        so about many instants is told no edges of windows.
         """
         channels = [
             channel
@@ -197,22 +205,31 @@ class Auditor:
         merged: dict[tuple[object, ...], Margin] = {}
         for channel in channels:
             for debt in (*debts,) or (None,):
-                case = _case(contact, debts, debt, events, policy, scope, channel)
-                if case is None:
+                key = (channel, debt, id(policy))
+                if asked is not None and key in asked:
+                    kept = asked[key]
+                    question = None if kept is None else changed(kept, history=tuple(events), now=now)
+                else:
+                    case = _case(contact, debts, debt, events, policy, scope, channel)
+                    question = None
+                    if case is not None:
+                        question = self._judge.question(case, channel, address_for(case, channel), now)
+                    if asked is not None:
+                        asked[key] = question
+                if question is None:
                     continue
-                question = self._judge.question(case, channel, address_for(case, channel), now)
-                facts, clauses = spoken_to(question, self._judge.law, case.policy)
+                facts, clauses = spoken_to(question, self._judge.law, policy)
                 for clause in clauses:
                     if type(clause.predicate) not in _COUNTING:
                         continue
-                    for margin in _counted(clause, facts, channel):
-                        key = (margin.rule, margin.pack, margin.debt, margin.counted, margin.limit, margin.events)
-                        other = merged.get(key)
+                    for margin in _counted(clause, facts, channel, edged=asked is None):
+                        same = (margin.rule, margin.pack, margin.debt, margin.counted, margin.limit, margin.events)
+                        other = merged.get(same)
                         if other is None:
-                            merged[key] = margin
+                            merged[same] = margin
                         else:
                             both = dict.fromkeys((*other.channels, channel))
-                            merged[key] = changed(margin, channels=tuple(both))
+                            merged[same] = changed(margin, channels=tuple(both))
         return sorted(merged.values(), key=lambda each: (each.left, each.rule, each.debt or ""))
 
 
@@ -251,7 +268,7 @@ def _case(
     )
 
 
-def _counted(clause: Clause, facts: Facts, channel: Channel) -> Iterator[Margin]:
+def _counted(clause: Clause, facts: Facts, channel: Channel, *, edged: bool) -> Iterator[Margin]:
     match clause.predicate:
         case Count(what=what, limit=limit, period=period):
             asks = "count"
@@ -264,7 +281,8 @@ def _counted(clause: Clause, facts: Facts, channel: Channel) -> Iterator[Margin]
     calls = what.extra_calls
     allowed = standing.extra_calls(calls, facts) if calls is not None and facts.consents else {}
     debts = (facts.question.message.debts or (None,)) if Key.DEBT in what.keys else (None,)
-    begins, ends = _window(period, facts.now, facts.zones)
+    begins, ends = _window(period, facts.now, facts.zones) if edged else (None, None)
+    head = clause.head
     for debt in debts:
         found = frequency.counted(what, facts, debt, longest=period.longest, allowed=allowed)
         still = [(at, event) for at, event in found if frequency.lets_go(at, period, facts.zones) > facts.now]
@@ -273,9 +291,9 @@ def _counted(clause: Clause, facts: Facts, channel: Channel) -> Iterator[Margin]
             still = [(at, event) for at, event in still if event.channel is not channel]
         full = still[-limit][0] if limit and len(still) >= limit else (still[0][0] if still else None)
         yield Margin(
-            rule=clause.head.rule,
-            pack=clause.head.pack,
-            citation=clause.head.citation,
+            rule=head.rule,
+            pack=head.pack,
+            citation=head.citation,
             asks=asks,
             channels=(channel,),
             debt=debt if _by_debt(what) else None,

@@ -4,12 +4,13 @@ At every instant at which somebody was contacted her rules are asked what they c
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.audit.margins import DEBTS_MAX, Auditor, Margin, Scope
+from gateway.audit.margins import DEBTS_MAX, Auditor, Margin, Questions, Scope
 from jurisdictions.house import Policy, policy_of
 from jurisdictions.library import Library
 from pages.reports.frequency import Line
@@ -17,10 +18,10 @@ from storage import audit, history, people, recheck
 from storage.database import Connection, Database
 from storage.people import ContactRow, DebtRow
 from vocabulary.channel import Channel
-from vocabulary.event import Contacted, ContactOutcome, Event
+from vocabulary.event import Contacted, ContactOutcome, Event, ZoneStated
 
 #: People read in one go.
-PEOPLE_PAGE: Final = 100
+PEOPLE_PAGE: Final = 200
 #: Contacts of one person at which her rules are asked; beyond it the rest count, but no peak is looked for between them.
 INSTANTS_MAX: Final = 500
 _ALWAYS: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -135,10 +136,13 @@ class Counter:
         ]
         own = {f"evt_{each.id}" for each in made}
         asked: list[tuple[datetime, Channel | None]] = [(each.at, each.channel) for each in made[-INSTANTS_MAX:]]
+        happened = [each.at for each in events]
+        in_order = happened == sorted(happened)
+        questions: Questions | None = None if any(type(each) is ZoneStated for each in events) else {}
         for at, channel in [*asked, (period.until, None)]:
-            known = tuple(each for each in events if each.at <= at)
+            known = events[: bisect_right(happened, at)] if in_order else [each for each in events if each.at <= at]
             policy = next(policy for since, policy in reversed(policies) if since <= at)
-            for margin in self._auditor.margins(row, debts, known, policy, Scope(), at):
+            for margin in self._auditor.margins(row, debts, known, policy, Scope(), at, questions):
                 if margin.asks == "channel" and channel is not None and channel not in margin.channels:
                     continue  # it speaks of another channel than the one that was used
                 key = (margin.rule, margin.pack, margin.debt, margin.limit)

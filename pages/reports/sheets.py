@@ -27,7 +27,7 @@ class Sheet:
 
     def lines(self, found: Iterable[Line]) -> bytes:
         """A row for each."""
-        return _rows([_cell(plain(line)[name]) for name in COLUMNS] for line in found)
+        return _rows([_cell(told[name]) for name in COLUMNS] for told in map(plain, found))
 
     def end(self, _close: Close) -> bytes:
         """Nothing more: a sheet holds rows of one kind."""

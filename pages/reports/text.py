@@ -11,6 +11,8 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 def visible(text: str) -> str:
     """Whatever cannot be seen, or turns what follows around, as ``\\u{…}``; everything else as it stands."""
+    if text.isprintable():  # which knows all of these and other spaces, and nearly all texts are
+        return text
     return "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _UNSEEN else c for c in text)
 
 

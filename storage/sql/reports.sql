@@ -61,8 +61,9 @@ WITH bound AS (
   SELECT DISTINCT subject, label FROM recheck_contact, unnest(packs) AS label WHERE ours
 ), place AS (
   SELECT DISTINCT ON (subject) subject, zones FROM recheck_contact WHERE zones <> '{}' ORDER BY subject, idx DESC
-), counted AS (
-  SELECT c.subject, k.label, k.rule, c.idx, n.n, n.itself
+), asked AS MATERIALIZED (
+  -- ``alone``: nobody contacted her so shortly before that a rule which counts could look at it.
+  SELECT c, debt, w.zones, k.label, k.rule, k.params, k.reach, c.ours AND c.idx NOT IN (SELECT idx FROM recheck_close) AS alone
   FROM recheck_contact c
   JOIN bound b ON b.subject = c.subject
   JOIN place w ON w.subject = c.subject
@@ -70,13 +71,19 @@ WITH bound AS (
     AND (c.at AT TIME ZONE w.zones[1])::date BETWEEN k.begins AND coalesce(k.ends, 'infinity')
     AND k.params ->> 'counts' <> 'two_way' AND NOT coalesce((k.params ->> 'after_conversation')::boolean, false)
     AND NOT k.params ? 'pool',
-  LATERAL unnest(CASE WHEN k.params -> 'by' ? 'debt' AND c.debts <> '{}' THEN c.debts ELSE ARRAY[NULL] END) AS debt,
-  LATERAL (
-    SELECT count(*) AS n, bool_or(e.idx = c.idx) AS itself FROM recheck_contact e
-    WHERE e.subject = c.subject AND e.at > c.at - k.reach AND e.at <= c.at AND pg_temp.same(c, e, debt, k.params)
-      AND pg_temp.counting(e.at, c.at, w.zones, k.params)
-  ) n
+  LATERAL unnest(CASE WHEN k.params -> 'by' ? 'debt' AND c.debts <> '{}' THEN c.debts ELSE ARRAY[NULL] END) AS debt
   WHERE NOT c.gone AND c.at >= current_setting('report.since')::timestamptz AND c.at < current_setting('report.until')::timestamptz
+), counted AS (
+  SELECT (a.c).subject, a.label, a.rule, (a.c).idx, 1 AS n, true AS itself FROM asked a
+  WHERE a.alone AND pg_temp.same(a.c, a.c, a.debt, a.params)
+  UNION ALL
+  SELECT (a.c).subject, a.label, a.rule, (a.c).idx, n.n, n.itself FROM asked a,
+  LATERAL (
+    SELECT count(*) AS n, bool_or(e.idx = (a.c).idx) AS itself FROM recheck_contact e
+    WHERE e.subject = (a.c).subject AND e.at > (a.c).at - a.reach AND e.at <= (a.c).at AND pg_temp.same(a.c, e, a.debt, a.params)
+      AND pg_temp.counting(e.at, (a.c).at, a.zones, a.params)
+  ) n
+  WHERE NOT a.alone
 )
 SELECT p.id AS contact, d.rule, d.label, count(DISTINCT d.idx) FILTER (WHERE d.itself) AS contacts, max(d.n) AS peak
 FROM counted d JOIN contact p ON p.tenant = current_setting('report.tenant') AND p.subject = d.subject::uuid
