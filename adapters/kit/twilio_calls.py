@@ -93,7 +93,7 @@ WORDS: Final[Mapping[str, Words]] = {
         },
         heard="Obrigado. Está anotado.",
         ended="Obrigado. Até logo.",
-        says={Key.CALL_BACK: "Me liguem", Key.NOT_ME: "Número errado", Key.STOP: "PARE"},
+        says={Key.CALL_BACK: "Me liguem", Key.NOT_ME: "Não sou essa pessoa", Key.STOP: "PARE"},
     ),
 }
 
