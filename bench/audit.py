@@ -284,9 +284,14 @@ async def w5(
     contacts: int,
     rows: int,
     reports: Sequence[str] = (),
+    pattern: int | None = None,
 ) -> list[Part]:
-    """Every part, one after the other. ``postgresql``: the server's process, whose own cost is told apart; ``reports``: formats."""
-    book = await audit_book.write(cluster, redis_url, folder, contacts=contacts, rows=rows)
+    """Every part, one after the other. ``postgresql``: the server's process, whose own cost is told apart; ``reports``: formats.
+
+    ``pattern``: so many people are reckoned and what was kept of them is laid out over everybody; nothing stands in the trace then,
+    and the parts that ask it are left out.
+    """
+    book = await audit_book.write(cluster, redis_url, folder, contacts=contacts, rows=rows, traced=pattern is None)
     url, file = cluster.url(audit_book.NAME), str(book.settings)
     async with cluster.connected(audit_book.NAME) as connection:
         await SandboxClock().set(connection, TUESDAY)
@@ -296,15 +301,20 @@ async def w5(
         return await _taken(folder, postgresql, name, part, *words)
 
     book_file = folder / "book.ndjson"
-    parts = [await taken(RECKONED, "reckon", file)]
+    parts = []
+    if pattern is None:
+        parts.append(await taken(RECKONED, "reckon", file))
+    else:
+        await audit_book.lay_margins_out(cluster, book.settings, pattern)
     for name, part in ((FREQUENCY, "frequency"), (COLUMNS, "columns"), (ONE_CAP, "one-cap")):
         parts.append(await taken(name, part, file, str(book_file)))
         book_file.unlink()
     parts += [await taken(CONSOLE, "console", file), await taken(TIMELINE, "timeline", file, str(contacts))]
-    parts.append(await taken(RECHECK, "recheck", file))
-    parts.append(await taken(EXPORT, "export", file, str(export)))
-    parts.append(await taken(VERIFY, "verify", str(export), parts[-1].found["key"]))
-    export.unlink()
+    if pattern is None:
+        parts.append(await taken(RECHECK, "recheck", file))
+        parts.append(await taken(EXPORT, "export", file, str(export)))
+        parts.append(await taken(VERIFY, "verify", str(export), parts[-1].found["key"]))
+        export.unlink()
     for kind in reports:
         made = folder / f"report.{kind}"
         parts.append(await taken(REPORT.format(kind), "report", file, str(made)))
@@ -406,6 +416,12 @@ def main() -> int:
     parser.add_argument("--contacts", type=int, default=CONTACTS, help=f"people (default {CONTACTS:,})")
     parser.add_argument("--folder", type=Path, default=CHECKOUT / ".tregua" / "bench-audit")
     parser.add_argument("--reports", nargs="*", default=[], choices=FORMATS, help="also write reports of these formats")
+    parser.add_argument(
+        "--pattern",
+        type=int,
+        metavar="PEOPLE",
+        help="reckon so many people, lay what was kept of them out over all, and leave out what asks the trace",
+    )
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.part:
@@ -433,6 +449,7 @@ def main() -> int:
             contacts=asked.contacts,
             rows=asked.rows,
             reports=asked.reports,
+            pattern=asked.pattern,
         )
 
     try:

@@ -24,7 +24,7 @@ from bench.processes import started
 from bench.sizes import BOGOTA, SEED, TUESDAY
 from bench.workload import COLLECTOR, CREDITOR, contact_id, debt_id, number
 from gateway.addresses import endpoint
-from gateway.compose import House, house
+from gateway.compose import House, house, tally
 from gateway.people.profiles import statement_entry
 from gateway.tenants.opening import create_tenant
 from storage.chain import Written
@@ -42,6 +42,7 @@ DAYS: Final = 90
 BREACHES: Final = 3
 #: One row in the air at a time would be slow, all of them would be much memory.
 BATCH: Final = 20_000
+COPY_SECONDS_MAX: Final = 3_600.0
 #: Processes that write a large book.
 HANDS_MAX: Final = 4
 _WORDS: Final = b'{"text":"' + b"Hola, su cuota de noviembre esta lista para pagar. " * 3 + b'"}'
@@ -50,6 +51,16 @@ _EVENT_COLUMNS: Final = (
     "id", "tenant", "contact", "at", "type", "channel", "form", "outcome", "purpose", "debts", "endpoint", "address_kind",
     "creditor", "collector", "role", "detail",
 )  # fmt: skip
+#: What was reckoned of the first $1 people, laid out over all others; nobody of these waits to be reckoned.
+_LAID_OUT: Final = (
+    "INSERT INTO console_margin (tenant, contact, rule, part, pack, jurisdiction, citation, asks, channels, debt, debts, creditors, "
+    "counted, limit_, left_, begins, ends, frees_at, last_at, event, reckoned_at) "
+    "SELECT m.tenant, other.id, m.rule, m.part, m.pack, m.jurisdiction, m.citation, m.asks, m.channels, m.debt, m.debts, m.creditors, "
+    "m.counted, m.limit_, m.left_, m.begins, m.ends, m.frees_at, m.last_at, m.event, m.reckoned_at "
+    "FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) % $1 AS n FROM contact) other "
+    "JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM contact ORDER BY id LIMIT $1) pattern USING (n) "
+    "JOIN console_margin m ON m.contact = pattern.id WHERE other.id <> pattern.id"
+)
 _TRACE_COLUMNS: Final = ("tenant", "idx", "kind", "at", "subject", "message", "header", "payload_digest", "leaf")
 
 
@@ -64,8 +75,13 @@ class Book:
     settings: Path
 
 
-async def write(cluster: Cluster, redis_url: str, folder: Path, *, contacts: int, rows: int) -> Book:
-    """Make the database. ``rows``: past contacts, spread over the people and over ninety days before the workload's Tuesday."""
+async def write(
+    cluster: Cluster, redis_url: str, folder: Path, *, contacts: int, rows: int, traced: bool = True
+) -> Book:
+    """Make the database. ``rows``: past contacts, spread over the people and over ninety days before the workload's Tuesday.
+
+    Where it is not ``traced`` nothing of it stands in the trace: what people have and what happened to them alone.
+    """
     await cluster.make(NAME)
     url = cluster.url(NAME)
     await migrate(url)
@@ -84,7 +100,13 @@ async def write(cluster: Cluster, redis_url: str, folder: Path, *, contacts: int
         entries = before + contacts + rows
         # Sealing words and writing entries down is a processor's work, and each of them has an index of its own.
         hands = min(HANDS_MAX, os.cpu_count() or 1, -(-(contacts + rows) // BATCH))
-        if hands == 1:
+        if not traced:
+            entries = before
+            for first in range(0, contacts + rows, BATCH):
+                await _copy_events(
+                    connection, _rows(made, instants, contacts, first, min(first + BATCH, contacts + rows))
+                )
+        elif hands == 1:
             await _lay_out(made, connection, instants, contacts, before, 0, 1)
         else:
             await asyncio.gather(
@@ -96,6 +118,20 @@ async def write(cluster: Cluster, redis_url: str, folder: Path, *, contacts: int
             pass
     wrong = frozenset(before + contacts + place for place, (_, _, breach) in enumerate(instants) if breach)
     return Book(contacts=contacts, rows=rows, entries=entries, breaches=wrong, settings=file)
+
+
+async def lay_margins_out(cluster: Cluster, settings: Path, pattern: int) -> None:
+    """Have so many people reckoned by the gateway's own job, and lay what it kept of them out over everybody else."""
+    async with house(settings_of(settings)) as made, cluster.connected(NAME) as connection:
+        await connection.execute(
+            "INSERT INTO console_due (tenant, contact, at) SELECT $1, id, '-infinity' FROM contact ORDER BY id LIMIT $2",
+            TENANT,
+            pattern,
+        )
+        await tally(made).catch_up()
+        await connection.execute(_LAID_OUT, pattern, timeout=COPY_SECONDS_MAX)
+        await connection.execute("UPDATE console_due SET at = 'infinity'")
+        await connection.execute("VACUUM (ANALYZE)")
 
 
 async def _laid_out(
@@ -271,10 +307,28 @@ def _event_row(
     )  # fmt: skip
 
 
+def _rows(
+    made: House, instants: Sequence[tuple[datetime, int, bool]], contacts: int, first: int, last: int
+) -> list[tuple[Any, ...]]:
+    """The same events without their entries."""
+    consented = TUESDAY - timedelta(days=DAYS + 1)
+    detail = '{"state": "granted", "all": true, "instrument": "separate"}'
+    found = [
+        _event_row(new_uuid(), contact_id(person), consented, "consent", detail=detail)
+        for person in range(first, min(last, contacts))
+    ]
+    for at, person, _ in instants[max(0, first - contacts) : max(0, last - contacts)]:
+        row, digest = _person(made.endpoint_secret, person)
+        found.append(_event_row(new_uuid(), row.id, at, "contact", endpoint=digest, debts=[debt_id(person)]))
+    return found
+
+
+async def _copy_events(connection: Any, rows: Sequence[tuple[Any, ...]]) -> None:
+    await connection.copy_records_to_table("contact_event", schema_name="tregua", columns=_EVENT_COLUMNS, records=rows)
+
+
 async def _copy(connection: Any, batch: Sequence[tuple[Written, tuple[Any, ...]]], first: int) -> None:
-    await connection.copy_records_to_table(
-        "contact_event", schema_name="tregua", columns=_EVENT_COLUMNS, records=[row for _, row in batch]
-    )
+    await _copy_events(connection, [row for _, row in batch])
     numbered = list(enumerate((written for written, _ in batch), first))
     await connection.copy_records_to_table(
         "trace",

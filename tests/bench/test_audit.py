@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench import audit, idle
+from bench import audit, audit_book, idle
 from bench.audit import (
     COLUMNS,
     CONSOLE,
@@ -63,6 +63,19 @@ async def test_a_breach_that_is_not_found_or_found_besides_is_no_figure(parts: l
     assert audit.flaws(parts, book) == []
     assert any(RECHECK in flaw for flaw in audit.flaws(parts, replace(book, breaches=frozenset(found[1:]))))
     assert any(VERIFY in flaw for flaw in audit.flaws(parts, replace(book, entries=entries + 1)))
+
+
+async def test_what_was_kept_of_a_few_is_laid_out_over_everybody(ground: Ground) -> None:
+    made = await audit_book.write(
+        ground.cluster, ground.redis_url, ground.folder, contacts=CONTACTS, rows=ROWS, traced=False
+    )
+    await audit_book.lay_margins_out(ground.cluster, made.settings, 7)
+    async with ground.cluster.connected(audit_book.NAME) as connection:
+        asked = "SELECT count(*), count(DISTINCT contact) FROM console_margin WHERE rule = $1"
+        assert tuple(await connection.fetchrow(asked, audit.CAP)) == (CONTACTS, CONTACTS)
+        assert await connection.fetchval("SELECT count(*) FROM contact_event") == ROWS + CONTACTS
+        assert await connection.fetchval("SELECT count(*) FROM trace WHERE kind = 'reserved'") == 0
+    await ground.cluster.drop(audit_book.NAME)
 
 
 async def test_a_gateway_at_rest_is_watched(ground: Ground) -> None:
