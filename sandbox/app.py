@@ -210,7 +210,7 @@ class _Sandbox:
         """What arrived at the carriers, oldest first."""
         channel = request.query.get("channel") or None
         if channel is not None and channel not in set(Channel):
-            raise problem.wrong("", "channel is not a channel")
+            raise problem.wrong("", f"channel is none of {', '.join(sorted(Channel))}")
         after = request.query.get("after") or "0"
         if not (after.isascii() and after.isdigit() and len(after) <= 12):
             raise problem.wrong("", "after is not a number of messages")

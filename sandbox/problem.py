@@ -28,6 +28,7 @@ class Problem(Exception):
         """Its body, with a JSON Pointer (RFC 6901) for each thing that is wrong."""
         told: dict[str, Any] = {"type": f"/problems/{self.slug}", "title": self.title, "status": self.status}
         if self.errors:
+            told["detail"] = ": ".join(part for part in self.errors[0] if part)
             told["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in self.errors]
         return web.Response(body=json.dumps(told).encode(), status=self.status, content_type="application/problem+json")
 

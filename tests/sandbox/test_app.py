@@ -262,7 +262,11 @@ async def test_it_is_reached_on_the_gateways_port(sandboxed: Sandboxed):
             assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         async with sandboxed.client.post(f"{base}/sandbox/faults", json={"fault": "plague"}) as answer:
             assert (answer.status, answer.content_type) == (422, "application/problem+json")
-            assert (await answer.json())["errors"][0]["pointer"] == "/fault"
+            told = await answer.json()
+            assert told["errors"][0]["pointer"] == "/fault"
+            assert told["detail"].startswith("/fault: must be one of timeout, ")
+        async with sandboxed.client.get(f"{base}/sandbox/messages?channel=fax") as answer:
+            assert (await answer.json())["detail"].startswith("channel is none of call_live, email, ")
         async with sandboxed.client.delete(f"{base}/sandbox/faults") as answer:
             assert answer.status == 200
         async with sandboxed.client.post(
