@@ -43,11 +43,15 @@ def test_stops_are_kept_and_others_are_left_alone(
 
 
 #: What each later table measured, of each language: stops neither caught nor held, false stops, and held of neither. Nothing may get
-#: worse; where it is not yet 0.99, 0.01 and 0.10, docs/intents.md says so.
+#: worse. The targets are 0.99, 0.01 and 0.10; of the fourth table Spanish misses the first (3 of 138) and English the second (3 of 186),
+#: of the second English the first: docs/intents.md says so.
 LATER: Final = {
     ("second", "es"): (0, 2, 0.08),
-    ("second", "en"): (2, 2, 0.09),
-    ("second", "pt"): (0, 1, 0.10),
+    ("second", "en"): (2, 1, 0.09),
+    ("second", "pt"): (0, 0, 0.09),
+    ("fourth", "es"): (3, 1, 0.10),
+    ("fourth", "en"): (1, 3, 0.06),
+    ("fourth", "pt"): (0, 1, 0.06),
 }
 
 
@@ -56,7 +60,7 @@ def test_of_the_harder_tables_no_more_is_missed_than_was(
     measured: dict[str, dict[str, report.Measured]], table: str, language: str
 ) -> None:
     found = measured[table][language]
-    assert found.count["stops"] >= 94
+    assert found.count["stops"] >= 110
     missed, false, held = LATER[table, language]
     assert found.count["stops"] - found.count["kept"] <= missed
     assert found.count["false"] <= false
