@@ -6,7 +6,8 @@ from time import process_time
 
 import pytest
 
-from consent.intents import Context, Intent, asks_for_help, classify, read
+from consent.intents import Context, Intent, Ways, asks_for_help, classify, limits_of, read, read_by
+from consent.learned import learned
 
 REPLIES = Path(__file__).with_name("replies.tsv")
 STOPS = {Intent.STOP_ALL, Intent.STOP_CHANNEL}
@@ -169,3 +170,26 @@ def test_no_reply_takes_long(unit: str) -> None:
 def test_the_same_reply_always_means_the_same() -> None:
     first = [read_row(row) for row in rows()]
     assert [read_row(row) for row in reversed(rows())] == first[::-1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "i didn't opt in",
+        "never opted in so take me out",
+        "que nadie de ustedes me vuelva a mandar un texto",
+        "con mucho respeto, no vuelva a mandar mensajes a este número",
+    ],
+)
+def test_a_start_that_is_denied_is_none(text: str) -> None:
+    for context in Context:
+        assert classify(text, context=context) in STOPS | {Intent.UNSURE}
+        assert read_by(Ways(), text, context=context).intent is not Intent.START
+
+
+def test_limits_are_a_languages_own() -> None:
+    limits = learned().limits
+    assert limits_of(learned(), "es-MX").hold == limits["hold es"] < limits["hold"]
+    assert limits_of(learned(), "es").stop == limits["stop es"] > limits["stop"]
+    for locale in ("pt-BR", "de-DE", "", None):
+        assert limits_of(learned(), locale).hold == limits["hold"]
