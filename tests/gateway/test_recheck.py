@@ -322,3 +322,14 @@ async def test_what_is_told_late_of_elsewhere_counts_for_what_comes_after_it(
     liar.said(ana, "2026-11-10T08:00:00-05:00", **elsewhere)
     liar.contacted(ana, "2026-11-10T10:00:00-05:00", "CO-FREQ-3d")
     assert [(each.index, each.rule) for each in (await asked(liar)).breaches] == liar.planted
+
+
+async def test_what_she_said_later_changes_nothing(asked: Callable[[Liar], Awaitable[Report]]) -> None:
+    liar = Liar()
+    ana, bob = uuid4(), uuid4()
+    liar.contacted(ana, "2026-11-03T09:00:00-05:00", "CO-CHAN-2")
+    liar.allowed(ana, "2026-11-04T09:00:00-05:00")
+    liar.allowed(bob)
+    liar.contacted(bob, "2026-11-03T09:00:00-05:00")
+    liar.said(bob, "2026-11-04T09:00:00-05:00", type="consent", state="withdrawn", channel="sms", address="e1")
+    assert [(each.index, each.rule) for each in (await asked(liar)).breaches] == liar.planted
