@@ -275,6 +275,8 @@ def _intent_alone(meaning: Meaning, asked: bool, context: Context | None, locale
             return Intent.UNSURE
         case Meaning.UNSURE_IF_PROMPTED:
             return Intent.UNSURE if context is Context.STOP_PROMPT else Intent.OTHER
+        case Meaning.WRONG_PERSON:
+            return Intent.OTHER if asked else Intent.WRONG_PERSON
         case _:
             return Intent.OTHER
 

@@ -28,6 +28,8 @@ _SECTIONS: Final[Mapping[str, frozenset[str]]] = {
     "auto_reply": frozenset({"sentences"}),
     "machine": frozenset({"sentences"}),
     "help": frozenset({"alone"}),
+    "wrong_person": frozenset({"alone"}),
+    "nothing": frozenset({"alone"}),
     "filler": frozenset({"words"}),
 }
 
@@ -47,18 +49,22 @@ class Meaning(StrEnum):
     START = "start"
     QUESTION = "question"
     HELP = "help"
+    WRONG_PERSON = "wrong_person"
+    NOTHING = "nothing"
     UNSURE = "unsure"
     UNSURE_IF_PROMPTED = "unsure_if_prompted"
     AUTO_REPLY = "auto_reply"
     MACHINE = "machine"
 
 
-#: Where a whole reply of one word is looked for, the first that has it; and the section of its list.
+#: Where a whole reply of one word, or of one turn of phrase, is looked for, the first that has it; and the section of its list.
 _ALONE: Final = (
     (Meaning.STOP, "stop", "alone"),
     (Meaning.STOP_IF_PROMPTED, "stop", "after_prompt"),
     (Meaning.START, "start", "alone"),
     (Meaning.HELP, "help", "alone"),
+    (Meaning.WRONG_PERSON, "wrong_person", "alone"),
+    (Meaning.NOTHING, "nothing", "alone"),
     (Meaning.UNSURE, "unsure", "alone"),
     (Meaning.UNSURE_IF_PROMPTED, "unsure", "after_prompt"),
 )

@@ -6,7 +6,7 @@ from time import process_time
 
 import pytest
 
-from consent.intents import Context, Intent, Ways, asks_for_help, classify, limits_of, read, read_by
+from consent.intents import Context, Intent, Reading, Ways, asks_for_help, classify, limits_of, read, read_by
 from consent.learned import learned
 
 REPLIES = Path(__file__).with_name("replies.tsv")
@@ -100,6 +100,19 @@ def test_yes_and_no_are_unclear_only_after_a_stop_prompt(text: str) -> None:
 @pytest.mark.parametrize("text", ["", " ", "\n", "...", "?", "\u200b", "😀", "1", "12345"])
 def test_a_reply_without_words_is_other(text: str) -> None:
     assert classify(text) is Intent.OTHER
+
+
+@pytest.mark.parametrize("text", ["hi", "Hi!", "jaja", "KKKKK", "oi", "hey there"])
+def test_a_greeting_or_a_laugh_is_nothing_and_is_not_held(text: str) -> None:
+    assert read(text, context=Context.REMINDER) == Reading(Intent.OTHER, bare=True)
+    assert classify(f"{text} stop") is Intent.STOP_ALL
+
+
+@pytest.mark.parametrize("text", ["Número errado", "wrong number, sorry", "Número equivocado.", "engano"])
+def test_a_whole_reply_that_names_a_wrong_number_says_just_that(text: str) -> None:
+    assert classify(text, context=Context.REMINDER) is Intent.WRONG_PERSON
+    assert classify(f"{text} stop") in STOPS
+    assert classify(f"{text}?") is Intent.OTHER
 
 
 @pytest.mark.parametrize(
