@@ -81,8 +81,13 @@ def campaign_long() -> bool:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The servers that ``make run`` starts too, empty. Use ``database_url``, ``new_database`` and ``redis_url`` instead."""
-    with servers(tmp_path_factory.mktemp("servers"), lasting=False) as started:
+    folder = tmp_path_factory.mktemp("servers")
+    with servers(folder, lasting=False) as started:
         yield started
+    if (
+        not in_ci()
+    ):  # a hundred databases are a hundred thousand files: half a minute, where nobody goes on with the machine
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ the folder and survive; nothing outside it is changed, and what has to be outsid
 
 import fcntl
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -50,7 +49,7 @@ class Running:
 def servers(folder: Path, *, lasting: bool = True) -> Iterator[Running]:
     """Both servers, ready, until the block ends; their addresses also stand in ``folder/env`` as shell lines.
 
-    Unless they are ``lasting``, the folder goes with them, and with it whatever they held: nothing is flushed first.
+    Unless they are to be ``lasting`` they end at once and flush nothing: the folder is the caller's to remove.
     Works as root (the servers then run as ``nobody``) and as an ordinary user, at any path. Call it from the main thread.
     Raises ``NotStarted`` when they cannot start, or when another process runs them on this folder.
     """
@@ -58,8 +57,6 @@ def servers(folder: Path, *, lasting: bool = True) -> Iterator[Running]:
     folder = folder.resolve()
     with ExitStack() as stack:
         stack.enter_context(_held(folder))
-        if not lasting:
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
         account = account_for(folder / POSTGRES_FOLDER)
         sockets = (f"{POSTGRES_FOLDER}/{postgres.SOCKET}", f"{VALKEY_FOLDER}/{valkey.SOCKET}")
         near = stack.enter_context(reach(folder, sockets, account))

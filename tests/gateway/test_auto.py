@@ -70,6 +70,8 @@ async def test_what_was_learned_is_taken_told_and_drawn_again_from_the_trace(pos
         sent = await post.send(auto(reachable(f"p{each}", f"+57300123{each:02d}77")))
         gone = await post.until(sent["id"], "delivered", "read", "sent")
         taken.append(gone["channel"])
+        # Another one only where the die of exploration says so, one time in a hundred.
+        assert gone["channel"] == channel or sent["decision"]["auto"]["because"] == "explored"
         for told in (sent["decision"]["auto"], gone["decision"]["auto"]):
             assert told["because"] in ("learned", "explored")
             assert list(again(told)) == [score["channel"] for score in told["scores"]]
@@ -77,7 +79,7 @@ async def test_what_was_learned_is_taken_told_and_drawn_again_from_the_trace(pos
         facts = await traced(post, sent["id"])
         assert [each["auto"]["chosen"] for each in facts] == [gone["channel"]] * 2
         assert facts[0]["auto"] == sent["decision"]["auto"]
-    assert taken.count(channel) >= 11
+    assert taken.count(channel) >= 9
 
 
 async def test_her_stated_channel_is_first_whatever_was_learned(post: Town) -> None:

@@ -301,10 +301,11 @@ class TestAsRoot:
             assert {Path(f"/proc/{pid}").stat().st_uid for pid in running.pids()} == {daemon}
 
 
-async def test_what_is_not_to_last_is_gone_with_them(tmp_path: Path) -> None:
-    folder = tmp_path / "passing"
-    with servers(folder, lasting=False) as running:
+async def test_those_that_are_not_to_last_flush_nothing_and_are_gone(tmp_path: Path) -> None:
+    with servers(tmp_path, lasting=False) as running:
         assert await said(running.database_url, "SELECT 1") == 1
         numbers = running.pids()
-    assert not folder.exists()
+    log = (tmp_path / "postgres.log").read_text()
+    assert "immediate shutdown" in log
+    assert "shutdown checkpoint" not in log
     assert [number for number in numbers if Path(f"/proc/{number}").exists()] == []
