@@ -147,8 +147,9 @@ async def test_every_page_is_within_reach_of_everybody(site: Town, opened: Open,
         await page.wait_for_load_state("networkidle") if not path else None
         await clean(page, path.strip("/").replace("/", "-") or "today", size)
         for picture in await page.locator("figure img").all():
-            await picture.scroll_into_view_if_needed()
-            assert await picture.evaluate("(each) => each.decode().then(() => each.naturalWidth > 0)"), path
+            # In one step: the live page may put a newer picture in its place in between.
+            shown = "(each) => { each.scrollIntoView(); return each.decode().then(() => each.naturalWidth > 0) }"
+            assert await picture.evaluate(shown), path
     await page.goto(f"{site.url}/console/people")
     await page.locator("#who").fill("cli-1001")
     await page.locator("main form button").click()
