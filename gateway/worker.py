@@ -6,7 +6,7 @@ a timer of our own, later but surely; nothing of the law depends on either.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
@@ -43,6 +43,8 @@ DELIVERIES_GATHER_SECONDS: Final = 0.1
 BEAT_SECONDS: Final = 5.0
 AWAY_SECONDS_MAX: Final = 5.0
 JOB_SECONDS_MAX: Final = 60
+#: How long a loop may take to end once it is told to, before it is told again.
+CANCEL_SECONDS: Final = 5.0
 #: When what runs once a day does, by the machine's clock.
 NIGHT_HOUR: Final = 3
 
@@ -110,9 +112,7 @@ class Worker:
         self._stopping.set()
         self._due.set()
         self._outbox.set()
-        for task in loops:
-            if task.get_name() not in ("drain", "notify"):
-                task.cancel()
+        await _end([task for task in loops if task.get_name() not in ("drain", "notify")])
         await asyncio.gather(*loops, return_exceptions=True)
         await self._dispatcher.drain()
         with contextlib.suppress(DatabaseAway):
@@ -180,7 +180,7 @@ class Worker:
 
     async def _listen(self) -> None:
         """Be woken by commits; when the connection breaks, the net's second carries on until it is back."""
-        while True:
+        while not self._stopping.is_set():
             try:
                 connection = await asyncpg.connect(self._database_url, server_settings={"role": "tregua_app"})
             except (OSError, asyncpg.PostgresError, TimeoutError):
@@ -200,14 +200,14 @@ class Worker:
                 connection.terminate()
 
     async def _beat(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             with contextlib.suppress(DatabaseAway):
                 await self._database.run(lambda connection: liveness.beat(connection, self._process, "worker"))
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _net(self) -> None:
         """Run what arq has not run for three of its turns."""
-        while True:
+        while not self._stopping.is_set():
             await asyncio.sleep(POLL_SECONDS)
             for job in self._jobs:
                 if monotonic() - self._ran.setdefault(job.name, monotonic()) > 3 * job.seconds:
@@ -241,7 +241,7 @@ class Worker:
             )
             for job in self._jobs
         ]
-        while True:
+        while not self._stopping.is_set():
             try:
                 await self._arq_until_it_falls(crons)
             except Exception as error:  # Redis away, or back: the net runs the jobs meanwhile
@@ -277,8 +277,7 @@ class Worker:
             try:
                 await worker.async_run()
             finally:
-                with contextlib.suppress(Exception, asyncio.CancelledError):
-                    await worker.close()
+                await _let_go(worker)
         finally:
             await pool.aclose()
             await connections.aclose()
@@ -289,6 +288,26 @@ class Worker:
 
         tick.__qualname__ = job.name
         return tick
+
+
+async def _end(loops: Collection[asyncio.Task[None]]) -> None:
+    """Cancel until each has ended: a library may lose the word, as 3.11's ``asyncio.wait_for`` does (python/cpython#86296)."""
+    while loops:
+        for task in loops:
+            task.cancel()
+        _, loops = await asyncio.wait(loops, timeout=CANCEL_SECONDS)
+
+
+async def _let_go(worker: ArqWorker) -> None:
+    """Close what fell or was cut; that arq's own jobs were cut is no word to us, our own end is."""
+    try:
+        await worker.close()
+    except asyncio.CancelledError:
+        ours = asyncio.current_task()
+        if ours is not None and ours.cancelling():
+            raise
+    except Exception as error:
+        log.warning("arq.close_failed", error=type(error).__name__)
 
 
 async def _first(event: asyncio.Event, seconds: float) -> bool:

@@ -6,7 +6,10 @@ import warnings
 from pathlib import Path
 
 import pytest
+from arq.connections import ArqRedis
+from arq.worker import Worker as ArqWorker
 from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.compose import worker
@@ -40,6 +43,36 @@ async def test_stopped_while_it_greets_redis_it_leaves_no_connection(
         await asyncio.wait_for(running, 10)
         gc.collect()
     assert [str(one.message) for one in caught if issubclass(one.category, ResourceWarning)] == []
+
+
+async def test_stopped_while_arq_lets_go_of_a_redis_that_went_away_it_ends(
+    quiet: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the process waits for ever for a loop that took the word to end for something of arq's, and begins again."""
+    letting_go = asyncio.Event()
+
+    async def answers(_: ArqRedis) -> bool:
+        if letting_go.is_set():
+            raise RedisConnectionError("gone")
+        return True
+
+    async def falls(_: ArqWorker) -> None:
+        raise RedisConnectionError("gone")
+
+    async def close(_: ArqWorker) -> None:
+        letting_go.set()
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(ArqRedis, "ping", answers)
+    monkeypatch.setattr(ArqWorker, "async_run", falls)
+    monkeypatch.setattr(ArqWorker, "close", close)
+    working = worker(quiet.house)
+    running = asyncio.create_task(working.run())
+    await asyncio.wait_for(letting_go.wait(), 5)
+    working.stop()
+    ended, _ = await asyncio.wait([running], timeout=10)
+    running.cancel()
+    assert ended
 
 
 async def test_a_redis_that_is_too_slow_to_hear_goodbye_is_no_error_of_ours(
