@@ -102,7 +102,7 @@ def witness_command(
 
     Exit 0: it grew, or stands. Exit 1: it was cut or rewritten, or does not answer. Exit 2: wrong use.
 
-    Example: tregua trace witness --url https://tregua.example --key tg_... --state /var/lib/witness --name notary.example
+    Example: tregua trace witness --url https://tregua.example --key gwk_... --state /var/lib/witness --name notary.example
     """
     from gateway.cli.witness import witnessed
     from gateway.compose import real_now
