@@ -96,7 +96,8 @@ class Eraser:
             async def job(connection: Connection, key: Key = key) -> bool:
                 try:
                     return (await self._erase(connection, key, REQUESTED)).done
-                except NotThere:
+                except (NotThere, OnHold):
+                    # Who is held since it was asked for waits on, and nobody behind her waits for that.
                     return False
 
             ended += await self._database.run(job)
