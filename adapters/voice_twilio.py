@@ -242,12 +242,12 @@ class TwilioVoice:
     async def billed(self, asked: Mapping[str, datetime], /) -> Mapping[str, Bill] | CannotTell:
         """What Twilio bills for calls. Meets ``Bills``."""
 
-        async def listed(day: date) -> AsyncIterator[Any]:
+        async def listed(day: date, limit: int) -> AsyncIterator[Any]:
             begins = datetime.combine(day, time(), UTC)
             stream: AsyncIterator[Any] = await self._client.calls.stream_async(
                 start_time_after=begins,
                 start_time_before=begins + timedelta(days=1),
-                limit=twilio_client.BILLS_LISTED_MAX,
+                limit=limit,
                 page_size=twilio_client.BILLS_PAGE,
             )
             return stream

@@ -147,8 +147,8 @@ class TwilioCarrier(AtTwilio[TwilioAccount]):
         return web.json_response(self._told(resource))
 
     async def _list(self, request: web.Request) -> web.Response:
-        chosen = [resource for resource in reversed(self._resources.values()) if matches(resource, request.query)]
-        return page(request, "messages", [self._told(resource) for resource in chosen])
+        query = request.query
+        return page(request, "messages", self._resources, lambda resource: matches(resource, query), self._told)
 
     def _told(self, resource: Mapping[str, Any]) -> dict[str, Any]:
         return priced(resource, datetime.now(UTC), self._settings.price_seconds)

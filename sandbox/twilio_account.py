@@ -5,7 +5,8 @@ import binascii
 import contextlib
 import hmac
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from itertools import dropwhile, islice
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlencode
 from uuid import uuid4
@@ -99,25 +100,37 @@ async def fields(request: web.Request) -> list[tuple[str, str]]:
         raise TwilioError(400, 20001, "The body is not a form in UTF-8") from None
 
 
-def page(request: web.Request, name: str, chosen: Sequence[Mapping[str, Any]]) -> web.Response:
-    """One page of a list, newest first (https://www.twilio.com/docs/usage/twilios-response#pagination)."""
+def page(
+    request: web.Request,
+    name: str,
+    kept: dict[str, dict[str, Any]],
+    shows: Callable[[Mapping[str, Any]], bool],
+    told: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> web.Response:
+    """One page of what is ``kept``, newest first (https://www.twilio.com/docs/usage/twilios-response#pagination).
+
+    Only as far as the page reaches is anything looked at: a list of a hundred thousand has a thousand pages.
+    """
     query = request.query
     size, number = query.get("PageSize", str(PAGE_SIZE)), query.get("Page", "0")
     if not (size.isascii() and size.isdigit() and number.isascii() and number.isdigit()):
         raise TwilioError(400, 20001, "Page and PageSize must be numbers")
     page_size, index = min(max(int(size[:9]), 1), PAGE_SIZE_MAX), int(number[:9])
     start = 0
+    newest_first: Iterator[str] = reversed(kept)
     token = query.get("PageToken")
     if token is not None:
         # The token names the last one of the page before, so that newer ones do not shift the pages.
-        sids = [resource["sid"] for resource in chosen]
-        if token[2:] not in sids:
+        last = token[2:]
+        if last not in kept:
             raise TwilioError(400, 20001, "PageToken is not known")
-        start = sids.index(token[2:]) + 1
-    shown = chosen[start : start + page_size]
+        start = index * page_size
+        newest_first = islice(dropwhile(lambda sid: sid != last, newest_first), 1, None)
+    found = list(islice((kept[sid] for sid in newest_first if shows(kept[sid])), page_size + 1))
+    shown = [told(resource) for resource in found[:page_size]]
     following = None
-    if len(chosen) > start + page_size:
-        following = _page_uri(request, page_size, index + 1, "PA" + shown[-1]["sid"])
+    if len(found) > page_size:
+        following = _page_uri(request, page_size, index + 1, "PA" + found[page_size - 1]["sid"])
     return web.json_response(
         {
             "first_page_uri": _page_uri(request, page_size, 0, None),

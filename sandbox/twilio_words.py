@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ BODY_CHARACTERS_MAX: Final = 1_600
 SEGMENT_PRICE: Final = Decimal("0.0279")
 VALIDITY_SECONDS_MAX: Final = 36_000
 CALLBACK_CHARACTERS_MAX: Final = 4_000
+#: Instants of whole seconds that are read again with every list.
+INSTANTS_KEPT_MAX: Final = 65_536
 
 _SERVICE_SID: Final = re.compile(r"MG[0-9a-fA-F]{32}")
 E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -157,6 +160,7 @@ def matches(resource: Mapping[str, Any], query: Mapping[str, str]) -> bool:
     return True
 
 
+@lru_cache(maxsize=INSTANTS_KEPT_MAX)
 def _instant(text: str) -> datetime:
     try:
         return parsedate_to_datetime(text)

@@ -139,8 +139,8 @@ class VoiceCarrier(AtTwilio[VoiceAccount]):
         return web.json_response(self._priced(call))
 
     async def _list(self, request: web.Request) -> web.Response:
-        chosen = [call for call in reversed(self._calls.values()) if call_matches(call, request.query)]
-        return page(request, "calls", [self._priced(call) for call in chosen])
+        query = request.query
+        return page(request, "calls", self._calls, lambda call: call_matches(call, query), self._priced)
 
     def _priced(self, call: Mapping[str, Any]) -> dict[str, Any]:
         return priced_call(call, datetime.now(UTC), self._settings.price_seconds)

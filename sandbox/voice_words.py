@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
-from sandbox.twilio_words import CALLBACK_CHARACTERS_MAX, E164, VERSION, TwilioError, rfc2822
+from sandbox.twilio_words import CALLBACK_CHARACTERS_MAX, E164, INSTANTS_KEPT_MAX, VERSION, TwilioError, rfc2822
 
 TWIML_CHARACTERS_MAX: Final = 4_000
 #: What the simulated account pays for a begun minute, USD, wherever it calls.
@@ -208,5 +209,6 @@ def _bound(asked: str | None) -> datetime | None:
     return bound if bound.tzinfo is not None else bound.replace(tzinfo=UTC)
 
 
+@lru_cache(maxsize=INSTANTS_KEPT_MAX)
 def _instant(told: str) -> datetime:
     return datetime.strptime(told, "%a, %d %b %Y %H:%M:%S %z")

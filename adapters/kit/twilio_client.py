@@ -55,7 +55,10 @@ PULL_MESSAGES_MAX: Final = 2_000
 #: From so many of one day on, the day's list is read: one call each would be dearer. Pages are no larger than their texts allow.
 LISTED_FROM: Final = 20
 BILLS_PAGE: Final = 200
-BILLS_LISTED_MAX: Final = 10_000
+#: So much of a day's list is read at the most. It begins with the newest, and what is asked about is a quarter of an hour old.
+BILLS_LISTED_MAX: Final = 100_000
+#: A page is read where it may spare so many calls: in vain, it costs as much as they would.
+SPARED_BY_PAGE: Final = 4
 BILLS_AT_ONCE: Final = 8
 
 FIND_MESSAGES_MAX: Final = 1_000
@@ -330,9 +333,9 @@ async def inbound(over: Client, to: str, since: datetime, until: datetime) -> li
 async def message_bills(over: Client, asked: Mapping[str, datetime]) -> Mapping[str, Bill] | CannotTell:
     """What messages cost, by sid."""
 
-    async def listed(day: date) -> AsyncIterator[Any]:
+    async def listed(day: date, limit: int) -> AsyncIterator[Any]:
         stream: AsyncIterator[Any] = await over.messages.stream_async(
-            date_sent=day.isoformat(), limit=BILLS_LISTED_MAX, page_size=BILLS_PAGE
+            date_sent=day.isoformat(), limit=limit, page_size=BILLS_PAGE
         )
         return stream
 
@@ -341,7 +344,7 @@ async def message_bills(over: Client, asked: Mapping[str, datetime]) -> Mapping[
 
 async def bills(
     asked: Mapping[str, datetime],
-    listed: Callable[[date], Awaitable[AsyncIterator[Any]]],
+    listed: Callable[[date, int], Awaitable[AsyncIterator[Any]]],
     fetch: Callable[[str], Awaitable[Any]],
 ) -> Mapping[str, Bill] | CannotTell:
     """What messages or calls cost, by sid; ``price`` is null until Twilio has reckoned it, and then below zero.
@@ -355,7 +358,8 @@ async def bills(
     try:
         for day, left in days.items():
             if len(left) >= LISTED_FROM:
-                await _take_bills(listed(day), left, found)
+                limit = min(BILLS_LISTED_MAX, BILLS_PAGE * (len(left) // SPARED_BY_PAGE))
+                await _take_bills(listed(day, limit), left, found)
             singly = sorted(left)
             for start in range(0, len(singly), BILLS_AT_ONCE):
                 some = singly[start : start + BILLS_AT_ONCE]

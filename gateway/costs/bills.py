@@ -24,8 +24,9 @@ PERIOD_SECONDS: Final = 300
 AGES: Final = (timedelta(minutes=15), timedelta(hours=2), timedelta(hours=26), timedelta(days=5))
 #: How far back a provider is asked that was never asked before.
 BACK_MAX: Final = timedelta(days=7)
-#: Sends of one question, and questions of one turn and age; what is asked and stored by then stays, if a turn is cut.
-BATCH_MAX: Final = 200
+#: Sends of one question, and questions of one turn and age; what is asked and stored by then stays, if a turn is cut. A provider's
+#: list is read from its newest down to them for each question, so that many small ones would read it again and again.
+BATCH_MAX: Final = 2_000
 BATCHES_MAX: Final = 50
 
 

@@ -20,7 +20,7 @@ from adapters.kit.settings import SettingsError
 from adapters.kit.signing import attempt_mac, attempt_marked, inbound_url, status_url
 from adapters.kit.testing import Bench, Says
 from adapters.kit.transport import ANSWER_BYTES_MAX
-from adapters.kit.twilio_client import FIND_MESSAGES_MAX, in_form
+from adapters.kit.twilio_client import BILLS_PAGE, FIND_MESSAGES_MAX, in_form
 from adapters.kit.twilio_hooks import STATUSES
 from adapters.sms_twilio import SPEC, TwilioSms, settings
 from tests.adapters import twilio_oai
@@ -541,6 +541,17 @@ async def test_a_page_that_is_too_long_to_be_read_is_no_reason_to_ask_for_ever(b
     assert len(page(*long).body) > ANSWER_BYTES_MAX
     bench.script(page(*long), *(says(200, message(sid=sid, price="-0.05")) for sid in SIDS))
     assert await adapter.billed(dict.fromkeys(SIDS, MADE)) == {sid: Bill(Decimal("0.05"), "USD") for sid in SIDS}
+
+
+async def test_a_list_is_read_no_further_than_it_may_spare_calls(bench: Bench, adapter: TwilioSms):
+    """It begins with the newest: of thirty that lie deeper than seven pages each is asked for by name after those."""
+    newer = [message(sid=f"SM{'f' * 28}{n:04x}", price="-9.0") for n in range(BILLS_PAGE)]
+    following = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json?PageToken=PA1&Page=1"
+    bench.script(
+        *[page(*newer, following=following)] * 7, *(says(200, message(sid=sid, price="-0.05")) for sid in SIDS)
+    )
+    assert await adapter.billed(dict.fromkeys(SIDS, MADE)) == {sid: Bill(Decimal("0.05"), "USD") for sid in SIDS}
+    assert len(bench.seen) == 7 + len(SIDS)
 
 
 @pytest.mark.parametrize("bent", ["", "free", "-1e9", "NaN", "-0.1 USD", [], {"a": 1}])

@@ -6,14 +6,19 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from sandbox.truth import FILE_NAME, Truth
+from sandbox.twilio_account import page
+from sandbox.twilio_words import TwilioError
 from tests.sandbox.conftest import ACCOUNT, NUMBER, TOKEN, Sandboxed, until
 from vocabulary.outcome import About, Absent, Found, Lost, NotSent, Receipt, Rejected, Sent, Unknown
 from webhooks.port import Ending
@@ -194,6 +199,33 @@ async def test_the_list_is_filtered_paged_and_newest_first(sandboxed: Sandboxed)
     assert (await ask(sandboxed, "GET", f"{BASE}.json?DateSent=yesterday"))[1]["code"] == 20001
     assert (await ask(sandboxed, "GET", f"{BASE}.json?From=%2B15005550006&PageSize=1000"))[1]["messages"]
     assert (await ask(sandboxed, "GET", f"{BASE}.json?From=%2B1&PageSize=1000"))[1]["messages"] == []
+
+
+def test_no_more_of_a_list_is_looked_at_than_its_page_shows():
+    kept = {f"SM{n:032x}": {"sid": f"SM{n:032x}", "n": n} for n in range(1_000)}
+    looked: list[int] = []
+
+    def even(resource: Mapping[str, Any]) -> bool:
+        looked.append(resource["n"])
+        return bool(resource["n"] % 2 == 0)
+
+    def asked(**query: str) -> Any:
+        looked.clear()
+        request = make_mocked_request("GET", "/list.json?" + urlencode(query))
+        read = json.loads(page(request, "messages", kept, even, lambda resource: {"told": resource["n"]}).body)
+        return read, parse_qs(urlsplit(read["next_page_uri"] or "").query)
+
+    first, following = asked(PageSize="3")
+    assert first["messages"] == [{"told": 998}, {"told": 996}, {"told": 994}]
+    assert looked == [999, 998, 997, 996, 995, 994, 993, 992], "as far as tells whether there is another page"
+    second, _ = asked(**{name: value for name, (value,) in following.items()})
+    assert (second["start"], second["end"]) == (3, 5)
+    assert second["messages"] == [{"told": 992}, {"told": 990}, {"told": 988}]
+    assert looked[0] == 993, "what was shown before is passed over unseen"
+    last, following = asked(PageSize="1000")
+    assert (len(last["messages"]), last["next_page_uri"], following) == (500, None, {})
+    with pytest.raises(TwilioError):
+        asked(PageSize="3", PageToken="PASM" + "f" * 32)
 
 
 # Faults
