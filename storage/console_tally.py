@@ -205,15 +205,16 @@ async def put_margins(
             now,
             [row.event for row in rows],
         )
-    await connection.execute(named["drop_ties"], tenant, list(contacts))
     ties = {
         (kind, value, row.contact)
         for row in rows
         for kind, values in (("debt", row.debts), ("creditor", row.creditors), ("channel", row.channels))
         for value in values
     }
+    # Who was reckoned before has nearly always what she had: nothing of it is written again.
+    columns = [list(column) for column in zip(*ties, strict=True)] if ties else [[], [], []]
+    await connection.execute(named["drop_ties"], tenant, list(contacts), *columns)
     if ties:
-        columns = [list(column) for column in zip(*ties, strict=True)]
         await connection.execute(named["add_ties"], tenant, *columns)
     await connection.execute(named["due_next"], tenant, list(again), list(again.values()))
     gone = [contact for contact in contacts if contact not in again]

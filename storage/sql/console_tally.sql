@@ -122,8 +122,9 @@ FROM unnest($2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::
     frees_at, last_at, event)
 
 -- name: drop_ties
--- By what people were found before.
+-- By what people ($2) were found before and are not now; what they still have ($3, $4, $5: kinds, values, contacts) is left as it is.
 DELETE FROM console_tie WHERE tenant = $1 AND contact = ANY ($2::text[])
+  AND (kind, value, contact) NOT IN (SELECT kind, value, contact FROM unnest($3::text[], $4::text[], $5::text[]) AS had(kind, value, contact))
 
 -- name: add_ties
 -- By what they are found.

@@ -124,6 +124,34 @@ async def test_looking_back_does_not_hold_up_what_waits_to_be_sent(busy: Town, m
     assert set(await margins(busy, "CO-FREQ-3d")) == {"ana", "bea", "eva", "isa"}
 
 
+async def test_by_what_she_is_found_is_written_where_it_changed_and_left_alone_where_it_did_not(busy: Town) -> None:
+    figures = tally(busy.house)
+    ties = "SELECT kind, value, contact, xmin::text AS written FROM console_tie ORDER BY 1, 2, 3"
+    mail = {**person()["addresses"][0], "channel": "email", "address": "bea@example.com"}
+    both = {**person("bea", number(2)), "addresses": [*person("bea", number(2))["addresses"], mail]}
+    await busy.call("PUT", "/v1/contacts/bea", both)
+    sent = await busy.send(message(person("ana", number(1))))
+    await busy.until(sent["id"], "delivered")
+    await figures.catch_up()
+    before = {tuple(row)[:3]: row["written"] for row in await busy.rows(ties)}
+    assert {
+        ("channel", "email", "bea"),
+        ("channel", "sms", "bea"),
+        ("channel", "sms", "ana"),
+        ("debt", "d1", "ana"),
+    } <= set(before)
+    status, answered, _ = await busy.call("PUT", "/v1/contacts/bea", person("bea", number(2)))
+    assert status == 200, answered
+    await busy.reply("hola", sender=number(1))
+    (reckoned,) = await busy.rows("SELECT max(reckoned_at) FROM console_margin")
+    await figures.catch_up()
+    (anew,) = await busy.rows("SELECT min(reckoned_at) FROM console_margin")
+    assert anew[0] > reckoned[0], "both were reckoned again"
+    after = {tuple(row)[:3]: row["written"] for row in await busy.rows(ties)}
+    assert set(before) - set(after) == {("channel", "email", "bea")}
+    assert after == {tie: written for tie, written in before.items() if tie in after}
+
+
 async def test_another_policy_is_reckoned_for_everybody(busy: Town) -> None:
     figures = tally(busy.house)
     await busy.call("PUT", "/v1/contacts/bea", person("bea", number(2)))
