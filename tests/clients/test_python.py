@@ -93,6 +93,7 @@ HASTY: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "the same in a filter": (lambda g: g.list_messages(since=datetime(2026, 11, 24)), ValueError, "needs its offset"),
     "a set": (lambda g: g.accept_message({"channels": {"sms"}}), TypeError, "a set cannot be sent"),
     "no number": (lambda g: g.decide({"metadata": {"a": float("nan")}}), ValueError, "JSON"),
+    "no sum": (lambda g: g.decide({"amount": Decimal("NaN")}), ValueError, "finite"),
 }
 
 
@@ -115,7 +116,7 @@ def test_instants_days_and_sums_are_written_as_the_gateway_reads_them() -> None:
 
     transport, seen = answers(good(), good())
     at: Any = datetime(2026, 11, 24, 10, tzinfo=timezone(timedelta(hours=-5)))
-    body: Any = {"at": at, "due": at.date(), "amount": Decimal("120000.50")}
+    body: Any = {"at": at, "due": at.date(), "amount": Decimal("120000.50"), "round": Decimal(120_000).normalize()}
     with Tregua("http://gateway.test", "key", transport=transport) as gateway:
         gateway.decide(body)
         gateway.list_messages(since=at)
@@ -123,6 +124,7 @@ def test_instants_days_and_sums_are_written_as_the_gateway_reads_them() -> None:
         "at": "2026-11-24T10:00:00-05:00",
         "due": "2026-11-24",
         "amount": "120000.50",
+        "round": "120000",
     }
     assert seen[1].url.params["since"] == "2026-11-24T10:00:00-05:00"
 

@@ -98,7 +98,7 @@ class Request:
 def _written(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(_plain(value)) if isinstance(value, date | Decimal) else str(value)
+    return _plain(value) if isinstance(value, date | Decimal) else str(value)
 
 
 def _plain(value: object) -> str:
@@ -108,7 +108,9 @@ def _plain(value: object) -> str:
     if isinstance(value, date):  # a datetime is one too
         return value.isoformat()
     if isinstance(value, Decimal):
-        return str(value)
+        if not value.is_finite():
+            raise ValueError("a sum is a finite number")
+        return format(value, "f")  # str() writes 1E+5, which no gateway reads
     raise TypeError(f"a {type(value).__name__} cannot be sent: the body is made of dicts, lists, texts and numbers")
 
 
