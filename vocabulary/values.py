@@ -53,12 +53,11 @@ def reading(
     made: Mapping[str, Callable[[Any], Any]] | None = None,
     under: Mapping[str, str] | None = None,
     beside: Sequence[str] = (),
-    without: Sequence[str] = (),
 ) -> Callable[..., T]:
     """A function that makes a value out of a row which has its fields under their names: a fifth of the time of naming them all.
 
     ``made``: what becomes of what stands in the row. ``under``: other names. ``beside``: fields that are given after the row, in this
-    order. ``without``: fields that have their default. TypeError for a class that does more than keep what it is given.
+    order. TypeError for a class that does more than keep what it is given.
 
     It is filled as an open twin of the class, whose slots are the same, and becomes one of the class when it is whole.
     """
@@ -72,11 +71,6 @@ def reading(
         name, value = each.name, f"row[{under.get(each.name, each.name)!r}]"
         if name in beside:
             value = name
-        elif name in without:
-            if each.default is MISSING:
-                raise TypeError(f"{cls.__name__}.{name} has no default")
-            within[f"default_{name}"] = each.default
-            value = f"default_{name}"
         if name in made:
             within[f"make_{name}"] = made[name]
             value = f"make_{name}({value})"

@@ -125,12 +125,9 @@ def test_what_is_read_from_a_row_is_what_it_would_be_made_of(kind: type[Any]) ->
         value.first = 5
     with pytest.raises(KeyError):
         read({"first": 1}, [3])
-    assert reading(kind, without=("second",), beside=("third",))({"first": 1}, []) == kind(1, third=[])
 
 
 @pytest.mark.parametrize("kind", [_Loose, _Thinks])
 def test_what_it_cannot_read_alike_is_refused(kind: type) -> None:
     with pytest.raises(TypeError):
         reading(kind)
-    with pytest.raises(TypeError):
-        reading(Quick, without=("first",))
