@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import aiohttp
     from rich.progress import Progress
 
-    from gateway.campaign import Bad, CampaignFile, Row
+    from gateway.campaigns.rows import Bad, CampaignFile, Row
 
 app = typer.Typer(help="Send a campaign from a CSV file.")
 
@@ -208,8 +208,8 @@ async def _send(asked: _Asked) -> Tally:
 
 def _check(source: "CampaignFile", tally: Tally, progress: "Progress") -> None:
     """Every row once, before any is sent."""
-    from gateway.campaign import Row
-    from gateway.campaign_columns import Unreadable
+    from gateway.campaigns.columns import Unreadable
+    from gateway.campaigns.rows import Row
 
     task = progress.add_task("checking", total=None)
     try:
@@ -227,7 +227,7 @@ def _check(source: "CampaignFile", tally: Tally, progress: "Progress") -> None:
 
 
 def _good(source: "CampaignFile") -> "Iterator[Row]":
-    from gateway.campaign import Row
+    from gateway.campaigns.rows import Row
 
     return (found for found in source.rows() if isinstance(found, Row))
 
@@ -235,7 +235,7 @@ def _good(source: "CampaignFile") -> "Iterator[Row]":
 async def _pour(
     asked: _Asked, session: "aiohttp.ClientSession", source: "CampaignFile", tally: Tally, progress: "Progress"
 ) -> None:
-    from gateway.campaign import batches
+    from gateway.campaigns.rows import batches
 
     task = progress.add_task("sending", total=tally.good)
     stop = asyncio.Event()
@@ -304,7 +304,7 @@ def _count(source: "CampaignFile", tally: Tally, batch: "list[Row]", results: li
 
 def _refused(source: "CampaignFile", row: "Row", problem: dict[str, Any]) -> "list[Bad]":
     """All that the gateway says is wrong with a row, by the columns that it came from."""
-    from gateway.campaign import Bad
+    from gateway.campaigns.rows import Bad
 
     errors = problem.get("errors") or [{"pointer": "", "detail": problem["detail"]}]
     return [Bad(row.line, source.where(row, error["pointer"]), error["detail"]) for error in errors]
@@ -406,8 +406,8 @@ async def _source(asked: _Asked, session: "aiohttp.ClientSession") -> "CampaignF
     import aiohttp
     import msgspec
 
-    from gateway.campaign import Campaign, CampaignFile
-    from gateway.campaign_columns import Unreadable
+    from gateway.campaigns.columns import Unreadable
+    from gateway.campaigns.rows import Campaign, CampaignFile
     from gateway.templates.asks import VariableAsk
 
     query = {} if asked.version is None else {"version": str(asked.version)}
@@ -534,12 +534,12 @@ def _show(outcome: Tally | Forecast) -> None:
 
 
 def _report(file: Path, rows: "list[Bad]") -> None:
-    from gateway.campaign import safe_cell
+    from pages.reports.text import cell
 
     with file.open("w", encoding="utf-8-sig", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(["line", "where", "why"])
-        writer.writerows([str(bad.line), safe_cell(bad.column), safe_cell(bad.why)] for bad in rows)
+        writer.writerows([str(bad.line), cell(bad.column), cell(bad.why)] for bad in rows)
 
 
 def _told(bad: "Bad") -> dict[str, Any]:

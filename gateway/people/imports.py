@@ -13,6 +13,7 @@ from gateway.api.problems import Problem
 from gateway.api.reading import convert, parse
 from gateway.asks import ContactAsk
 from gateway.entries import Scribe
+from gateway.people.cells import addresses_of, listed
 from gateway.people.profiles import Profile, profile, put_profiles
 from gateway.refusals import Flaw, Refused
 from storage import chain
@@ -201,21 +202,17 @@ def _csv(first: str, rest: Iterator[str], from_line: int) -> Iterator[Raw]:
 
 
 def _profile(row: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {name: row[name] for name in _PLAIN if row.get(name)}
-    for name in _LISTS:
-        if row.get(name):
-            found[name] = [
-                each.strip() for each in row[name].replace(";", "|").replace(",", "|").split("|") if each.strip()
-            ]
-    common: dict[str, Any] = {name: row[name] for name in ("kind", "source") if row.get(name)}
-    if row.get("authorised_at"):
-        common["authorised"] = {"at": row["authorised_at"], "instrument": row.get("instrument") or "separate"}
-    addresses = [
-        {"channel": channel, "address": row[name], **common} for name, channel in _ADDRESSES.items() if row.get(name)
-    ]
-    if addresses:
-        found["addresses"] = addresses
-    return found
+    given = {name: value for name, value in row.items() if value}
+    found: dict[str, Any] = {name: given[name] for name in _PLAIN if name in given}
+    found |= {name: listed(given[name]) for name in _LISTS if name in given}
+    addresses = addresses_of(
+        [(channel, given[name]) for name, channel in _ADDRESSES.items() if name in given],
+        kind=given.get("kind"),
+        source=given.get("source"),
+        authorised_at=given.get("authorised_at"),
+        instrument=given.get("instrument"),
+    )
+    return found | ({"addresses": addresses} if addresses else {})
 
 
 def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from gateway.campaign import Bad, Campaign, CampaignFile, Row, safe_cell
-from gateway.campaign_columns import Unreadable
+from gateway.campaigns.columns import Unreadable
+from gateway.campaigns.rows import Bad, Campaign, CampaignFile, Row
+from gateway.cli.send import _report as write_report
 from gateway.templates.asks import VariableAsk
 from tests import sizes
 from tests.campaigns import tally
@@ -247,10 +248,13 @@ def test_files_come_as_programs_write_them(tmp_path: Path, delimiter: str, mark:
     assert [row.line for row in rows] == [2, 5]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+57", "-1", "@x", "\tx"])
-def test_no_cell_of_a_report_is_a_formula(text: str) -> None:
-    assert safe_cell(text) == "'" + text
-    assert safe_cell("x" + text) == "x" + text
+@pytest.mark.parametrize("text", ["=1+1", "+57", "-1", "@x", "\tx", "＝1"])
+def test_no_cell_of_a_report_is_a_formula(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "report.csv"
+    write_report(path, [Bad(3, text, text), Bad(4, "x" + text, "x" + text)])
+    _, first, second = csv.reader(path.read_text("utf-8-sig").splitlines())
+    assert [first[0], *(cell[0] for cell in first[1:])] == ["3", "'", "'"]
+    assert [second[0], *(cell[0] for cell in second[1:])] == ["4", "x", "x"]
 
 
 # ---- the command ------------------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ import msgspec
 from gateway.addresses import Unusable, canonical
 from gateway.api.flaws import flaws_of
 from gateway.asks import MessageAsk, is_idempotency_key
-from gateway.campaign_columns import ADDRESSES, METADATA, PERSON, VARIABLE, Unreadable, read_columns
+from gateway.campaigns.columns import ADDRESSES, METADATA, PERSON, VARIABLE, Unreadable, read_columns
 from gateway.elsewhere import known_zone
+from gateway.people.cells import addresses_of, listed
 from gateway.templates.asks import VariableAsk
 from gateway.templates.text import Unfit, value_of
 from vocabulary.channel import Channel
@@ -203,32 +204,29 @@ class CampaignFile:
         person: dict[str, Any] = {"id": identity}
         for name in PERSON:
             if name in given:
-                person[name] = _listed(given[name]) if name in _LISTS else given[name]
+                person[name] = listed(given[name]) if name in _LISTS else given[name]
         for name, default in (("jurisdictions", self._campaign.jurisdictions), ("zones", self._campaign.zones)):
             if name not in person and default:
                 person[name] = list(default)
         if not all(map(known_zone, person.get("zones", ()))):
             bad.append(Bad(line, column_of.get("zones", "--zone"), "is not an IANA time zone, such as America/Bogota"))
-        addresses = [self._address(name, given, line, bad) for name in ADDRESSES if name in given]
+        addresses = [(name, given[name]) for name in ADDRESSES if name in given]
+        for channel, address in addresses:
+            try:
+                canonical(Channel(channel), address)
+            except Unusable as error:
+                bad.append(Bad(line, column_of[channel], str(error)))
         if any(name in column_of for name in ADDRESSES):
             if not addresses:
                 bad.append(Bad(line, "", "holds no address"))
-            person["addresses"] = addresses
+            person["addresses"] = addresses_of(
+                addresses,
+                kind=given.get("address_kind"),
+                source=given.get("address_source"),
+                authorised_at=given.get("authorised_at"),
+                instrument=given.get("authorised_instrument"),
+            )
         return person
-
-    def _address(self, name: str, given: Mapping[str, str], line: int, bad: list[Bad]) -> dict[str, Any]:
-        """One way to reach her, with what the row says of all of them."""
-        try:
-            canonical(Channel(name), given[name])
-        except Unusable as error:
-            bad.append(Bad(line, self.columns.of[name], str(error)))
-        address: dict[str, Any] = {"channel": name, "address": given[name]}
-        shared = {"kind": given.get("address_kind"), "source": given.get("address_source")}
-        address |= {member: value for member, value in shared.items() if value is not None}
-        if "authorised_at" in given:
-            instrument = given.get("authorised_instrument", "separate")
-            address["authorised"] = {"at": given["authorised_at"], "instrument": instrument}
-        return address
 
     def _typed(self, body: dict[str, Any], line: int, bad: list[Bad]) -> None:
         """What the API would refuse by its shape, but for columns of which something is said already."""
@@ -241,10 +239,6 @@ class CampaignFile:
                 if column not in said:
                     bad.append(Bad(line, column, flaw.detail[0].lower() + flaw.detail[1:].removesuffix(".")))
                 said.add(column)
-
-
-def _listed(cell: str) -> list[str]:
-    return [part for part in cell.replace(";", " ").replace("|", " ").replace(",", " ").split() if part]
 
 
 def _digest(path: Path) -> str:
@@ -273,8 +267,3 @@ def batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
     """So many rows at a time."""
     while batch := list(islice(rows, size)):
         yield batch
-
-
-def safe_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,0 +1,1 @@
+"""A campaign out of a file: its first line read, and each row made into one message."""
