@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
+from io import BytesIO
 from typing import BinaryIO, Final
 from uuid import UUID
 
@@ -126,8 +127,8 @@ class Writer:
         return _ENCODER.encode(last) + b"\n"
 
 
-#: Lines of an export, no more of them than ``BATCH_BYTES`` and one line hold.
-Batch = list[bytes]
+#: Whole lines of an export one after the other, about ``BATCH_BYTES`` of them.
+Batch = bytes
 #: Whoever checks each batch with ``piece_of``, several at once: the batches again, in order, and what came of each.
 Elsewhere = Callable[[Iterable[Batch]], Iterable[tuple[Batch, Piece | None]]]
 
@@ -163,7 +164,7 @@ class _Reader:
         self.payloads_absent += piece.payloads_absent
         for level, root in piece.subtrees:
             self.frontier.graft(level, root)
-        self.digest.update(b"".join(batch))
+        self.digest.update(batch)
         return True
 
     def last(self, line: bytes, public_key: bytes | None) -> Holds:
@@ -215,21 +216,22 @@ class _Reader:
 
 
 def verify(
-    lines: Iterable[bytes], *, public_key: bytes | None = None, elsewhere: Elsewhere | None = None
+    pieces: Iterable[bytes], *, public_key: bytes | None = None, elsewhere: Elsewhere | None = None
 ) -> Holds | Broken:
-    """Check an export, given as its lines with their ``\\n``; nothing is kept but a logarithm of it, and the batches in the air.
+    """Check an export, given as its lines with their ``\\n`` or cut anywhere else.
 
-    Without ``public_key`` the file's own key is taken, which shows that the file is whole, not whose it is. ``elsewhere``
-    shares the work out; the answer is the same, for what is not accepted there is gone through here line by line.
+    Nothing is kept but a logarithm of it, and the batches in the air. Without ``public_key`` the file's own key is taken, which shows
+    that the file is whole, not whose it is. ``elsewhere`` shares the work out; the answer is the same, for what is not accepted there
+    is gone through here line by line.
     """
     reader = _Reader()
     number = 0
-    batches = _Batches(lines)
+    batches = _Batches(pieces)
     for batch, piece in elsewhere(batches) if elsewhere is not None else ((each, None) for each in batches):
-        if reader.piece(batch, piece):
-            number += len(batch)
+        if piece is not None and reader.piece(batch, piece):
+            number += piece.entries
             continue
-        for line in batch:
+        for line in lines_of(BytesIO(batch)):
             number += 1
             try:
                 reader.entry(line)
@@ -237,7 +239,7 @@ def verify(
                 return Broken(line=number, index=reader.frontier.size, why=str(bad))
     number += 1
     last = batches.last
-    if last is None:
+    if not last:
         return Broken(line=number, index=None, why="no signed head: the file is empty")
     index = None
     try:
@@ -269,32 +271,45 @@ def differs(older: Iterable[bytes], newer: Iterable[bytes]) -> int | None:
 
 
 class _Batches:
-    """Goes once through lines in batches: all but the last line, which is ``last`` when they are through."""
+    """Goes once through pieces in batches of whole lines: all but the last line, which is ``last`` when they are through."""
 
-    __slots__ = ("_lines", "last")
+    __slots__ = ("_pieces", "last")
 
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self._lines = lines
-        self.last: bytes | None = None
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+        self.last = b""
 
     def __iter__(self) -> Iterator[Batch]:
-        batch: Batch = []
+        held: list[bytes] = []
         size = 0
-        for line in self._lines:
-            if self.last is not None:
-                batch.append(self.last)
-                size += len(self.last)
-                if size >= BATCH_BYTES:
-                    yield batch
-                    batch, size = [], 0
-            self.last = line
-        if batch:
-            yield batch
+        for piece in self._pieces:
+            held.append(piece)
+            size += len(piece)
+            if size < BATCH_BYTES:
+                continue
+            data = b"".join(held)
+            # The last line stays behind, whole or not: it may be the file's.
+            cut = data.rfind(b"\n", 0, -1) + 1
+            if not cut and size > LINE_BYTES_MAX:
+                cut = size  # no line is so long: whoever goes through it says so
+            if cut:
+                yield data[:cut]
+            held, size = [data[cut:]], size - cut
+        data = b"".join(held)
+        cut = len(data) if len(data) > LINE_BYTES_MAX and b"\n" not in data[:-1] else data.rfind(b"\n", 0, -1) + 1
+        if cut:
+            yield data[:cut]
+        self.last = data[cut:]
 
 
 def lines_of(stream: BinaryIO) -> Iterator[bytes]:
     """A stream's lines; one that is longer than any export's comes in pieces, none of which is accepted."""
     return iter(partial(stream.readline, LINE_BYTES_MAX), b"")
+
+
+def blocks_of(stream: BinaryIO) -> Iterator[bytes]:
+    """The same bytes in larger pieces, cut wherever it falls."""
+    return iter(partial(stream.read, BATCH_BYTES), b"")
 
 
 def head_of(tenant: str, frontier: Frontier) -> Head:

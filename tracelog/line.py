@@ -14,8 +14,10 @@ from tracelog.tree import HASH_BYTES, perfect_subtrees
 #: The longest line that a reader takes: the largest header and the largest payload in base64, and what is around them.
 LINE_BYTES_MAX: Final = HEADER_BYTES_MAX + (PAYLOAD_BYTES_MAX + TAG_BYTES) * 4 // 3 + 1024
 
-#: Lines that are handed on together: long enough that handing on costs little, short enough that memory stays small.
+#: Lines that are read, and handed on, together: long enough that this costs little, short enough that memory stays small.
 BATCH_BYTES: Final = 1024 * 1024
+#: Lines that are taken apart together: what becomes of more does not stay in a processor's own cache.
+_RUN_BYTES: Final = 128 * 1024
 
 
 class _Payload(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -34,13 +36,20 @@ class _Line(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     row: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
+class _Words(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A payload out of its base64, of which one spelling is written."""
+
+    ciphertext: bytes
+    nonce: bytes
+
+
 class _Whole(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The same with its header read too, in the order in which all of it is written."""
 
     header: Header
     index: int
     leaf: str
-    payload: _Payload | None
+    payload: _Words | None
     payload_digest: str | None
 
 
@@ -50,7 +59,7 @@ _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 #: Before the header, and behind it: with no payload and no digest, and what each of these and the index adds.
 _BEGIN_BYTES: Final = len('{"header":')
 _BEHIND_BYTES: Final = len(',"index":,"leaf":"","payload":null,"payload_digest":null}\n') + HASH_BYTES * 2
-_PAYLOAD_BYTES: Final = len('{"ciphertext":"","nonce":""}') - len("null")
+_PAYLOAD_BYTES: Final = len('{"ciphertext":"","nonce":""}') + NONCE_BYTES * 4 // 3 - len("null")
 _DIGEST_BYTES: Final = HASH_BYTES * 2 + len('""') - len("null")
 
 
@@ -72,33 +81,58 @@ def checked(line: bytes, index: int) -> Checked:
 
 
 def _whole(line: bytes, index: int) -> Checked | None:
-    """The line read at once and written again, which is half the work; None where not all of it holds."""
+    """One line as a run of one; None where not all of it holds."""
+    run = _run(line)
+    if run is None or run.first != index or len(run.leaves) != 1:
+        return None
+    return Checked(run.leaves[0], run.tenant, run.payloads > 0 if run.payloads + run.payloads_absent else None)
+
+
+class _Run(msgspec.Struct, frozen=True, gc=False):
+    first: int
+    tenant: str
+    leaves: list[bytes]
+    payloads: int
+    payloads_absent: int
+
+
+def _run(data: bytes) -> _Run | None:
+    """Whole lines one after the other, read at once and written again, which is half the work; None where not all of it holds."""
     try:
-        read = _WHOLE.decode(line)
-        if read.index != index or read.header.v != VERSION or _ENCODER.encode(read) + b"\n" != line:
+        read = _WHOLE.decode_lines(data)
+        # What comes out the same are lines, each in the one form in which it is written.
+        if not read or _ENCODER.encode_lines(read) != data:
             return None
-        payload, digest = read.payload, read.payload_digest
-        # The line is the one form of what was read, and all below is ASCII: what stands behind the header is told by its length.
-        behind = _BEHIND_BYTES + len(str(index))
-        if payload is not None:
-            words, nonce = payload.ciphertext, payload.nonce
-            behind += _PAYLOAD_BYTES + len(words) + len(nonce)
-            ciphertext, once = a2b_base64(words, strict_mode=True), a2b_base64(nonce, strict_mode=True)
-            if (
-                sha256(once + ciphertext).hexdigest() != digest
-                or b2a_base64(ciphertext, newline=False) != words.encode()
-                or len(once) != NONCE_BYTES
-            ):
+        first, tenant = read[0].index, read[0].header.tenant
+        leaves: list[bytes] = []
+        begins = payloads = payloads_absent = 0
+        for index, row in enumerate(read, first):
+            header, payload, digest = row.header, row.payload, row.payload_digest
+            if row.index != index or header.v != VERSION or header.tenant != tenant:
                 return None
-        if digest is None:
-            leaf = leaf_hash(line[_BEGIN_BYTES:-behind], None)
-        else:
-            leaf = leaf_hash(line[_BEGIN_BYTES : -behind - _DIGEST_BYTES], hash_of(digest, "payload digest"))
+            ends = data.index(b"\n", begins) + 1
+            # All that stands behind the header is ASCII: where it ends is told by lengths.
+            behind = _BEHIND_BYTES + len(str(index))
+            hashed = None
+            if payload is not None:
+                behind += _PAYLOAD_BYTES + (len(payload.ciphertext) + 2) // 3 * 4
+                hashed = sha256(payload.nonce + payload.ciphertext).digest()
+                if hashed.hex() != digest or len(payload.nonce) != NONCE_BYTES:
+                    return None
+                payloads += 1
+            elif digest is not None:
+                hashed = hash_of(digest, "payload digest")
+                payloads_absent += 1
+            if hashed is not None:
+                behind += _DIGEST_BYTES
+            leaf = leaf_hash(data[begins + _BEGIN_BYTES : ends - behind], hashed)
+            if leaf.hex() != row.leaf:
+                return None
+            leaves.append(leaf)
+            begins = ends
     except (Bad, ValueError, RecursionError):
         return None
-    if leaf.hex() != read.leaf:
-        return None
-    return Checked(leaf, read.header.tenant, None if digest is None else payload is not None)
+    return _Run(first, tenant, leaves, payloads, payloads_absent)
 
 
 def _explained(line: bytes, index: int) -> Checked:
@@ -167,22 +201,26 @@ def piece_of(data: bytes) -> Piece | None:
 
     Which one, and why, whoever goes through them in order says.
     """
-    lines = BytesIO(data).readlines()
-    try:
-        first = _LINE.decode(lines[0]).index
-        found = [checked(line, index) for index, line in enumerate(lines, first)]
-    except (Bad, IndexError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    if len(data) > LINE_BYTES_MAX and any(len(line) > LINE_BYTES_MAX for line in BytesIO(data)):
         return None
-    tenant = found[0].tenant
-    if any(each.tenant != tenant for each in found) or any(len(line) > LINE_BYTES_MAX for line in lines):
-        return None
+    runs: list[_Run] = []
+    leaves: list[bytes] = []
+    begins = 0
+    while begins < len(data) or not runs:
+        ends = data.find(b"\n", begins + _RUN_BYTES) + 1 or len(data)
+        run = _run(data[begins:ends])
+        if run is None or (runs and (run.first, run.tenant) != (runs[0].first + len(leaves), runs[0].tenant)):
+            return None
+        runs.append(run)
+        leaves += run.leaves
+        begins = ends
     return Piece(
-        first=first,
-        entries=len(found),
-        tenant=tenant,
-        subtrees=tuple(perfect_subtrees(first, [each.leaf for each in found])),
-        payloads=sum(each.payload is True for each in found),
-        payloads_absent=sum(each.payload is False for each in found),
+        first=runs[0].first,
+        entries=len(leaves),
+        tenant=runs[0].tenant,
+        subtrees=tuple(perfect_subtrees(runs[0].first, leaves)),
+        payloads=sum(run.payloads for run in runs),
+        payloads_absent=sum(run.payloads_absent for run in runs),
     )
 
 

@@ -88,7 +88,7 @@ def perfect_subtrees(first: int, leaves: Sequence[bytes]) -> list[tuple[int, byt
             first += 1
         if len(row) & 1:
             after.append((level, row.pop()))
-        row = [node_hash(left, right) for left, right in zip(row[::2], row[1::2], strict=True)]
+        row = [sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=True)]
         first >>= 1
         level += 1
     return before + after[::-1]

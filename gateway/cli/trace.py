@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
-from tracelog.export import Broken, Holds, differs, lines_of, verify
+from tracelog.export import Broken, Holds, blocks_of, differs, lines_of, verify
 from tracelog.head import pinned_key
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Prove the trace.")
 
 KEY_FILE_BYTES_MAX: Final = 16 * 1024
-#: Lines between two moves of the progress bar.
-PROGRESS_LINES: Final = 5_000
 
 
 @app.callback()
@@ -258,9 +256,9 @@ def _plain(result: Holds | Broken) -> dict[str, Any]:
 
 
 def _shown(stream: BinaryIO) -> Iterator[bytes]:
-    """The stream's lines, with a progress bar where somebody watches and the size is known."""
+    """The stream in pieces, with a progress bar where somebody watches and the size is known."""
     if not sys.stderr.isatty() or not stream.seekable():
-        yield from lines_of(stream)
+        yield from blocks_of(stream)
         return
     from rich.console import Console
     from rich.progress import Progress
@@ -269,8 +267,7 @@ def _shown(stream: BinaryIO) -> Iterator[bytes]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("verifying", total=total)
         read = 0
-        for number, line in enumerate(lines_of(stream)):
-            read += len(line)
-            if number % PROGRESS_LINES == 0:
-                progress.update(task, completed=read)
-            yield line
+        for block in blocks_of(stream):
+            read += len(block)
+            progress.update(task, completed=read)
+            yield block

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli import verifying
 from gateway.cli.trace import app
-from tests.tracelog.test_export import FIVE, GOOD, SIGNER, THIEF, exported, head
+from tests.tracelog.test_export import FIVE, GOOD, SIGNER, THIEF, exported, head, row
 from tracelog import export
 from tracelog.entry import leaf_hash
 from tracelog.head import verifier_key
@@ -91,17 +91,28 @@ def test_json_says_the_same(good: Path) -> None:
     assert (said["holds"], said["line"], said["index"]) == (False, 5, None)
 
 
+@pytest.mark.parametrize("place", [1, 700, verifying.PLACE_BYTES], ids=["by a pipe", "some", "all"])
 def test_a_long_export_is_shared_out_and_a_process_that_is_killed_changes_nothing(
-    good: Path, monkeypatch: pytest.MonkeyPatch
+    place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """More batches than places where they lie, so that each place is taken several times; some are longer than a place."""
+    forty = [row(n, words=b"Hola Ana" if n % 3 else None, note="x" * (n % 5 * 100)) for n in range(40)]
+    whole = exported(forty, head(forty))
+    path = tmp_path / "export.ndjson"
     monkeypatch.setattr(export, "BATCH_BYTES", 1)
+    monkeypatch.setattr(verifying, "PLACE_BYTES", place)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    assert run(str(good), "--key", PINNED).exit_code == 0
-    good.write_bytes(GOOD.replace(b'"n":3', b'"n":4'))
-    assert "entry 3 (line 4)" in run(str(good)).stdout
-    good.write_bytes(GOOD)
+    path.write_bytes(whole)
+    said = json.loads(run(str(path), "--key", PINNED, "--json").stdout)
+    assert (said["size"], said["payloads"], said["root"]) == (40, 26, head(forty).head.root.hex())
+    for n in (0, 3, 29, 39):
+        path.write_bytes(whole.replace(b'"n":%d,' % n, b'"n":%d,' % (n + 100)))
+        assert f"entry {n} (line {n + 1})" in run(str(path)).stdout
+    path.write_bytes(whole)
     monkeypatch.setattr(verifying, "piece_of", _killed)
-    assert run(str(good), "--key", PINNED).exit_code == 0
+    assert run(str(path), "--key", PINNED).exit_code == 0
+    path.write_bytes(whole.replace(b'"n":30,', b'"n":31,'))
+    assert "entry 30 (line 31)" in run(str(path), "--key", PINNED).stdout
 
 
 def _killed(_: bytes) -> None:

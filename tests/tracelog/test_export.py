@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from tracelog import export, sealed
+from tracelog import export, line, sealed
 from tracelog.entry import leaf_hash, written
 from tracelog.export import Broken, Holds, Writer, differs, head_of, lines_of, verify
 from tracelog.head import Head, SeedSigner, sign
@@ -327,6 +327,59 @@ def test_a_line_longer_than_any_is_found_without_being_read_whole(monkeypatch: p
     assert isinstance(verify(pieces), Broken)
 
 
+@pytest.mark.parametrize("batch", [1, 300, 1_000, 1 << 20])
+def test_wherever_the_bytes_are_cut_the_answer_is_the_same(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = GOOD.splitlines(keepends=True)
+    tried = [
+        GOOD,
+        GOOD[:-1],
+        b"",
+        b"\n",
+        b"\n" + GOOD,
+        GOOD + b"\n",
+        b"".join(lines[:-1]),
+        b"".join([*lines[:2], *lines[3:]]),
+        b"".join([*lines[:3], lines[2], *lines[3:]]),
+        GOOD.replace(b'"n":3', b'"n":4'),
+        GOOD.replace(b"\n", b"\r\n"),
+        GOOD.replace(b"\n", b"", 1),
+    ]
+    expected = [checked(data) for data in tried]
+    assert [isinstance(each, Holds) for each in expected] == [True] + [False] * 11
+    monkeypatch.setattr(export, "BATCH_BYTES", batch)
+    for size in (1, 7, 299, 4_096):
+        for data, answer in zip(tried, expected, strict=True):
+            pieces = [data[place : place + size] for place in range(0, len(data), size)]
+            assert verify(pieces, public_key=SIGNER.public_key) == answer
+    assert list(export.blocks_of(BytesIO(b"x" * 10))) == [b"x" * batch] * (10 // batch) + [b"x" * 10] * (batch > 10)
+
+
+def test_a_line_without_an_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever hands in gigabytes without a line's end is told so before they are read."""
+    monkeypatch.setattr(export, "LINE_BYTES_MAX", 1_000)
+    monkeypatch.setattr(line, "LINE_BYTES_MAX", 1_000)
+    monkeypatch.setattr(export, "BATCH_BYTES", 500)
+    read = []
+
+    def endless() -> Iterator[bytes]:
+        yield GOOD[: GOOD.index(b"\n") + 1]
+        while len(read) < 1_000:
+            read.append(None)
+            yield b"x" * 100
+
+    result = verify(endless())
+    assert isinstance(result, Broken)
+    assert (result.line, result.index) == (2, 1)
+    assert len(read) < 20
+    # One that ends, but later than any that is written, is not taken in either, alone or among others.
+    long = row(0, note="x" * 1_000)
+    one = exported([long], head([long]))
+    for size in (100, 400, 10_000):
+        result = verify([one[place : place + size] for place in range(0, len(one), size)])
+        assert isinstance(result, Broken)
+        assert (result.line, result.index) == (1, 0)
+
+
 def test_the_longest_line_that_is_written_is_read() -> None:
     largest = row(0, words=bytes(sealed.PAYLOAD_BYTES_MAX), note="x" * 60_000)
     assert isinstance(checked(exported([largest], head([largest]))), Holds)
@@ -478,7 +531,7 @@ def shared(data: bytes, public_key: bytes | None = SIGNER.public_key) -> Holds |
     return verify(
         lines_of(BytesIO(data)),
         public_key=public_key,
-        elsewhere=lambda batches: ((batch, piece_of(b"".join(batch))) for batch in batches),
+        elsewhere=lambda batches: ((batch, piece_of(batch)) for batch in batches),
     )
 
 
@@ -509,7 +562,7 @@ def test_a_piece_that_was_not_checked_is_gone_through_line_by_line() -> None:
 
     def silent(batches: Iterable[export.Batch]) -> Iterator[tuple[export.Batch, None]]:
         for batch in batches:
-            asked.append(len(batch))
+            asked.append(batch.count(b"\n"))
             yield batch, None
 
     assert verify(lines_of(BytesIO(GOOD)), public_key=SIGNER.public_key, elsewhere=silent) == checked(GOOD)

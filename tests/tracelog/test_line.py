@@ -2,6 +2,7 @@
 
 import json
 import random
+from base64 import b64decode, b64encode
 from hashlib import sha256
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.tracelog.test_export import FIVE, exported, head, row
 from tests.tracelog.test_export import replace as replaced
 from tracelog.entry import leaf_hash
-from tracelog.line import Bad, Checked, _explained, _whole
+from tracelog.line import Bad, Checked, _explained, _whole, piece_of
 
 LINES = exported(FIVE, head(FIVE)).splitlines(keepends=True)[:-1]
 ERASED = exported([replaced(each, nonce=None, ciphertext=None) for each in FIVE], head(FIVE)).splitlines(keepends=True)[
@@ -56,6 +57,51 @@ def test_what_its_own_hashes_vouch_for_is_held_against_the_form_too() -> None:
     for line in (version, *written):
         assert _whole(line, 0) is None
         assert explained(line, 0) is None
+
+
+def test_a_nonce_and_a_ciphertext_that_were_cut_elsewhere_are_not_the_same() -> None:
+    """The digest is over both, one after the other: who moves bytes from one to the other changes nothing in it."""
+    index, line = next((index, line) for index, line in GOOD if b'"nonce"' in line)
+    read = json.loads(line)
+    both = b64decode(read["payload"]["nonce"]) + b64decode(read["payload"]["ciphertext"])
+    for cut in (0, 9, 11, 13, 15, len(both)):
+        read["payload"] = {
+            "ciphertext": b64encode(both[cut:]).decode(),
+            "nonce": b64encode(both[:cut]).decode(),
+        }
+        tried = json.dumps(read, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        assert _whole(tried, index) is None, cut
+        assert explained(tried, index) is None, cut
+    read["payload"] = {"ciphertext": b64encode(both[12:]).decode(), "nonce": b64encode(both[:12]).decode()}
+    assert _whole(json.dumps(read, separators=(",", ":"), ensure_ascii=False).encode() + b"\n", index) is not None
+
+
+def test_lines_are_a_run_where_each_of_them_holds_in_its_place() -> None:
+    whole = b"".join(LINES)
+    found = piece_of(whole)
+    assert found is not None
+    assert (found.first, found.entries, found.tenant) == (0, len(LINES), "acme")
+    assert (found.payloads, found.payloads_absent) == (
+        sum(explained(each, n).payload is True for n, each in enumerate(LINES)),  # type: ignore[union-attr]
+        0,
+    )
+    later = piece_of(b"".join(LINES[2:4]))
+    assert later is not None
+    assert (later.first, later.entries) == (2, 2)
+    for broken in (
+        b"",
+        b"\n",
+        whole[:-1],
+        whole + b"\n",
+        b"\n" + whole,
+        LINES[0] + LINES[0],
+        LINES[1] + LINES[0],
+        LINES[0] + LINES[2],
+        LINES[0].replace(b"\n", b" ") + LINES[1],
+        LINES[0][:-1] + LINES[1],
+        *(b"".join([*LINES[:n], *ERASED[n : n + 1], *LINES[n + 2 :]]) for n in range(3)),
+    ):
+        assert piece_of(broken) is None, broken
 
 
 def test_both_say_the_same_of_every_flipped_bit() -> None:
