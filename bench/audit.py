@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import asyncpg
+import msgspec
 
 from bench import audit_book
 from bench.audit_book import Book
@@ -39,7 +40,7 @@ from storage.clock import SandboxClock
 from storage.console_margins import START
 from storage.database import Connection
 from storage.timeline import Happened, timeline
-from tracelog.export import Broken, lines_of, verify
+from tracelog.export import Broken, blocks_of, verify
 
 ROWS: Final = 1_000_000
 CONTACTS: Final = 200_000
@@ -50,12 +51,22 @@ TIMELINE_ROWS: Final = 100
 #: The one that everybody has, and one number a person: what the floors are asked.
 CAP: Final = "CO-FREQ-3d"
 SECONDS_MAX: Final = 3_600.0
+#: The last line of a report, with totals, rules and what was found twice.
+CLOSE_BYTES_MAX: Final = 4 * 1024 * 1024
+_DOCUMENT: Final = msgspec.json.Decoder()
 #: "How many contacts of this person stand in the seven days up to each one, and what is the most": the question of a cap.
 WINDOW: Final = """
 SELECT contact, max(n) FROM (
   SELECT contact, count(*) OVER (PARTITION BY contact ORDER BY happened RANGE BETWEEN INTERVAL '7 days' PRECEDING AND CURRENT ROW) AS n
   FROM {rows}
 ) counted GROUP BY contact
+"""
+
+#: "How many contacts of this person count today under the one a day that everybody has, and how many are left": what the cap's audit
+#: says of everybody, as a file. Nobody was contacted elsewhere or failed in this book, and all of them are in one place.
+TODAY: Final = """
+SELECT contact, count(*) FILTER (WHERE happened >= TIMESTAMPTZ '{today}') AS counted, greatest(0, 1 - counted) AS margin
+FROM {rows} GROUP BY contact
 """
 
 RECKONED: Final = "everybody's margins reckoned, once"
@@ -70,6 +81,7 @@ VERIFY: Final = "trace verify"
 REPORT: Final = "report of the last thirty days as {}"
 POSTGRESQL: Final = "floor: PostgreSQL window query"
 DUCKDB: Final = "floor: DuckDB over Parquet"
+DUCKDB_TODAY: Final = "DuckDB over Parquet, the one cap today, as a file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +110,7 @@ async def _reckon(file: Path) -> dict[str, Any]:
 async def _frequency(file: Path, to: Path, rule: str | None, *, columns: bool) -> dict[str, Any]:
     """`tregua audit frequency --kept`: what is due is reckoned, and everybody's margins are written out; the second time is told too."""
     times: list[float] = []
+    before = time.process_time()
     async with house(settings_of(file)) as made:
         for _ in range(2):
             began = time.perf_counter()
@@ -111,10 +124,23 @@ async def _frequency(file: Path, to: Path, rule: str | None, *, columns: bool) -
 
                 limits = await made.database.run(write)
             times.append(time.perf_counter() - began)
+    cpu = time.process_time() - before  # of both times, without what reads the file back
+    people: set[str] = set()
+    counted = 0
     with to.open(newline="") as written:
-        rows: Iterable[Any] = csv.DictReader(written) if columns else map(json.loads, written)
-        people = len({row["contact"] for row in rows})
-    return {"seconds": times[0], "again": times[1], "people": people, "limits": limits, "bytes": to.stat().st_size}
+        rows: Iterable[Any] = csv.DictReader(written) if columns else map(_DOCUMENT.decode, written)
+        for row in rows:
+            people.add(row["contact"])
+            counted += int(row["counted"])
+    return {
+        "seconds": times[0],
+        "again": times[1],
+        "cpu": cpu,
+        "people": len(people),
+        "limits": limits,
+        "counted": counted,
+        "bytes": to.stat().st_size,
+    }
 
 
 async def _console(file: Path) -> dict[str, Any]:
@@ -189,7 +215,7 @@ async def _export(file: Path, to: Path) -> dict[str, Any]:
 def _verify(file: Path, key: str) -> dict[str, Any]:
     began = time.perf_counter()
     with file.open("rb") as stream:
-        result = verify(lines_of(stream), public_key=bytes.fromhex(key), elsewhere=pieces)
+        result = verify(blocks_of(stream), public_key=bytes.fromhex(key), elsewhere=pieces)
     seconds = time.perf_counter() - began
     if isinstance(result, Broken):
         return {"seconds": seconds, "broken": result.why}
@@ -202,7 +228,21 @@ async def _report(file: Path, to: Path) -> dict[str, Any]:
         began = time.perf_counter()
         everybody = dict.fromkeys(("contact", "jurisdiction", "since", "until"))
         refused = await audit_report.write(made, TENANT, to, **everybody, language="es")
-        return {"seconds": time.perf_counter() - began, "refused": refused, "bytes": to.stat().st_size}
+        size = to.stat().st_size
+        found = {"seconds": time.perf_counter() - began, "refused": refused, "bytes": size}
+    if to.suffix != ".ndjson":
+        return found
+    with to.open("rb") as written:
+        written.seek(max(0, size - CLOSE_BYTES_MAX))
+        close = json.loads(written.read().rstrip(b"\n").rpartition(b"\n")[2])
+    recount = close["recount"]
+    return found | {
+        "people": close["people"],
+        "lines": close["lines"],
+        "compared": recount["compared"],
+        "differing": len(recount["differing"]),
+        "breaches": len(recount["breaches"]),
+    }
 
 
 async def _window(url: str) -> dict[str, Any]:
@@ -214,6 +254,22 @@ async def _window(url: str) -> dict[str, Any]:
         return {"seconds": time.perf_counter() - began, "people": len(found), "most": max(row[1] for row in found)}
     finally:
         await connection.close()
+
+
+def _duckdb_today(parquet: Path) -> dict[str, Any]:
+    import duckdb
+
+    to = parquet.with_suffix(".today.csv")
+    asked = TODAY.format(rows=f"read_parquet('{parquet}')", today=TUESDAY.replace(hour=0).isoformat())
+    times = []
+    connection = duckdb.connect()
+    for _ in range(2):
+        began = time.perf_counter()
+        connection.execute(f"COPY ({asked}) TO '{to}' (FORMAT csv, HEADER)")
+        times.append(time.perf_counter() - began)
+    people, counted = connection.execute(f"SELECT count(*), sum(counted) FROM read_csv('{to}')").fetchall()[0]
+    to.unlink()
+    return {"seconds": times[0], "again": times[1], "people": people, "counted": int(counted)}
 
 
 def _duckdb(parquet: Path) -> dict[str, Any]:
@@ -268,6 +324,8 @@ def _part(name: str, words: list[str]) -> dict[str, Any]:
             return asyncio.run(_report(Path(words[0]), Path(words[1])))
         case "window":
             return asyncio.run(_window(words[0]))
+        case "today":
+            return _duckdb_today(Path(words[0]))
         case _:
             return _duckdb(Path(words[0]))
 
@@ -288,10 +346,11 @@ async def w5(
 ) -> list[Part]:
     """Every part, one after the other. ``postgresql``: the server's process, whose own cost is told apart; ``reports``: formats.
 
-    ``pattern``: so many people are reckoned and what was kept of them is laid out over everybody; nothing stands in the trace then,
-    and the parts that ask it are left out.
+    ``pattern``: so many people are reckoned, and what happened to them and was kept of them is laid out over everybody; nothing stands in
+    the trace then, and the parts that ask it are left out.
     """
-    book = await audit_book.write(cluster, redis_url, folder, contacts=contacts, rows=rows, traced=pattern is None)
+    began = time.perf_counter()
+    book = await audit_book.write(cluster, redis_url, folder, contacts=contacts, rows=rows, pattern=pattern)
     url, file = cluster.url(audit_book.NAME), str(book.settings)
     async with cluster.connected(audit_book.NAME) as connection:
         await SandboxClock().set(connection, TUESDAY)
@@ -302,10 +361,11 @@ async def w5(
 
     book_file = folder / "book.ndjson"
     parts = []
+    if pattern is not None:
+        await audit_book.lay_margins_out(cluster, book.settings, pattern, contacts)
+    print(f"bench: W5, the book stands: {time.perf_counter() - began:,.0f} s", flush=True)
     if pattern is None:
         parts.append(await taken(RECKONED, "reckon", file))
-    else:
-        await audit_book.lay_margins_out(cluster, book.settings, pattern)
     for name, part in ((FREQUENCY, "frequency"), (COLUMNS, "columns"), (ONE_CAP, "one-cap")):
         parts.append(await taken(name, part, file, str(book_file)))
         book_file.unlink()
@@ -326,6 +386,7 @@ async def w5(
         pass  # it comes with the tests' packages only
     else:
         parts.append(await taken(DUCKDB, "duckdb", str(parquet)))
+        parts.append(await taken(DUCKDB_TODAY, "today", str(parquet)))
         parquet.unlink()
     await cluster.drop(audit_book.NAME)
     for flaw in flaws(parts, book):
@@ -353,6 +414,11 @@ def flaws(parts: list[Part], book: Book) -> list[str]:
         (VERIFY, "payloads", book.rows),
         (POSTGRESQL, "people", min(book.contacts, book.rows)),
         (DUCKDB, "people", min(book.contacts, book.rows)),
+        (DUCKDB_TODAY, "people", min(book.contacts, book.rows)),
+        (REPORT.format("ndjson"), "people", book.contacts),
+        (REPORT.format("ndjson"), "differing", 0),
+        # The same question, asked of what is kept and of the rows themselves.
+        (DUCKDB_TODAY, "counted", by_name[ONE_CAP]["counted"]),
     ):
         if name in by_name and by_name[name].get(what) != wanted:
             found.append(f"{name} found {by_name[name].get(what, by_name[name])} {what}, not {wanted}")
@@ -397,6 +463,11 @@ def section(parts: list[Part], *, contacts: int, rows: int) -> str:
             told = f"{len(part.found['breaches'])} breaches, which are those that stand there"
         elif part.name in (EXPORT, VERIFY):
             told = f"{part.found['entries'] / part.seconds:,.0f} entries/s"
+        elif "compared" in part.found:
+            told = (
+                f"{part.found['lines']:,} lines, {part.found['bytes'] / 1e6:,.1f} MB; {part.found['compared']:,} figures found again "
+                "from the trace, none other"
+            )
         elif "again" in part.found:
             told = f"the second time {part.found['again']:,.2f} s"
         elif "bytes" in part.found:
@@ -420,7 +491,7 @@ def main() -> int:
         "--pattern",
         type=int,
         metavar="PEOPLE",
-        help="reckon so many people, lay what was kept of them out over all, and leave out what asks the trace",
+        help="write and reckon so many people, lay what happened to and was kept of them out over all; leave out what asks the trace",
     )
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -434,7 +505,7 @@ def main() -> int:
         # Of what this process has been since it began; the kernel's own maximum knows the one that started it too.
         status = Path("/proc/self/status").read_text()
         peak = max(int(status.partition("VmHWM:")[2].split()[0]), shared.ru_maxrss) * 1024
-        print(json.dumps(found | {"cpu": cpu, "peak": peak}), flush=True)
+        print(json.dumps({"cpu": cpu, "peak": peak} | found), flush=True)
         return 0
     folder = asked.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import asyncpg
 
+from bench import audit_layout
 from bench.databases import Cluster
 from bench.house import PROVIDER, TENANT, settings_of, write_settings
 from bench.processes import started
@@ -45,22 +46,17 @@ BATCH: Final = 20_000
 COPY_SECONDS_MAX: Final = 3_600.0
 #: Processes that write a large book.
 HANDS_MAX: Final = 4
+#: People of a pattern at the most: their names have six digits.
+PATTERN_MAX: Final = 1_000_000
+_CREATED: Final = TUESDAY - timedelta(days=DAYS + 1)
 _WORDS: Final = b'{"text":"' + b"Hola, su cuota de noviembre esta lista para pagar. " * 3 + b'"}'
 _WEEKS: Final = DAYS // 7
 _EVENT_COLUMNS: Final = (
     "id", "tenant", "contact", "at", "type", "channel", "form", "outcome", "purpose", "debts", "endpoint", "address_kind",
     "creditor", "collector", "role", "detail",
 )  # fmt: skip
-#: What was reckoned of the first $1 people, laid out over all others; nobody of these waits to be reckoned.
-_LAID_OUT: Final = (
-    "INSERT INTO console_margin (tenant, contact, rule, part, pack, jurisdiction, citation, asks, channels, debt, debts, creditors, "
-    "counted, limit_, left_, begins, ends, frees_at, last_at, event, reckoned_at) "
-    "SELECT m.tenant, other.id, m.rule, m.part, m.pack, m.jurisdiction, m.citation, m.asks, m.channels, m.debt, m.debts, m.creditors, "
-    "m.counted, m.limit_, m.left_, m.begins, m.ends, m.frees_at, m.last_at, m.event, m.reckoned_at "
-    "FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) % $1 AS n FROM contact) other "
-    "JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM contact ORDER BY id LIMIT $1) pattern USING (n) "
-    "JOIN console_margin m ON m.contact = pattern.id WHERE other.id <> pattern.id"
-)
+#: What is written of a book, whose indexes are made when all of it stands.
+_TABLES: Final = ("contact", "endpoint", "address", "debt", "debt_contact", "contact_event", "trace", "trace_payload")
 _TRACE_COLUMNS: Final = ("tenant", "idx", "kind", "at", "subject", "message", "header", "payload_digest", "leaf")
 
 
@@ -76,62 +72,68 @@ class Book:
 
 
 async def write(
-    cluster: Cluster, redis_url: str, folder: Path, *, contacts: int, rows: int, traced: bool = True
+    cluster: Cluster, redis_url: str, folder: Path, *, contacts: int, rows: int, pattern: int | None = None
 ) -> Book:
     """Make the database. ``rows``: past contacts, spread over the people and over ninety days before the workload's Tuesday.
 
-    Where it is not ``traced`` nothing of it stands in the trace: what people have and what happened to them alone.
+    With a ``pattern`` only so many people are written one by one, everybody else is like one of them, and nothing of it stands in the
+    trace. Raises ValueError where not everybody would have as many contacts.
     """
+    if pattern is not None and (rows % contacts or pattern > min(contacts, PATTERN_MAX)):
+        raise ValueError(
+            f"{rows} contacts are not as many for each of {contacts} people, or the pattern is no part of them"
+        )
     await cluster.make(NAME)
     url = cluster.url(NAME)
     await migrate(url)
     file = folder / "audit.toml"
     write_settings(file, database_url=url, redis_url=redis_url, port=1, carrier_port=1)
+    few = contacts if pattern is None else pattern
+    of_few = rows // contacts * few if pattern is not None else rows
     async with house(settings_of(file)) as made, cluster.connected(NAME) as connection:
         sender = {"sender": {"role": "creditor", "creditor": CREDITOR, "collector": COLLECTOR}}
         await create_tenant(made.database, TENANT, "Bench", sender)
         # The policy is older than everything that happened: before the first one nobody is known to send anything.
         await connection.execute("UPDATE policy SET at = $1", TUESDAY - timedelta(days=DAYS + 2))
-        for first in range(0, contacts, BATCH):
-            batch = [_person(made.endpoint_secret, person) for person in range(first, min(contacts, first + BATCH))]
-            await _copy_people(connection, list(enumerate(batch, first)))
         before: int = await connection.fetchval("SELECT size FROM chain WHERE tenant = $1", TENANT)
-        instants = _instants(made, contacts, rows)
-        entries = before + contacts + rows
-        # Sealing words and writing entries down is a processor's work, and each of them has an index of its own.
-        hands = min(HANDS_MAX, os.cpu_count() or 1, -(-(contacts + rows) // BATCH))
-        if not traced:
-            entries = before
-            for first in range(0, contacts + rows, BATCH):
-                await _copy_events(
-                    connection, _rows(made, instants, contacts, first, min(first + BATCH, contacts + rows))
+        instants = _instants(made, few, of_few)
+        entries = before if pattern is not None else before + contacts + rows
+        async with audit_layout.as_restored(connection, *_TABLES):
+            for first in range(0, few, BATCH):
+                batch = [_person(made.endpoint_secret, person) for person in range(first, min(few, first + BATCH))]
+                await _copy_people(connection, list(enumerate(batch, first)))
+            # Sealing words and writing entries down is a processor's work, and each of them has an index of its own.
+            hands = min(HANDS_MAX, os.cpu_count() or 1, -(-(contacts + rows) // BATCH))
+            if pattern is not None:
+                for first in range(0, few + of_few, BATCH):
+                    last = min(first + BATCH, few + of_few)
+                    await _copy_events(connection, _rows(made, instants, few, first, last))
+                await audit_layout.lay_people_out(connection, few, contacts, _CREATED)
+            elif hands == 1:
+                await _lay_out(made, connection, instants, contacts, before, 0, 1)
+            else:
+                await asyncio.gather(
+                    *(_laid_out(folder, file, url, contacts, rows, before, hand, hands) for hand in range(hands))
                 )
-        elif hands == 1:
-            await _lay_out(made, connection, instants, contacts, before, 0, 1)
-        else:
-            await asyncio.gather(
-                *(_laid_out(folder, file, url, contacts, rows, before, hand, hands) for hand in range(hands))
-            )
         await connection.execute("UPDATE chain SET size = $2 WHERE tenant = $1", TENANT, entries)
-        await connection.execute("VACUUM (ANALYZE)")
+        await connection.execute("VACUUM (ANALYZE)", timeout=COPY_SECONDS_MAX)
         while await made.sealer.seal_all():  # everything that was copied is signed before anything is measured
             pass
     wrong = frozenset(before + contacts + place for place, (_, _, breach) in enumerate(instants) if breach)
     return Book(contacts=contacts, rows=rows, entries=entries, breaches=wrong, settings=file)
 
 
-async def lay_margins_out(cluster: Cluster, settings: Path, pattern: int) -> None:
+async def lay_margins_out(cluster: Cluster, settings: Path, pattern: int, contacts: int) -> None:
     """Have so many people reckoned by the gateway's own job, and lay what it kept of them out over everybody else."""
     async with house(settings_of(settings)) as made, cluster.connected(NAME) as connection:
         await connection.execute(
-            "INSERT INTO console_due (tenant, contact, at) SELECT $1, id, '-infinity' FROM contact ORDER BY id LIMIT $2",
+            "INSERT INTO console_due (tenant, contact, at) SELECT $1, unnest($2::text[]), '-infinity'",
             TENANT,
-            pattern,
+            [contact_id(person) for person in range(pattern)],
         )
         await tally(made).catch_up()
-        await connection.execute(_LAID_OUT, pattern, timeout=COPY_SECONDS_MAX)
-        await connection.execute("UPDATE console_due SET at = 'infinity'")
-        await connection.execute("VACUUM (ANALYZE)")
+        await audit_layout.lay_margins_out(connection, pattern, contacts)
+        await connection.execute("VACUUM (ANALYZE)", timeout=COPY_SECONDS_MAX)
 
 
 async def _laid_out(
@@ -176,7 +178,7 @@ def _person(secret: bytes, person: int) -> tuple[ContactRow, str]:
 
 
 async def _copy_people(connection: Any, everybody: Sequence[tuple[int, tuple[ContactRow, str]]]) -> None:
-    at = TUESDAY - timedelta(days=DAYS + 1)
+    at = _CREATED
 
     async def copy(table: str, columns: str, rows: Iterable[tuple[Any, ...]], schema: str = "tregua") -> None:
         await connection.copy_records_to_table(table, schema_name=schema, columns=columns.split(), records=rows)
@@ -203,7 +205,7 @@ def _happened(
     made: House, instants: Sequence[tuple[datetime, int, bool]], contacts: int, first: int, last: int
 ) -> list[tuple[Written, tuple[Any, ...]]]:
     """Entry and row of each event from one place to another: what everybody allowed, then the contacts in the order of time."""
-    consented = TUESDAY - timedelta(days=DAYS + 1)
+    consented = _CREATED
     found: list[tuple[Written, tuple[Any, ...]]] = []
     for person in range(first, min(last, contacts)):
         row, _ = _person(made.endpoint_secret, person)
@@ -225,24 +227,30 @@ def _happened(
 
 
 def _instants(made: House, contacts: int, rows: int) -> list[tuple[datetime, int, bool]]:
-    """When whom: at most once a week, Tuesday to Thursday by day and on no holiday; and a few Sundays."""
+    """When whom: at most once a week, Tuesday to Thursday by day and on no holiday, this week this morning; and a few Sundays."""
     chance = random.Random(SEED)
     holidays = list(made.law.packs["CO"].calendars.values())
-    monday = (TUESDAY - timedelta(days=1)).replace(hour=0, minute=0)
+    today = TUESDAY.replace(hour=0)
+    monday = today - timedelta(days=1)
     weeks = [[monday - timedelta(days=7 * week - weekday) for weekday in (1, 2, 3)] for week in range(1, _WEEKS + 1)]
     days = [[day for day in week if not any(each.holiday(day.date()) for each in holidays)] for week in weeks]
+    days.append([today])
     if rows > contacts * len(days):
         raise ValueError(f"{rows} contacts at most once a week need more than {contacts} people")
     found: list[tuple[datetime, int, bool]] = []
     for person in range(contacts):
         often = rows // contacts + (person < rows % contacts)
         for week in chance.sample(days, often):
-            at = chance.choice(week).replace(tzinfo=BOGOTA) + timedelta(seconds=chance.randrange(8 * 3600, 17 * 3600))
+            day = chance.choice(week)
+            ends = TUESDAY.hour if day == today else 17
+            at = day.replace(tzinfo=BOGOTA) + timedelta(seconds=chance.randrange(8 * 3600, ends * 3600))
             found.append((at.astimezone(UTC), person, False))
-    for place in range(min(BREACHES, len(found))):
-        at, person, _ = found[place * len(found) // BREACHES]
+    past = [place for place, (at, _, _) in enumerate(found) if at < today]
+    for nth in range(min(BREACHES, len(past))):
+        place = past[nth * len(past) // BREACHES]
+        at, person, _ = found[place]
         moved = (at.astimezone(BOGOTA) + timedelta(days=6 - at.astimezone(BOGOTA).weekday())).astimezone(UTC)
-        found[place * len(found) // BREACHES] = (moved, person, True)
+        found[place] = (moved, person, True)
     found.sort()
     return found
 
@@ -311,10 +319,9 @@ def _rows(
     made: House, instants: Sequence[tuple[datetime, int, bool]], contacts: int, first: int, last: int
 ) -> list[tuple[Any, ...]]:
     """The same events without their entries."""
-    consented = TUESDAY - timedelta(days=DAYS + 1)
     detail = '{"state": "granted", "all": true, "instrument": "separate"}'
     found = [
-        _event_row(new_uuid(), contact_id(person), consented, "consent", detail=detail)
+        _event_row(new_uuid(), contact_id(person), _CREATED, "consent", detail=detail)
         for person in range(first, min(last, contacts))
     ]
     for at, person, _ in instants[max(0, first - contacts) : max(0, last - contacts)]:
@@ -352,7 +359,7 @@ async def _hand(words: Sequence[str]) -> None:
     file, url = words[:2]
     contacts, rows, before, hand, hands = map(int, words[2:])
     async with house(settings_of(Path(file))) as made:
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(url, server_settings={"session_replication_role": "replica"})
         try:
             await _lay_out(made, connection, _instants(made, contacts, rows), contacts, before, hand, hands)
         finally:
