@@ -6,6 +6,7 @@ from base64 import b64decode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.audit.proofs import grown, roots
 from gateway.entries import Scribe
 from storage import chain, proofs
 from storage.database import Connection
+from storage.queries import queries
 from tests.gateway.policy_command import Ended, tregua
 from tests.gateway.test_proof import as_owner
 from tests.gateway.town import TENANT, Town
@@ -29,18 +31,41 @@ LEAVES = [random.Random(n).randbytes(32) for n in range(70_000)]
 FORGET = ("DELETE FROM tregua.seal", "DELETE FROM tregua.trace_node", "DELETE FROM tregua.signed_head")
 
 
-async def _filled(town: Town, count: int) -> None:
+async def _filled(town: Town, count: int, **facts: str) -> None:
     """A trace of so many entries, written as the gateway writes them."""
     scribe = Scribe(b"test")
 
     async def job(connection: Connection) -> None:
         now, _ = await town.house.clock.now(connection)
         entries = [
-            scribe.entry("expired", tenant=TENANT, at=now, facts={"n": n}, subject=uuid4()) for n in range(count)
+            scribe.entry("expired", tenant=TENANT, at=now, facts={"n": n, **facts}, subject=uuid4())
+            for n in range(count)
         ]
         await chain.append(connection, {TENANT: entries})
 
     await town.house.database.run(job)
+
+
+async def test_what_the_sealer_reads_does_not_grow_with_the_trace(quiet: Town) -> None:
+    """Every two seconds it asks for the leaves of a block that was begun: by a plan that knows no ranges, never for all of them."""
+    # As wide as a reservation's: what narrow rows cost would hide it.
+    await _filled(quiet, 1_500, facts="x" * 700)
+    await quiet.rows("ANALYZE trace")
+    asked = queries("proofs")["leaves"]
+
+    async def job(connection: Connection) -> dict[str, Any]:
+        await connection.execute(f"PREPARE leaves (text, bigint[], bigint[]) AS {asked}")
+        told = await connection.fetchval(
+            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE leaves ('{TENANT}', '{{1280}}', '{{1300}}')"
+        )
+        await connection.execute("DEALLOCATE leaves")
+        plan: dict[str, Any] = json.loads(told)[0]["Plan"]
+        return plan
+
+    plan = await quiet.house.database.run(job)
+    (whole,) = await quiet.rows("SELECT relpages FROM pg_class WHERE oid = 'trace'::regclass")
+    assert plan["Actual Rows"] == 20
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 30 < whole["relpages"] / 4
 
 
 async def test_kept_subtrees_and_leaves_give_the_same_proofs_as_all_leaves(quiet: Town) -> None:
