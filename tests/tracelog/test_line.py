@@ -9,7 +9,9 @@ import pytest
 
 from tests.tracelog.test_export import FIVE, exported, head, row
 from tests.tracelog.test_export import replace as replaced
+from tracelog import line as module
 from tracelog.entry import leaf_hash
+from tracelog.export import Writer
 from tracelog.line import Bad, Checked, _explained, _whole, piece_of
 
 LINES = exported(FIVE, head(FIVE)).splitlines(keepends=True)[:-1]
@@ -76,8 +78,14 @@ def test_a_nonce_and_a_ciphertext_that_were_cut_elsewhere_are_not_the_same() -> 
     assert _whole(json.dumps(read, separators=(",", ":"), ensure_ascii=False).encode() + b"\n", index) is not None
 
 
-def test_lines_are_a_run_where_each_of_them_holds_in_its_place() -> None:
+@pytest.mark.parametrize("together", [1, 1_000, 1 << 20])
+def test_lines_are_a_run_where_each_of_them_holds_in_its_place(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RUN_BYTES", together)
     whole = b"".join(LINES)
+    foreign = row(1, tenant="other")
+    columns = {name: getattr(foreign, name) for name in foreign.__slots__ if name != "index"}
+    others = Writer("other").line(1, **columns)
+    assert explained(others, 1) is not None
     found = piece_of(whole)
     assert found is not None
     assert (found.first, found.entries, found.tenant) == (0, len(LINES), "acme")
@@ -99,6 +107,8 @@ def test_lines_are_a_run_where_each_of_them_holds_in_its_place() -> None:
         LINES[0] + LINES[2],
         LINES[0].replace(b"\n", b" ") + LINES[1],
         LINES[0][:-1] + LINES[1],
+        LINES[0] + others,
+        others + LINES[2],
         *(b"".join([*LINES[:n], *ERASED[n : n + 1], *LINES[n + 2 :]]) for n in range(3)),
     ):
         assert piece_of(broken) is None, broken
