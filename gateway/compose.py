@@ -148,7 +148,7 @@ async def house(
         law = load()
         mark_secret = _derived(settings, "attempt marks")
         endpoint_secret = _derived(settings, "endpoints")
-        adapters = _adapters(settings, mark_secret)
+        adapters = adapters_of(settings, mark_secret)
         for adapter in adapters.values():
             stack.push_async_callback(adapter.close)
         ways = {channel: tuple(adapters[name] for name in names) for channel, names in settings.channels.items()}
@@ -539,7 +539,8 @@ def worker(made: House) -> Worker:
     )
 
 
-def _adapters(settings: Settings, mark_secret: bytes) -> dict[str, Adapter]:
+def adapters_of(settings: Settings, mark_secret: bytes) -> dict[str, Adapter]:
+    """Every configured provider by its name, none of them connected yet. Raises Wrong, which names the table."""
     known = specs()
     built: dict[str, Adapter] = {}
     for name, table in settings.providers.items():

@@ -20,8 +20,8 @@ import asyncpg
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from adapters.kit.discovery import specs
-from gateway.settings import Settings
+from gateway.compose import adapters_of
+from gateway.settings import Settings, Wrong
 from jurisdictions.house import Policy, policy_of
 from jurisdictions.library import load
 from storage import liveness, migrate, tenancy
@@ -84,22 +84,10 @@ def _secret(settings: Settings) -> Found:
 
 
 def _channels(settings: Settings) -> Found:
-    known = specs()
-    for name, table in settings.providers.items():
-        spec = known.get(str(table["kind"]))
-        if spec is None:
-            return Found("channels", State.FAIL, f"[providers.{name}] kind is none of {', '.join(sorted(known))}")
-        try:
-            spec.build(name, table, b"doctor")
-        except ValueError as error:
-            said = str(error)
-            return Found("channels", State.FAIL, said if said.startswith("[") else f"[providers.{name}] {said}")
-    for channel, names in settings.channels.items():
-        for name in names:
-            if known[str(settings.providers[name]["kind"])].channel is not channel:
-                return Found(
-                    "channels", State.FAIL, f"[channels] {channel.value} names {name}, which sends another channel"
-                )
+    try:
+        adapters_of(settings, b"doctor")
+    except Wrong as error:
+        return Found("channels", State.FAIL, str(error))
     sending = [channel.value for channel, names in settings.channels.items() if names]
     if not sending:
         return Found("channels", State.FAIL, "no channel has a way: nothing can be sent; see [channels] in tregua.toml")
