@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from aiohttp_sse import EventSourceResponse, sse_response
+from aiohttp_sse import sse_response
 
+from gateway.browsers import PerMinute, Stream, has_left
 from gateway.console.sessions import Sessions
 from gateway.console.site import (
     Page,
@@ -22,12 +23,12 @@ from gateway.console.site import (
     spoken,
 )
 from gateway.console.table import PAGES
-from gateway.page.site import Allowance
-from gateway.tenants.keys import Scope
+from gateway.tenants.keys import Keyring, Scope
 from pages.console import render
 from pages.console.render import HEADERS, LANGUAGES, Press
 from storage import chain, console
-from storage.database import Connection, DatabaseAway, of_tenant
+from storage.clock import LegalClock
+from storage.database import Connection, Database, DatabaseAway, of_tenant
 
 #: Tries to sign in from one address in a minute, in one process.
 TRIES_MINUTE_MAX: Final = 20
@@ -43,7 +44,7 @@ class Door:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        self._tries = Allowance(TRIES_MINUTE_MAX)
+        self._tries = PerMinute(TRIES_MINUTE_MAX)
         self._live = 0
         self._closing = asyncio.Event()
 
@@ -135,10 +136,10 @@ class Door:
             return web.Response(status=204, headers=dict(HEADERS))
         self._live += 1
         try:
-            async with sse_response(request, headers=dict(HEADERS), response_cls=_Stream) as stream:
+            async with sse_response(request, headers=dict(HEADERS), response_cls=Stream) as stream:
                 async with asyncio.timeout(LIVE_SECONDS_MAX):
                     known = await self._mark(session.tenant)
-                    while not self._closing.is_set() and not _left(request):
+                    while not self._closing.is_set() and not has_left(request):
                         with contextlib.suppress(TimeoutError):
                             async with asyncio.timeout(LIVE_LOOK_SECONDS):
                                 await self._closing.wait()
@@ -159,14 +160,6 @@ class Door:
             return await self._rooms.database.read(lambda connection: console.counted_to(connection, tenant))
 
 
-class _Stream(EventSourceResponse):
-    """A stream that nobody keeps a copy of."""
-
-    def __init__(self, **more: Any) -> None:
-        super().__init__(**more)
-        self.headers["Cache-Control"] = "no-store"
-
-
 async def sign_out(visit: Visit) -> web.StreamResponse:
     """End the session."""
     await visit.trace("signed_out", {})
@@ -184,10 +177,17 @@ def open_console(app: web.Application, rooms: Rooms) -> None:
     app.on_shutdown.append(door.close)
 
 
-def sessions_of(**made: Any) -> Sessions:
+def sessions_of(*, database: Database, clock: LegalClock, keyring: Keyring, secret: bytes, public_url: str) -> Sessions:
     """Sessions under a public address: cookies are marked secure where it is https."""
-    public_url = urlsplit(made.pop("public_url"))
-    return Sessions(**made, root=public_url.path.rstrip("/"), secure=public_url.scheme == "https")
+    parts = urlsplit(public_url)
+    return Sessions(
+        database=database,
+        clock=clock,
+        keyring=keyring,
+        secret=secret,
+        root=parts.path.rstrip("/"),
+        secure=parts.scheme == "https",
+    )
 
 
 def press_of(public_url: str) -> Press:
@@ -204,7 +204,3 @@ def _inside(to: str) -> bool:
         and to.isascii()
         and all(c.isalnum() or c in "/-_" for c in to)
     )
-
-
-def _left(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()

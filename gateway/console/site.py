@@ -1,17 +1,17 @@
 """The console over HTTP: who may open a page, which language it speaks, and what every form must carry."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 from aiohttp import web
 
 from gateway.api.desk import Adviser, Auditor, Prover, Registrar
+from gateway.browsers import first_spoken, form_pairs, html_page
 from gateway.console.sessions import Session, Sessions
 from gateway.entries import Scribe
 from gateway.judge import Judge
@@ -283,9 +283,7 @@ def plain(press: Press, kind: str, language: str, status: int) -> web.Response:
 
 def html_response(html: str, status: int) -> web.Response:
     """A page with the console's headers."""
-    return web.Response(
-        body=html.encode("utf-8", "replace"), status=status, content_type="text/html", charset="utf-8", headers=HEADERS
-    )
+    return html_page(html, status, HEADERS)
 
 
 LANGUAGE_COOKIE: Final = "tregua-console-language"
@@ -296,10 +294,7 @@ def spoken(request: web.Request) -> str:
     for asked in (request.query.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
         if asked in LANGUAGES:
             return asked
-    for part in request.headers.get("Accept-Language", "")[:200].split(","):
-        if part.strip()[:2].lower() in LANGUAGES:
-            return part.strip()[:2].lower()
-    return LANGUAGES[0]
+    return first_spoken(request, LANGUAGES)
 
 
 def keep_language(request: web.Request, response: web.StreamResponse, language: str) -> None:
@@ -316,20 +311,9 @@ def ours(request: web.Request) -> bool:
 
 
 async def form_of(request: web.Request) -> dict[str, str] | None:
-    """The fields of a form, each once; None when the body is none, too long, too slow, or says one thing twice."""
-    if request.content_type != "application/x-www-form-urlencoded" or "Content-Encoding" in request.headers:
-        return None
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            async for part in request.content.iter_any():
-                body += part
-                if len(body) > BODY_BYTES_MAX:
-                    return None
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
-    except (TimeoutError, ConnectionError, web.RequestPayloadError, ValueError):
-        return None
-    fields = dict(pairs)
-    if len(fields) != len(pairs) or any(len(value) > FIELD_CHARS_MAX for value in fields.values()):
+    """The fields of a form, each once; None where it cannot be read, or says one thing twice or at too great length."""
+    pairs = await form_pairs(request, bytes_max=BODY_BYTES_MAX, seconds_max=BODY_SECONDS_MAX, fields_max=FIELDS_MAX)
+    fields = dict(pairs or ())
+    if pairs is None or len(fields) != len(pairs) or any(len(value) > FIELD_CHARS_MAX for value in fields.values()):
         return None
     return fields

@@ -11,21 +11,20 @@ import hmac
 import os
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
-from typing import Any, Final
-from urllib.parse import parse_qsl
+from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from aiohttp_sse import EventSourceResponse, sse_response
+from aiohttp_sse import sse_response
 
 from consent.intents import Intent, read
 from gateway.addresses import endpoint
+from gateway.browsers import PerMinute, Stream, first_spoken, form_pairs, has_left, html_page
 from gateway.page.inbox import Bell
 from gateway.page.links import Links, Opened
 from gateway.page.says import Hearer, NotOffered
@@ -65,8 +64,6 @@ BODY_SECONDS_MAX: Final = 10.0
 #: Openings and words of one link in a minute, in one process.
 OPENINGS_MINUTE_MAX: Final = 60
 WORDS_MINUTE_MAX: Final = 20
-#: Links whose counts are kept at once; the one that was used longest ago is forgotten first.
-LINKS_COUNTED_MAX: Final = 10_000
 #: How long a page that lies open may still be answered, real time.
 FORM_SECONDS_MAX: Final = 24 * 3600
 #: Live pages of one process, and of one link.
@@ -76,8 +73,9 @@ LIVE_LINK_MAX: Final = 4
 LIVE_SECONDS_MAX: Final = 600.0
 #: How often a stream on which nothing comes looks whether anybody is still there.
 LIVE_LOOK_SECONDS: Final = 5.0
-#: A page lists at most so many messages, so no form names more.
+#: A page lists at most so many messages, so no form names more; and so many fields beside them.
 NOTES_MAX: Final = 60
+NOTES_BESIDE_MAX: Final = 10
 
 _PURPOSE: Final = b"tregua page forms v1\x00"
 _NONCE_BYTES: Final = 9
@@ -118,8 +116,8 @@ class PersonPage:
         self._endpoint_secret = endpoint_secret
         self._root = root
         self._provider = provider
-        self._openings = Allowance(OPENINGS_MINUTE_MAX)
-        self._words = Allowance(WORDS_MINUTE_MAX)
+        self._openings = PerMinute(OPENINGS_MINUTE_MAX)
+        self._words = PerMinute(WORDS_MINUTE_MAX)
         self._live: dict[str, int] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -276,8 +274,7 @@ class PersonPage:
         if opened_at is None:
             return self._gone(request)
         opened, _ = opened_at
-        body = await _body(request)
-        pairs = _pairs(body) if body is not None else None
+        pairs = await _pairs(request)
         form = next((value for name, value in pairs or () if name == "form"), "")
         site = request.headers.get("Sec-Fetch-Site", "same-origin")
         if pairs is None or site != "same-origin" or self._forms.nonce(token, form) is None:
@@ -320,9 +317,9 @@ class PersonPage:
         self._live[token] = self._live.get(token, 0) + 1
         try:
             with self._bell.heard(opened.contact.subject) as news:
-                async with sse_response(request, headers=dict(HEADERS), response_cls=_Stream) as stream:
+                async with sse_response(request, headers=dict(HEADERS), response_cls=Stream) as stream:
                     async with asyncio.timeout(LIVE_SECONDS_MAX):
-                        while not self._bell.closing and not _left(request):
+                        while not self._bell.closing and not has_left(request):
                             with contextlib.suppress(TimeoutError):
                                 async with asyncio.timeout(LIVE_LOOK_SECONDS):
                                     await news.wait()
@@ -379,14 +376,6 @@ class PersonPage:
         return response
 
 
-class _Stream(EventSourceResponse):
-    """A stream that nobody keeps a copy of."""
-
-    def __init__(self, **more: Any) -> None:
-        super().__init__(**more)
-        self.headers["Cache-Control"] = "no-store"
-
-
 class Forms:
     """Tokens of forms: which link's page they stood on, when it was shown, and a name for that one showing."""
 
@@ -416,29 +405,6 @@ class Forms:
         return hmac.digest(self._key, link.encode() + b"\x00" + head, "sha256")[:_MAC_BYTES]
 
 
-class Allowance:
-    """So many uses of one link in a minute, refilled as time goes by (a token bucket), for the links used last."""
-
-    def __init__(self, minute_max: int) -> None:
-        self._max = minute_max
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, link: str) -> bool:
-        """Whether one more is allowed now."""
-        now = time.monotonic()
-        left, since = self._left.pop(link[:64], (float(self._max), now))
-        left = min(float(self._max), left + (now - since) * self._max / 60.0)
-        allowed = left >= 1.0
-        self._left[link[:64]] = (left - 1.0 if allowed else left, now)
-        if len(self._left) > LINKS_COUNTED_MAX:
-            self._left.popitem(last=False)
-        return allowed
-
-
-def _left(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()
-
-
 def _tapped(request: web.Request) -> bool:
     """Whether the browser says that a person's own act made the request (https://www.w3.org/TR/fetch-metadata/)."""
     headers = request.headers
@@ -455,49 +421,25 @@ def _guessed(request: web.Request) -> str:
     asked = _language(request)
     if asked is not None:
         return asked
-    for part in request.headers.get("Accept-Language", "")[:200].split(","):
-        if part.strip()[:2].lower() in LANGUAGES:
-            return part.strip()[:2].lower()
-    return LANGUAGES[0]
+    return first_spoken(request, LANGUAGES)
 
 
 def _html(html: str, status: int) -> web.Response:
-    return web.Response(
-        body=html.encode("utf-8", "replace"), status=status, content_type="text/html", charset="utf-8", headers=HEADERS
+    return html_page(html, status, HEADERS)
+
+
+async def _pairs(request: web.Request) -> list[tuple[str, str]] | None:
+    return await form_pairs(
+        request, bytes_max=BODY_BYTES_MAX, seconds_max=BODY_SECONDS_MAX, fields_max=NOTES_MAX + NOTES_BESIDE_MAX
     )
 
 
 async def _fields(request: web.Request) -> dict[str, str] | None:
-    """The fields of a form, each once; None when the body is none, too long, too slow, or says one thing twice."""
-    body = await _body(request)
-    pairs = _pairs(body) if body is not None else None
+    """The fields of a form, each once; None where it cannot be read, or says one thing twice."""
+    pairs = await _pairs(request)
     if pairs is None or len(pairs) > FIELDS_MAX or len({name for name, _ in pairs}) != len(pairs):
         return None
     return dict(pairs)
-
-
-async def _body(request: web.Request) -> bytes | None:
-    if request.content_type != "application/x-www-form-urlencoded" or "Content-Encoding" in request.headers:
-        return None
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            async for part in request.content.iter_any():
-                size += len(part)
-                if size > BODY_BYTES_MAX:
-                    return None
-                parts.append(part)
-    except (TimeoutError, ConnectionError, web.RequestPayloadError):
-        return None
-    return b"".join(parts)
-
-
-def _pairs(body: bytes) -> list[tuple[str, str]] | None:
-    try:
-        return parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=NOTES_MAX + 10)
-    except ValueError:  # not ASCII, not UTF-8 behind the escapes, or too many
-        return None
 
 
 def _uuid(text: str) -> UUID | None:
