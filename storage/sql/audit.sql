@@ -17,8 +17,11 @@ SELECT row_to_json(kept) FROM (
 ) kept
 
 -- name: kept_columns
--- The same as columns: to write a document takes three times as long as to write what stands in it.
-SELECT contact, rule, pack, asks, array_to_string(channels, ' ') AS channels, debt, counted, limit_ AS "limit", left_ AS margin, frees_at,
+-- The same as columns: to write a document takes three times as long as to write what stands in it. The CRM's ids are all that
+-- others choose here; one that a spreadsheet would compute gets an apostrophe before it, as in reports.
+SELECT CASE WHEN left(contact, 1) IN ('+', '-', '@') THEN '''' || contact ELSE contact END AS contact, rule, pack, asks,
+  array_to_string(channels, ' ') AS channels, CASE WHEN left(debt, 1) IN ('+', '-', '@') THEN '''' || debt ELSE debt END AS debt,
+  counted, limit_ AS "limit", left_ AS margin, frees_at,
   reckoned_at AS at
 FROM console_margin
 WHERE tenant = $1 AND ($2::text IS NULL OR jurisdiction = $2) AND ($3::integer IS NULL OR left_ <= $3) AND ($4::text IS NULL OR rule = $4)

@@ -75,7 +75,7 @@ async def test_pages_are_walked_to_the_end(quiet: Town) -> None:
 
 
 async def test_what_is_kept_of_the_whole_book_says_the_same_as_asking_about_each(busy: Town) -> None:
-    await busy.call("PUT", "/v1/contacts/bea", person("bea", number(2)))
+    await busy.call("PUT", "/v1/contacts/@bea", person("@bea", number(2)))
     sent = await busy.send(message(person("ana", number(1))))
     await busy.until(sent["id"], "delivered")
     told = await tregua(busy, "frequency", "--kept", group="audit")
@@ -86,7 +86,7 @@ async def test_what_is_kept_of_the_whole_book_says_the_same_as_asking_about_each
         (item["contact"], *(each[name] for name in names)) for item in await audited(busy) for each in item["limits"]
     ]
     assert kept == sorted(asked)
-    assert {each[0] for each in kept} == {"ana", "bea"}
+    assert {each[0] for each in kept} == {"ana", "@bea"}
     full = await tregua(busy, "frequency", "--kept", "--margin-max", "0", "--jurisdiction", "CO", group="audit")
     assert {json.loads(line)["contact"] for line in full.out.splitlines()} == {"ana"}
     assert (await tregua(busy, "frequency", "--kept", "--jurisdiction", "PE", group="audit")).out == ""
@@ -97,7 +97,7 @@ async def test_what_is_kept_of_the_whole_book_says_the_same_as_asking_about_each
         tuple(row[name] for name in ("contact", "rule", "channels", "debt", "counted", "limit", "margin"))
         for row in rows
     } == {
-        (who, rule, " ".join(channels), debt or "", *map(str, figures))
+        (who.replace("@", "'@"), rule, " ".join(channels), debt or "", *map(str, figures))  # no cell is a formula
         for who, rule, _, _, channels, debt, *figures in kept
     }
     one = await tregua(busy, "frequency", "--kept", "--csv", "--rule", "CO-FREQ-3d", "--margin-max", "0", group="audit")
