@@ -6,7 +6,7 @@ a timer of our own, later but surely; nothing of the law depends on either.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
@@ -23,6 +23,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from gateway.dispatch import BATCH_MAX, Dispatcher
+from gateway.ending import end
 from storage import liveness, messages
 from storage.clock import LegalClock
 from storage.database import Connection, Database, DatabaseAway
@@ -43,8 +44,6 @@ DELIVERIES_GATHER_SECONDS: Final = 0.1
 BEAT_SECONDS: Final = 5.0
 AWAY_SECONDS_MAX: Final = 5.0
 JOB_SECONDS_MAX: Final = 60
-#: How long a loop may take to end once it is told to, before it is told again.
-CANCEL_SECONDS: Final = 5.0
 #: When what runs once a day does, by the machine's clock.
 NIGHT_HOUR: Final = 3
 
@@ -112,7 +111,7 @@ class Worker:
         self._stopping.set()
         self._due.set()
         self._outbox.set()
-        await _end([task for task in loops if task.get_name() not in ("drain", "notify")])
+        await end(*(task for task in loops if task.get_name() not in ("drain", "notify")))
         await asyncio.gather(*loops, return_exceptions=True)
         await self._dispatcher.drain()
         with contextlib.suppress(DatabaseAway):
@@ -288,14 +287,6 @@ class Worker:
 
         tick.__qualname__ = job.name
         return tick
-
-
-async def _end(loops: Collection[asyncio.Task[None]]) -> None:
-    """Cancel until each has ended: a library may lose the word, as 3.11's ``asyncio.wait_for`` does (python/cpython#86296)."""
-    while loops:
-        for task in loops:
-            task.cancel()
-        _, loops = await asyncio.wait(loops, timeout=CANCEL_SECONDS)
 
 
 async def _let_go(worker: ArqWorker) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
 from functools import cache
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from gateway.api.requests import Namer, dress
 from gateway.api.routes import RATE_LIMIT, Gate
 from gateway.api.service import DESCRIPTION, DOCS
 from gateway.api.table import ROUTES
+from gateway.ending import end
 from gateway.seal import Broken
 from gateway.tenants.quotas import rate_limit_headers
 from storage.database import DatabaseAway
@@ -66,11 +66,19 @@ def make_app(desk: Desk, extra_routes: Iterable[web.AbstractRouteDef] = ()) -> w
         else:
             app.router.add_route(route.method, route.path, gate.serve(route), expect_handler=expect)
     app.router.add_routes(extra_routes)
-    described = document(ROUTES, server=desk.public_url, version=desk.version)
-    app[DESCRIPTION] = msgspec.json.encode(described)
-    app[DOCS] = docs_page(described)
+    app[DESCRIPTION], app[DOCS] = _described(desk)
     app.cleanup_ctx.append(_touching(desk))
     return app
+
+
+def _described(desk: Desk) -> tuple[Callable[[], bytes], Callable[[], bytes]]:
+    """The description and its page."""
+
+    @cache
+    def described() -> dict[str, Any]:
+        return document(ROUTES, server=desk.public_url, version=desk.version)
+
+    return cache(lambda: msgspec.json.encode(described())), cache(lambda: docs_page(described()))
 
 
 def _answers(desk: Desk, namer: Namer) -> Any:
@@ -156,9 +164,9 @@ def _touching(desk: Desk) -> Callable[[web.Application], AsyncIterator[None]]:
     async def touching(_: web.Application) -> AsyncIterator[None]:
         task = asyncio.create_task(desk.keyring.keep_touching())
         yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
+        if not task.cancelled():
+            task.result()
         await desk.keyring.touch()
 
     return touching

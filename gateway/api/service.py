@@ -1,7 +1,7 @@
 """What operators and developers ask of the process itself: does it live, is it ready, what does it count, how is it spoken to."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -18,9 +18,9 @@ from storage.database import Connection, DatabaseAway
 #: A probe that waits longer than this has its answer.
 PROBE_SECONDS_MAX: Final = 3.0
 
-#: The generated description and its page, made once when the application is.
-DESCRIPTION: Final = web.AppKey("description", bytes)
-DOCS: Final = web.AppKey("docs", bytes)
+#: The generated description and its page, made when somebody asks for the first time: a process that starts need not wait for them.
+DESCRIPTION: Final[web.AppKey[Callable[[], bytes]]] = web.AppKey("description")
+DOCS: Final[web.AppKey[Callable[[], bytes]]] = web.AppKey("docs")
 
 
 async def healthz(_: Call) -> web.StreamResponse:
@@ -105,12 +105,12 @@ _WAY_STATES: Final = {"closed": 0, "resting": 1, "probing": 2, "open": 3}
 
 async def description(call: Call) -> web.StreamResponse:
     """The OpenAPI document."""
-    return _page(call.request.app[DESCRIPTION], "application/json")
+    return _page(call.request.app[DESCRIPTION](), "application/json")
 
 
 async def docs(call: Call) -> web.StreamResponse:
     """The same for people."""
-    return _page(call.request.app[DOCS], "text/html; charset=utf-8")
+    return _page(call.request.app[DOCS](), "text/html; charset=utf-8")
 
 
 async def list_problems(_: Call) -> web.StreamResponse:

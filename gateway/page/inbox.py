@@ -9,6 +9,8 @@ from uuid import UUID
 import asyncpg
 from aiohttp import web
 
+from gateway.ending import end
+
 #: Sent by a trigger of the table ``attempt``; the payload is the person's subject.
 INBOX: Final = "tregua_inbox"
 AWAY_SECONDS: Final = 2.0
@@ -44,12 +46,12 @@ class Bell:
         """Listens while the application runs."""
         listening = asyncio.create_task(self._listen())
         yield
-        listening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await listening
+        await end(listening)
+        if not listening.cancelled():
+            listening.result()
 
     async def _listen(self) -> None:
-        while True:
+        while not self.closing:
             try:
                 connection = await asyncpg.connect(self._database_url, server_settings={"role": "tregua_app"})
             except (OSError, asyncpg.PostgresError, TimeoutError):
