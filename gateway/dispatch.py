@@ -43,7 +43,7 @@ from storage.history import EventRow
 from storage.messages import AttemptRow, MessageRow
 from storage.outbox import EventOut
 from storage.people import AddressRow, Key
-from throttling.pacing import Lane
+from throttling.pace import Lane
 from throttling.turns import Turns, in_turns, shares
 from tracelog.entry import instant
 from vocabulary.channel import AddressKind
@@ -182,11 +182,6 @@ class Dispatcher:
     def resting(self) -> list[str]:
         """The channels all of whose ways rest."""
         return self._ways.resting()
-
-    @property
-    def flying(self) -> int:
-        """Attempts in the air."""
-        return len(self._flying)
 
     async def drain(self) -> None:
         """Wait until every attempt in the air has its ending."""

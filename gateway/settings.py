@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from gateway.page.settings import PageSettings, Unfit, page_settings
 from gateway.ways.portfolio_settings import Tier, portfolio_settings
-from throttling.pacing import Pace
+from throttling.pace import Pace
 from vocabulary.channel import SENDABLE, Channel
 
 FILE: Final = "tregua.toml"

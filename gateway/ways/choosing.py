@@ -12,7 +12,8 @@ from adapters.kit.port import Adapter, HasSenders
 from gateway.ways.circuits import Circuits
 from storage.messages import AttemptRow
 from throttling.circuit import Use
-from throttling.pacing import Lane, Pacer
+from throttling.pace import Lane
+from throttling.pacing import Pacer
 from vocabulary.channel import Channel
 from vocabulary.outcome import Outcome
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from gateway.compose import dispatcher
 from gateway.tenants.opening import create_key, create_tenant
-from tests.conftest import NewDatabase
 from tests.gateway.town import PROVIDER, Town, message, number, person, town
-from throttling.pacing import Pace
+from throttling.pace import Pace
 
 #: Sends a second of the one way, so each of two tenants may have half of them.
 PER_SECOND = 20
@@ -66,9 +65,9 @@ def p95(waits: Sequence[float]) -> float:
 
 
 async def test_a_tenant_at_fifty_times_its_share_slows_itself_only(
-    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path
+    own_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    async with town(await new_database(like=template_url), redis_url, tmp_path) as found:
+    async with town(own_url, redis_url, tmp_path) as found:
         paced = dataclasses.replace(found.house.settings, paces={PROVIDER: Pace(per_second=PER_SECOND, burst=BURST)})
         found.house = dataclasses.replace(found.house, settings=paced)
         await found.house.redis.flushall()

@@ -7,15 +7,12 @@ import time
 from pathlib import Path
 
 from gateway.compose import dispatcher
-from tests.conftest import NewDatabase
 from tests.gateway.town import PROVIDER, message, number, person, town
-from throttling.pacing import Pace
+from throttling.pace import Pace
 
 
-async def test_a_crowd_leaves_at_the_pace_of_its_way(
-    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path
-) -> None:
-    async with town(await new_database(like=template_url), redis_url, tmp_path) as found:
+async def test_a_crowd_leaves_at_the_pace_of_its_way(own_url: str, redis_url: str, tmp_path: Path) -> None:
+    async with town(own_url, redis_url, tmp_path) as found:
         paced = dataclasses.replace(found.house.settings, paces={PROVIDER: Pace(per_second=20, burst=5)})
         found.house = dataclasses.replace(found.house, settings=paced)
         await found.house.redis.flushall()
@@ -37,10 +34,8 @@ async def test_a_crowd_leaves_at_the_pace_of_its_way(
             assert count <= 5 + 20 * at + 2, (at, count)
 
 
-async def test_two_workers_share_the_pace(
-    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path
-) -> None:
-    async with town(await new_database(like=template_url), redis_url, tmp_path) as found:
+async def test_two_workers_share_the_pace(own_url: str, redis_url: str, tmp_path: Path) -> None:
+    async with town(own_url, redis_url, tmp_path) as found:
         paced = dataclasses.replace(found.house.settings, paces={PROVIDER: Pace(per_second=0.01, burst=3)})
         found.house = dataclasses.replace(found.house, settings=paced)
         await found.house.redis.flushall()
@@ -56,9 +51,9 @@ async def test_two_workers_share_the_pace(
 
 
 async def test_a_tenant_s_own_pace_holds_and_nothing_is_reserved_that_waits_for_it(
-    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path
+    own_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    async with town(await new_database(like=template_url), redis_url, tmp_path) as found:
+    async with town(own_url, redis_url, tmp_path) as found:
         lanes = Pace(per_second=1000, burst=100, tenant=4)
         paced = dataclasses.replace(found.house.settings, paces={PROVIDER: lanes})
         found.house = dataclasses.replace(found.house, settings=paced)

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.settings import Settings, Wrong, read
 from gateway.ways.portfolio_settings import Tier
-from throttling.pacing import Pace
+from throttling.pace import Pace
 
 ENVIRONMENT = {
     "TREGUA_DATABASE_URL": "postgresql://x",

@@ -6,7 +6,8 @@ import time
 import pytest
 import redis.asyncio
 
-from throttling.pacing import Pace, Pacer
+from throttling.pace import Pace
+from throttling.pacing import Pacer
 
 
 @pytest.fixture
