@@ -29,7 +29,8 @@ from vocabulary.channel import Channel
 
 BATCH: Final = 250
 BATCHES_AT_ONCE: Final = 2
-REPLIES_AT_ONCE: Final = 8
+#: So many hooks share a commit.
+REPLIES_AT_ONCE: Final = 32
 #: How long is waited for what is due before the clock goes on all the same, real seconds: a carrier that never answers takes long.
 SETTLE_SECONDS_MAX: Final = 60.0
 LOOK_SECONDS: Final = 0.03
