@@ -359,7 +359,7 @@ def test_a_line_without_an_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(export, "LINE_BYTES_MAX", 1_000)
     monkeypatch.setattr(line, "LINE_BYTES_MAX", 1_000)
     monkeypatch.setattr(export, "BATCH_BYTES", 500)
-    read = []
+    read: list[None] = []
 
     def endless() -> Iterator[bytes]:
         yield GOOD[: GOOD.index(b"\n") + 1]
@@ -378,6 +378,13 @@ def test_a_line_without_an_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch
         result = verify([one[place : place + size] for place in range(0, len(one), size)])
         assert isinstance(result, Broken)
         assert (result.line, result.index) == (1, 0)
+    among = [
+        row(0),
+        replace(row(1), **{name: getattr(row(1, note="x" * 1_000), name) for name in ("header", "leaf")}),
+        row(2),
+    ]
+    assert shared(exported(among, head(among))) == checked(exported(among, head(among)))
+    assert isinstance(checked(exported(among, head(among))), Broken)
 
 
 def test_the_longest_line_that_is_written_is_read() -> None:
