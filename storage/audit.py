@@ -12,6 +12,12 @@ from storage.queries import queries
 _SQL: Final = "audit"
 #: Millions of lines to a slow disk, real seconds.
 WHOLE_BOOK_SECONDS_MAX: Final = 600.0
+#: The whole table is read, and nobody's key is looked up.
+_SCANS: Final = "enable_seqscan = on"
+#: Making a document is most of the work, and several processes share it. Columns are put into words by the one that hands them out:
+#: what others read for it has to be carried there, at more than half the price of all the rest.
+_SHARED: Final = ("parallel_setup_cost = 0", "parallel_tuple_cost = 0")
+_ALONE: Final = ("max_parallel_workers_per_gather = 0",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +59,7 @@ async def kept(
 
     In a transaction of its own: outside of one a setting is taken back before anything is read under it.
     """
-    # The whole table is read, and nobody's key is looked up; putting it into words is most of the work, and shared out.
-    for setting in ("enable_seqscan = on", "parallel_setup_cost = 0", "parallel_tuple_cost = 0"):
+    for setting in (_SCANS, *(_ALONE if columns else _SHARED)):
         await connection.execute(f"SET LOCAL {setting}")
     if await connection.fetchval(queries(_SQL)["scans"]) != "on":
         raise RuntimeError("the whole book is read in a transaction")

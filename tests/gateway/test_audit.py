@@ -117,6 +117,19 @@ async def test_the_whole_book_is_read_in_a_transaction_or_not_at_all(quiet: Town
         await quiet.house.database.read(job)
 
 
+@pytest.mark.parametrize("columns", [True, False], ids=["columns", "documents"])
+async def test_only_what_is_dear_to_make_is_shared_by_several_processes(quiet: Town, columns: bool) -> None:
+    """To carry a row from one process to another costs more than to put its columns into words."""
+
+    async def job(connection: Connection) -> list[str]:
+        await audit.kept(connection, "t1", io.BytesIO(), jurisdiction=None, margin_max=None, columns=columns)
+        named = ("max_parallel_workers_per_gather", "parallel_setup_cost", "parallel_tuple_cost")
+        return [str(await connection.fetchval(f"SHOW {name}")) for name in named]
+
+    workers, *costs = await quiet.house.database.run(job)
+    assert (workers == "0", costs == ["0", "0"]) == (columns, not columns)
+
+
 async def test_the_command_says_the_same(busy: Town) -> None:
     sent = await busy.send(message(person("ana", number(1))))
     await busy.until(sent["id"], "delivered")
