@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.tracelog.test_export import FIVE, GOOD, SIGNER, THIEF, exported, head
 from tracelog import export
 from tracelog.entry import leaf_hash
 from tracelog.head import verifier_key
+from tracelog.line import Piece, piece_of
 
 PINNED = verifier_key("tregua/acme", SIGNER.public_key)
 
@@ -113,6 +115,20 @@ def test_a_long_export_is_shared_out_and_a_process_that_is_killed_changes_nothin
     assert run(str(path), "--key", PINNED).exit_code == 0
     path.write_bytes(whole.replace(b'"n":30,', b'"n":31,'))
     assert "entry 30 (line 31)" in run(str(path), "--key", PINNED).stdout
+
+
+def test_a_batch_lies_where_it_was_laid_until_it_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    forty = [row(n) for n in range(40)]
+    lines = exported(forty, head(forty)).splitlines(keepends=True)[:-1]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(verifying, "piece_of", _slowly)
+    found = [(batch, piece and piece.first) for batch, piece in verifying.pieces(lines)]
+    assert found == [(line, n) for n, line in enumerate(lines)]
+
+
+def _slowly(data: bytes) -> Piece | None:
+    time.sleep(0.01)
+    return piece_of(data)
 
 
 def _killed(_: bytes) -> None:
