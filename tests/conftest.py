@@ -1,8 +1,9 @@
 """What every test may ask for: a real PostgreSQL, a real Valkey, a database of its own, and what the machine may lack."""
 
+import gc
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -12,8 +13,10 @@ import asyncpg
 import pytest
 
 from sandbox.servers import Running, servers
+from storage.migrate import migrate
+from tests.lending import Lender, NewDatabase
 
-NewDatabase = Callable[..., Awaitable[str]]
+__all__ = ["NewDatabase"]
 
 #: Things of the machine that some tests need, by the programs that prove their presence (any one of them).
 PROGRAMS = {
@@ -49,6 +52,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+def pytest_collection_finish() -> None:
+    settle()
+
+
+def settle() -> None:
+    """What stands now stays: whoever collects garbage need not walk through thousands of tests each time."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"needs(*things): not run where the machine lacks them ({', '.join(PROGRAMS)})")
     config.addinivalue_line("markers", "campaign: many trials of one claim; CAMPAIGN=long makes them more")
@@ -82,11 +95,10 @@ def campaign_long() -> bool:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The servers that ``make run`` starts too, empty. Use ``database_url``, ``new_database`` and ``redis_url`` instead."""
     folder = tmp_path_factory.mktemp("servers")
-    with servers(folder, lasting=False) as started:
+    with servers(folder, lasting=False, durable=False) as started:
         yield started
-    if (
-        not in_ci()
-    ):  # a hundred databases are a hundred thousand files: half a minute, where nobody goes on with the machine
+    # A hundred databases are a hundred thousand files, half a minute to remove: CI throws its machine away with all of them.
+    if not in_ci():
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -126,6 +138,28 @@ async def new_database(cluster_url: str) -> AsyncIterator[NewDatabase]:
 async def database_url(new_database: NewDatabase) -> str:
     """An empty database of this module's own."""
     return await new_database()
+
+
+@pytest.fixture(scope="session")
+async def template_url(new_database: NewDatabase) -> str:
+    """A migrated database that others are copied from."""
+    url = await new_database()
+    await migrate(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def lender(new_database: NewDatabase, template_url: str) -> Lender:
+    """Migrated databases for one test after the other."""
+    return Lender(new_database, template_url)
+
+
+@pytest.fixture
+async def own_url(lender: Lender) -> AsyncIterator[str]:
+    """A migrated database that nobody else has while this test lasts, empty."""
+    url = await lender.lend()
+    yield url
+    await lender.take_back(url)
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,17 @@ LONG = os.environ.get("CAMPAIGN") == "long"
 #: adds up what the parts counted.
 SHARE = float(os.environ.get("SHARE") or 100) / 100
 PART = int(os.environ.get("PART") or 0)
+#: What any test may take, as pyproject.toml says.
+SECONDS_MAX = 300
 
 
 def _size(long: int, short: int) -> int:
     return max(short, round(long * SHARE)) if LONG else short
+
+
+def hangs_after(long: int, short: int = SECONDS_MAX) -> int:
+    """Seconds after which a campaign is taken to hang: as many as its long form needs, and as any test has in its short one."""
+    return long if LONG else short
 
 
 def seed(of: int) -> int:

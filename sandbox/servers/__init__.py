@@ -46,10 +46,11 @@ class Running:
 
 
 @contextmanager
-def servers(folder: Path, *, lasting: bool = True) -> Iterator[Running]:
+def servers(folder: Path, *, lasting: bool = True, durable: bool = True) -> Iterator[Running]:
     """Both servers, ready, until the block ends; their addresses also stand in ``folder/env`` as shell lines.
 
-    Unless they are to be ``lasting`` they end at once and flush nothing: the folder is the caller's to remove.
+    Unless they are to be ``lasting`` they end at once and flush nothing: the folder is the caller's to remove. Unless they are to be
+    ``durable`` the database does not wait for the disk: what it committed outlives its own death and not the machine's.
     Works as root (the servers then run as ``nobody``) and as an ordinary user, at any path. Call it from the main thread.
     Raises ``NotStarted`` when they cannot start, or when another process runs them on this folder.
     """
@@ -64,7 +65,7 @@ def servers(folder: Path, *, lasting: bool = True) -> Iterator[Running]:
 
         data, log = folder / POSTGRES_FOLDER, logs[POSTGRES_FOLDER]
         postgres.make(near.programs.postgres, data, account, log)
-        database = postgres.start(near.programs.postgres, data, account, log)
+        database = postgres.start(near.programs.postgres, data, account, log, durable=durable)
         stack.callback(postgres.shut, database, lasting=lasting)
 
         address = near.folder / VALKEY_FOLDER / valkey.SOCKET

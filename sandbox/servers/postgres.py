@@ -44,6 +44,9 @@ SETTINGS: Final = {
     "log_destination": "stderr",
 }
 
+#: Beside these, where a crash of the machine may take everything: nothing waits for the disk. A killed server keeps what it committed.
+FORGETFUL: Final = {"fsync": "off", "full_page_writes": "off"}
+
 READY_LINE: Final = 7  # postmaster.pid, counted from 0: LOCK_FILE_LINE_PM_STATUS of PostgreSQL's miscadmin.h
 
 
@@ -64,7 +67,7 @@ def make(programs: Path, data: Path, account: Account, log: Path) -> None:
     begun.rename(data)
 
 
-def start(programs: Path, data: Path, account: Account, log: Path) -> subprocess.Popen[bytes]:
+def start(programs: Path, data: Path, account: Account, log: Path, *, durable: bool = True) -> subprocess.Popen[bytes]:
     """The postmaster, accepting connections. Raises ``NotStarted`` with the end of its log."""
     # An immediate shutdown: nothing is flushed, everything committed is in the log and comes back at the next start.
     clear_away(data, "postgres", signal.SIGQUIT)
@@ -73,7 +76,7 @@ def start(programs: Path, data: Path, account: Account, log: Path) -> subprocess
         for left in ("postmaster.pid", f"{SOCKET}.lock", SOCKET):
             data.joinpath(left).unlink(missing_ok=True)
     command = [str(programs / "postgres"), "-D", OWN_FOLDER]
-    for name, value in SETTINGS.items():
+    for name, value in (SETTINGS if durable else SETTINGS | FORGETFUL).items():
         command += ["-c", f"{name}={value}"]
     process = tethered(command, folder=data, account=account, log=log, death_signal=signal.SIGQUIT)
     try:

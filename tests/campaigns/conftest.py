@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.conftest import quiet, template_url  # noqa: F401 - fixtures
+from tests.gateway.conftest import quiet  # noqa: F401 - a fixture
 from tests.sizes import LONG
 
 

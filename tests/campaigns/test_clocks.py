@@ -16,7 +16,7 @@ from tests.campaigns.tally import counted
 from tests.conftest import NewDatabase
 from tests.gateway.town import PROVIDER, SUNDAY, TUESDAY, message, number, person, town
 from tests.gateway.zygote import PACE
-from tests.sizes import WRONG_CLOCKS, seed
+from tests.sizes import WRONG_CLOCKS, hangs_after, seed
 
 SEED = seed(20261107)
 WORK_SECONDS = 4
@@ -25,7 +25,7 @@ TURNS_MAX = 10
 
 @pytest.mark.campaign
 @pytest.mark.needs("faketime")
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(hangs_after(7200))
 async def test_processes_with_wrong_clocks_send_in_lawful_hours_only(
     new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path, checkout: Path
 ) -> None:

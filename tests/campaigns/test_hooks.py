@@ -16,7 +16,7 @@ from adapters.kit.signing import status_url
 from tests.adapters.test_every_adapter import ADAPTERS, ATTEMPT, MARK_SECRET, PUBLIC_URL
 from tests.campaigns.tally import counted
 from tests.gateway.town import PROVIDER, Town, message
-from tests.sizes import FORGERIES, REPLAYS, seed
+from tests.sizes import FORGERIES, REPLAYS, hangs_after, seed
 
 SEED = seed(20261108)
 
@@ -97,7 +97,7 @@ CHANGES: tuple[Change, ...] = (
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(hangs_after(7200))
 @pytest.mark.parametrize(("name", "spec"), ADAPTERS, ids=[name for name, _ in ADAPTERS])
 async def test_forged_hooks_of_every_provider(name: str, spec: Any) -> None:
     demands = importlib.import_module(f"tests.{name}_demands").DEMANDS

@@ -14,7 +14,7 @@ from gateway.api.table import ROUTES
 from tests.api.conftest import Surface, surface  # noqa: F401 - a fixture
 from tests.campaigns.tally import counted
 from tests.gateway.town import message, person
-from tests.sizes import LEAVERS, seed
+from tests.sizes import LEAVERS, hangs_after, seed
 
 SEED = seed(20261113)
 MINE = "canario-del-primero"
@@ -99,7 +99,7 @@ async def test_every_operation_with_another_tenants_objects(surface: Surface) ->
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(hangs_after(3600))
 async def test_callers_who_leave_never_leave_an_answer_to_another(surface: Surface) -> None:  # noqa: F811
     """Both tenants ask for their own, and half of the callers hang up at any moment."""
     chance = random.Random(SEED)

@@ -13,7 +13,7 @@ from gateway.api.app import SERVER
 from gateway.tenants.opening import create_key, create_tenant
 from tests.campaigns.tally import counted
 from tests.gateway.town import Town
-from tests.sizes import LONG, SLOW_CALLERS
+from tests.sizes import LONG, SLOW_CALLERS, hangs_after
 from webhooks import intake
 
 ASKED = 150
@@ -72,7 +72,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> float:
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(hangs_after(1200))
 async def test_many_who_never_finish_do_not_slow_the_others(patience: float, quiet: Town) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

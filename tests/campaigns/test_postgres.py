@@ -23,7 +23,7 @@ from tests.campaigns.tally import counted
 from tests.conftest import NewDatabase
 from tests.gateway.town import Town, town
 from tests.gateway.zygote import PACE
-from tests.sizes import COMMIT_CUTS, POSTGRES_STOPS, seed
+from tests.sizes import COMMIT_CUTS, POSTGRES_STOPS, hangs_after, seed
 
 SEED = seed(20261106)
 CUT_SHARE = 0.08
@@ -42,7 +42,7 @@ async def durable(found: Town, tally_identity: str) -> bool:
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(hangs_after(7200))
 async def test_connections_cut_around_commit(
     new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path, near: Path
 ) -> None:
@@ -111,7 +111,7 @@ def stoppable(tmp_path: Path) -> Iterator[Stoppable]:
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(hangs_after(7200))
 async def test_stopped_at_once_and_started_again(stoppable: Stoppable, redis_url: str, tmp_path: Path) -> None:
     chance = random.Random(SEED)
     await migrate(stoppable.url)

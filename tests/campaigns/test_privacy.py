@@ -14,9 +14,9 @@ import structlog
 
 from tests.campaigns import load
 from tests.campaigns.tally import counted
-from tests.gateway.conftest import NewDatabase
+from tests.conftest import NewDatabase
 from tests.gateway.town import message, number, person, town
-from tests.sizes import CANARIES, seed
+from tests.sizes import CANARIES, hangs_after, seed
 
 SEED = seed(20261112)
 
@@ -62,7 +62,7 @@ async def _placed(database_url: str, marks: list[str]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(hangs_after(7200))
 async def test_no_canary_is_seen_outside_its_place(
     new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

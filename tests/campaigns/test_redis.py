@@ -15,7 +15,7 @@ from tests.campaigns.tally import Tally, counted
 from tests.conftest import NewDatabase
 from tests.gateway.town import town
 from tests.gateway.zygote import PACE
-from tests.sizes import REDIS_PEOPLE, seed
+from tests.sizes import REDIS_PEOPLE, hangs_after, seed
 
 SEED = seed(20261105)
 PARTS = 3
@@ -65,7 +65,7 @@ async def hostile(cache: "redis.asyncio.Redis", link: Between, tally: Tally, cha
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(hangs_after(3600))
 # arq's own pipeline, cut while it lets go of its connection, which its pool closes all the same when the job runner is made anew; no
 # other is used in the house.
 @pytest.mark.filterwarnings("ignore:Unclosed client session <redis.asyncio.client.Pipeline:ResourceWarning")

@@ -19,7 +19,7 @@ from tests.campaigns.test_postgres import elsewhere
 from tests.conftest import NewDatabase
 from tests.gateway.town import Town, number, town
 from tests.gateway.zygote import PACE
-from tests.sizes import LONG, SOAK_SECONDS, seed
+from tests.sizes import LONG, SOAK_SECONDS, hangs_after, seed
 
 SEED = seed(20261116)
 A_WEEK_LATER = "2026-12-01T10:00:00-05:00"
@@ -46,7 +46,7 @@ async def _written_to_again(found: Town, tally: Tally, people: int, stopped: lis
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(hangs_after(7200))
 async def test_everything_at_once(
     new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path, near: Path
 ) -> None:

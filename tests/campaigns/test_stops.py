@@ -24,10 +24,9 @@ from gateway.compose import dispatcher
 from storage.database import DatabaseAway
 from tests.campaigns.tally import Tally, counted
 from tests.conftest import NewDatabase
-from tests.gateway.conftest import template_url  # noqa: F401 (the fixture)
 from tests.gateway.test_person_page import TAP, form_of, get, post
 from tests.gateway.town import MAIL_PROVIDER, NUMBER, PROVIDER, TUESDAY, Town, message, town
-from tests.sizes import LONG, STOPS, seed
+from tests.sizes import LONG, STOPS, hangs_after, seed
 
 SEED: Final = seed(20261122)
 #: How a stop comes: her words, her carrier's word, a tap on her page, one click in her mail program, the CRM, a list.
@@ -315,10 +314,10 @@ async def judged(found: Town, people: list[Person], since: int, tally: Tally, st
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(14_400)
+@pytest.mark.timeout(hangs_after(14_400))
 async def test_a_stop_by_any_way_and_a_dispatch_have_an_order(
     new_database: NewDatabase,
-    template_url: str,  # noqa: F811
+    template_url: str,
     redis_url: str,
     tmp_path: Path,
 ) -> None:

@@ -10,7 +10,7 @@ from tests.campaigns.tally import counted
 from tests.campaigns.tampering import ALONE_IT_HOLDS, ATTACKS, TABLES, WITH_TRIGGERS, Past, columns
 from tests.gateway.test_spine import export
 from tests.gateway.town import TENANT, Town, message, number, person
-from tests.sizes import TAMPERINGS, seed
+from tests.sizes import TAMPERINGS, hangs_after, seed
 from tracelog.export import Broken, Holds, differs, verify
 
 SEED = seed(20261111)
@@ -20,7 +20,7 @@ SWEEP = 500
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(hangs_after(7200))
 async def test_whoever_owns_the_database_changes_nothing_unseen(quiet: Town) -> None:
     chance = random.Random(SEED)
     quiet.start_worker()

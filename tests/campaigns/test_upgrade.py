@@ -21,7 +21,7 @@ from tests.campaigns.release import START_SECONDS_MAX, Front, Release, earlier, 
 from tests.campaigns.tally import counted
 from tests.conftest import NewDatabase
 from tests.gateway.town import TENANT, TUESDAY, Town, carrier_for, free_port, settings_for
-from tests.sizes import LONG, UPGRADE_MESSAGES, UPGRADES
+from tests.sizes import LONG, UPGRADE_MESSAGES, UPGRADES, hangs_after
 
 #: How many migrations this release is ahead of the old one.
 STEPS = (7, 9, 12) if LONG else (7,)
@@ -129,7 +129,7 @@ async def _join(roll: Roll, release: Release) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(hangs_after(7200))
 async def test_a_release_takes_over_while_messages_go_out(
     new_database: NewDatabase, redis_url: str, tmp_path: Path, checkout: Path
 ) -> None:

@@ -1,5 +1,5 @@
 """What the command line is tried against."""
 
-from tests.gateway.conftest import quiet, template_url
+from tests.gateway.conftest import quiet
 
-__all__ = ["quiet", "template_url"]
+__all__ = ["quiet"]

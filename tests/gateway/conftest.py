@@ -6,23 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from storage.migrate import migrate
-from tests.conftest import NewDatabase
 from tests.gateway.town import Town, town
 
 
-@pytest.fixture(scope="session")
-async def template_url(new_database: NewDatabase) -> str:
-    """A migrated database that others are copied from."""
-    url = await new_database()
-    await migrate(url)
-    return url
-
-
 @pytest.fixture
-async def quiet(new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
+async def quiet(own_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
     """A town of the test's own, without a worker."""
-    async with town(await new_database(like=template_url), redis_url, tmp_path) as found:
+    async with town(own_url, redis_url, tmp_path) as found:
         yield found
 
 

@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 
 from gateway.auto import Learner, again
-from tests.conftest import NewDatabase
 from tests.gateway.town import ANA, AUTHORISED, TENANT, Town, message, person, town
 from throttling.preference import Hours, Tally
 from vocabulary.channel import Channel
 
 
 @pytest.fixture
-async def post(new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
+async def post(own_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
     """A town with SMS and mail and a worker."""
-    async with town(await new_database(like=template_url), redis_url, tmp_path, mail=True) as found:
+    async with town(own_url, redis_url, tmp_path, mail=True) as found:
         found.start_worker()
         yield found
 

@@ -14,7 +14,6 @@ from gateway.compose import dispatcher
 from gateway.costs.bills import Biller
 from sandbox.twilio_words import SEGMENT_PRICE
 from sandbox.voice_words import MINUTE_PRICE
-from tests.conftest import NewDatabase
 from tests.gateway.test_caps import cap, spent, usd
 from tests.gateway.town import PROVIDER, Town, message, number, person, town
 from vocabulary.outcome import Bill, CannotTell
@@ -128,8 +127,8 @@ async def test_another_currency_than_was_expected_is_told_and_stands_in_no_sum(q
 
 
 @pytest.fixture
-async def calling(new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
-    async with town(await new_database(like=template_url), redis_url, tmp_path, voice=True) as found:
+async def calling(own_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
+    async with town(own_url, redis_url, tmp_path, voice=True) as found:
         yield found
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from gateway.compose import Pace
-from tests.conftest import NewDatabase
 from tests.gateway.town import ANA, Town, message, town
 
 QUICK = Pace(
@@ -20,8 +19,8 @@ QUICK = Pace(
 
 
 @pytest.fixture
-async def quick(new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
-    async with town(await new_database(like=template_url), redis_url, tmp_path, pace=QUICK) as found:
+async def quick(own_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
+    async with town(own_url, redis_url, tmp_path, pace=QUICK) as found:
         found.start_worker()
         yield found
 

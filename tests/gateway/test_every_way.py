@@ -17,7 +17,6 @@ import pytest
 from gateway.cli.dev_ways import AGGREGATOR
 from gateway.compose import Pace
 from gateway.receive import RANK
-from tests.conftest import NewDatabase
 from tests.gateway.town import (
     AUTHORISED,
     BOT_PROVIDER,
@@ -67,9 +66,9 @@ WAYS = {
 
 @pytest.fixture(params=TOWNS)
 async def every(
-    request: pytest.FixtureRequest, new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path
+    request: pytest.FixtureRequest, own_url: str, redis_url: str, tmp_path: Path
 ) -> AsyncIterator[tuple[Town, list[Way]]]:
-    made = town(await new_database(like=template_url), redis_url, tmp_path, pace=PACE, **TOWNS[request.param])
+    made = town(own_url, redis_url, tmp_path, pace=PACE, **TOWNS[request.param])
     async with made as found:
         yield found, WAYS[request.param]
 

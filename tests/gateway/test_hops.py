@@ -16,7 +16,6 @@ from gateway.compose import Pace, dispatcher, sweeper
 from gateway.failpoints import arm, disarm
 from storage import people
 from storage.database import Connection
-from tests.conftest import NewDatabase
 from tests.gateway.test_spine import export
 from tests.gateway.town import AUTHORISED, PROVIDER, TENANT, Town, message, person, town
 from tracelog.export import Holds, verify
@@ -35,9 +34,9 @@ NEXT_WEEK = "2026-12-01T10:00:00-05:00"
 
 
 @pytest.fixture
-async def post(new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
+async def post(own_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
     """A town with SMS and mail, whose worker is the test itself."""
-    async with town(await new_database(like=template_url), redis_url, tmp_path, pace=QUICK, mail=True) as found:
+    async with town(own_url, redis_url, tmp_path, pace=QUICK, mail=True) as found:
         yield found
 
 

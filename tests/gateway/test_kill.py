@@ -15,7 +15,7 @@ from tests.conftest import NewDatabase
 from tests.gateway.test_spine import export
 from tests.gateway.town import PROVIDER, Town, message, number, person, town
 from tests.gateway.zygote import PACE
-from tests.sizes import KILLS
+from tests.sizes import KILLS, hangs_after
 from tracelog.export import Holds, verify
 
 #: For what is unknown to be looked up, on a machine that does much else.
@@ -33,7 +33,7 @@ POINTS = [
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(14_400)
+@pytest.mark.timeout(hangs_after(14_400))
 async def test_deaths_at_every_step_send_nothing_twice_and_lose_nothing(
     new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path, checkout: Path
 ) -> None:

@@ -15,7 +15,6 @@ import pytest
 from adapters.email_smtp import SmtpMail, _own_click
 from adapters.kit.mail_marks import Box
 from gateway.compose import Pace
-from tests.conftest import NewDatabase
 from tests.gateway.test_spine import export
 from tests.gateway.town import AUTHORISED, MAIL_PROVIDER, Town, message, person, town
 from tracelog.export import Holds, verify
@@ -27,9 +26,9 @@ SUBJECT = "Su cuota de julio, señora Ñáñez"
 
 
 @pytest.fixture
-async def post(new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
+async def post(own_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
     """A town with a mail host and a worker."""
-    async with town(await new_database(like=template_url), redis_url, tmp_path, pace=PACE, mail=True) as found:
+    async with town(own_url, redis_url, tmp_path, pace=PACE, mail=True) as found:
         found.start_worker()
         yield found
 

@@ -11,16 +11,15 @@ from gateway.audit.past import Moment, Policies, choose, explanations, facts_of,
 from gateway.deciding.explain import Explanation, Stand
 from storage import messages, past
 from storage.database import Connection
-from tests.conftest import NewDatabase
 from tests.gateway.test_hops import NEXT_WEEK, QUICK, REJECTED, UNDELIVERED, go, in_order, undelivered_by_sms
 from tests.gateway.town import TENANT, Town, message, person, town
 from vocabulary.ids import parsed
 
 
 @pytest.fixture
-async def post(new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
+async def post(own_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
     """A town with SMS and mail, whose worker is the test itself."""
-    async with town(await new_database(like=template_url), redis_url, tmp_path, pace=QUICK, mail=True) as found:
+    async with town(own_url, redis_url, tmp_path, pace=QUICK, mail=True) as found:
         yield found
 
 

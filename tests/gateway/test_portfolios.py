@@ -15,7 +15,6 @@ from gateway.compose import dispatcher
 from gateway.costs.budgets import BudgetBook
 from gateway.ways.portfolio_settings import Tier
 from gateway.ways.portfolios import LEAVES_WITHIN, _Ledger
-from tests.conftest import NewDatabase
 from tests.gateway import town as towns
 from tests.gateway.test_past import again
 from tests.gateway.test_whatsapp import PACE, TEMPLATE
@@ -30,11 +29,7 @@ SAID = {"template": "cuota", "variables": {"name": "Ana", "amount": "$ 100.000"}
 
 @pytest.fixture
 async def full(
-    new_database: NewDatabase,
-    template_url: str,
-    redis_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
+    own_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Town]:
     """A town whose number on WhatsApp belongs to a portfolio of five people a day; its worker is the test itself."""
     tier = Tier(portfolio="acme", people_max=PEOPLE_MAX)
@@ -42,7 +37,7 @@ async def full(
     monkeypatch.setattr(towns, "with_whatsapp", lambda *a: replace(plain(*a), portfolios={CHAT_PROVIDER: tier}))
     monkeypatch.setattr(transport, "CALL_SECONDS", 1.0)
     folder = tmp_path_factory.mktemp("full")
-    async with towns.town(await new_database(like=template_url), redis_url, folder, pace=PACE, whatsapp=True) as found:
+    async with towns.town(own_url, redis_url, folder, pace=PACE, whatsapp=True) as found:
         status, answered, _ = await found.call("PUT", "/v1/templates/cuota", TEMPLATE)
         assert status in (200, 201), answered
         yield found

@@ -12,7 +12,7 @@ from gateway.dispatch import Dispatcher
 from storage.database import DatabaseAway
 from tests.campaigns.tally import counted
 from tests.gateway.town import Town, message, number, person
-from tests.sizes import RACES
+from tests.sizes import RACES, hangs_after
 
 #: As many as eight workers with eight tasks each.
 TASKS = 64
@@ -57,7 +57,7 @@ async def _race(town: Town, round_: int) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(14_400)
+@pytest.mark.timeout(hangs_after(14_400))
 async def test_of_many_for_one_person_exactly_one_leaves(quiet: Town) -> None:
     with counted("C3", "64 tasks of 8 workers want one person at once, limit one") as tally:
         for round_ in range(RACES):

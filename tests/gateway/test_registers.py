@@ -225,7 +225,7 @@ async def test_a_name_that_is_none_is_not_there(quiet: Town) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(1_800)
+@pytest.mark.timeout(sizes.hangs_after(1_800))
 async def test_many_lines_are_read_in_bounded_memory(quiet: Town, capsys: pytest.CaptureFixture[str]) -> None:
     """The reader asks for more only when what it holds is committed, so memory does not grow with the file."""
     lines, piece = sizes.REGISTER_LINES, 500

@@ -13,7 +13,6 @@ from adapters.kit.signing import inbound_url
 from adapters.kit.transport import Transport
 from adapters.sms_twilio import TwilioSms, settings
 from gateway.media.replies import ReplyMedia
-from tests.conftest import NewDatabase
 from tests.gateway.town import ANA, NUMBER, PROVIDER, Town, free_port, message, town
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "token-of-the-test-account"
@@ -72,11 +71,9 @@ async def kept() -> AsyncIterator[tuple[Kept, str]]:
 
 
 @pytest.fixture
-async def mms(
-    new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path, kept: tuple[Kept, str]
-) -> AsyncIterator[Town]:
+async def mms(own_url: str, redis_url: str, tmp_path: Path, kept: tuple[Kept, str]) -> AsyncIterator[Town]:
     """A town whose Twilio keeps media, and whose debtor has been written to."""
-    async with town(await new_database(like=template_url), redis_url, tmp_path) as found:
+    async with town(own_url, redis_url, tmp_path) as found:
         table = {"account_sid": ACCOUNT, "auth_token": TOKEN, "from": NUMBER, "base_url": kept[1]}
         adapter = TwilioSms(PROVIDER, settings(PROVIDER, table), found.house.mark_secret, Transport())
         found.house.adapters[PROVIDER] = adapter  # type: ignore[index]

@@ -12,7 +12,6 @@ import pytest
 
 from gateway.compose import Pace
 from gateway.starts import OPEN_MAX, SORRY, sorry_in
-from tests.conftest import NewDatabase
 from tests.gateway.test_mail import events
 from tests.gateway.test_spine import export
 from tests.gateway.town import BOT_PROVIDER, Town, message, person, town
@@ -23,9 +22,9 @@ CHAT = "573001234567"
 
 
 @pytest.fixture
-async def chat(new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
+async def chat(own_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
     """A town with a bot and a worker."""
-    async with town(await new_database(like=template_url), redis_url, tmp_path, pace=PACE, telegram=True) as found:
+    async with town(own_url, redis_url, tmp_path, pace=PACE, telegram=True) as found:
         found.start_worker()
         yield found
 

@@ -17,7 +17,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.settings import Wrong, read
-from tests.conftest import NewDatabase
 from tests.gateway.town import Town, message, number, person, town
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -117,15 +116,10 @@ async def told(place: Town, parent: str | None, key: str) -> str:
 
 
 async def test_a_message_is_one_trace_from_the_crm_s_request_to_what_the_crm_is_told(
-    new_database: NewDatabase,
-    template_url: str,
-    redis_url: str,
-    tmp_path: Path,
-    collector: Collector,
-    crm: tuple[str, list[dict[str, str]]],
+    own_url: str, redis_url: str, tmp_path: Path, collector: Collector, crm: tuple[str, list[dict[str, str]]]
 ) -> None:
     hook, heads = crm
-    database = await new_database(like=template_url)
+    database = own_url
     async with town(database, redis_url, tmp_path, traces_url=collector.url) as place:
         status, _, _ = await place.call("POST", "/v1/webhooks", {"url": hook})
         assert status == 201

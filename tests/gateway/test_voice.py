@@ -16,7 +16,6 @@ import pytest
 
 from gateway.compose import Pace
 from gateway.speech import sound
-from tests.conftest import NewDatabase
 from tests.gateway.town import ANA, AUTHORISED, NUMBER, VOICE_PROVIDER, Town, message, person, town
 
 PACE = Pace(lookups=tuple(timedelta(seconds=s) for s in (0.3, 0.3)), absent_apart=timedelta(seconds=1), sweep_seconds=1)
@@ -26,9 +25,9 @@ LOUDNESS_TOLERANCE = 1.5
 
 
 @pytest.fixture
-async def line(new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
+async def line(own_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Town]:
     """A town with a telephone line and a worker."""
-    async with town(await new_database(like=template_url), redis_url, tmp_path, pace=PACE, voice=True) as found:
+    async with town(own_url, redis_url, tmp_path, pace=PACE, voice=True) as found:
         found.start_worker()
         yield found
 

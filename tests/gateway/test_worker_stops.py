@@ -13,7 +13,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.compose import worker
-from tests.conftest import NewDatabase
 from tests.gateway.town import Town, town
 
 
@@ -76,11 +75,7 @@ async def test_stopped_while_arq_lets_go_of_a_redis_that_went_away_it_ends(
 
 
 async def test_a_redis_that_is_too_slow_to_hear_goodbye_is_no_error_of_ours(
-    new_database: NewDatabase,
-    template_url: str,
-    redis_url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    own_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As redis-py has it when a connection is not closed in time (``AbstractConnection.disconnect``)."""
     said: list[str] = []
@@ -91,7 +86,7 @@ async def test_a_redis_that_is_too_slow_to_hear_goodbye_is_no_error_of_ours(
         said.append("goodbye")
         raise RedisTimeoutError("Timed out closing connection after 1.0")
 
-    async with town(await new_database(like=template_url), redis_url, tmp_path) as found:
+    async with town(own_url, redis_url, tmp_path) as found:
         await found.house.redis.ping()
         monkeypatch.setattr(AbstractConnection, "disconnect", slow)
     monkeypatch.undo()

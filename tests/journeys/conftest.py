@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.gateway.conftest import busy, quiet, template_url
+from tests.gateway.conftest import busy, quiet
 
-__all__ = ["Crm", "busy", "crm", "quiet", "template_url"]
+__all__ = ["Crm", "busy", "crm", "quiet"]
 
 
 @dataclass

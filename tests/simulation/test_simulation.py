@@ -1,7 +1,6 @@
 """Nothing sent twice, nothing lost, nobody written to against the law or her word, through everything that can go wrong at once."""
 
 import ast
-import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from storage.migrate import migrate
-from tests.conftest import NewDatabase
+from tests.conftest import NewDatabase, settle
 from tests.simulation.checker import check
 from tests.simulation.mutants import MUTANTS, Mutant, applied
 from tests.simulation.report import Tally, kept, kept_mutants, mutants_table, runs_table
 from tests.simulation.stage import Ran, Stage
 from tests.simulation.town import WORLDS
-from tests.sizes import LONG, PART, SHARE, SIMULATED_MUTANTS, SIMULATED_RUNS
+from tests.sizes import LONG, PART, SHARE, SIMULATED_MUTANTS, SIMULATED_RUNS, hangs_after
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: One world again, by its number: ``SEED=4711 make test ARGS="-k simulation"``.
@@ -24,7 +23,7 @@ ONLY = os.environ.get("SEED")
 SLICE = os.environ.get("SEEDS")
 pytestmark = [
     # No test of this file waits for anybody but itself: on a busy machine it is slow, and that is all.
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(hangs_after(7 * 86_400, short=1_200)),
     # A process that is killed here leaves coroutines that are never resumed; one that would have tidied up says so when it is collected.
     pytest.mark.filterwarnings(
         "ignore:Exception ignored in. <coroutine object:pytest.PytestUnraisableExceptionWarning"
@@ -51,7 +50,7 @@ def stage(simulated_url: str) -> Iterator[Stage]:
     made = Stage(simulated_url)
     yield made
     made.close()
-    gc.collect()  # here, and not in the middle of somebody else's test
+    settle()  # here, and not in the middle of somebody else's test
 
 
 def violations(ran: Ran) -> list[str]:
