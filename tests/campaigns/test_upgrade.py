@@ -23,8 +23,9 @@ from tests.conftest import NewDatabase
 from tests.gateway.town import TENANT, TUESDAY, Town, carrier_for, free_port, settings_for
 from tests.sizes import LONG, UPGRADE_MESSAGES, UPGRADES, hangs_after
 
-#: How many migrations this release is ahead of the old one.
-STEPS = (7, 9, 12) if LONG else (7,)
+#: How many migrations this release is ahead of the old one. None is so old that 0115 is among them: it gave a column to attempts, and
+#: until shortly after a worker ended when a table that it had asked got one (now the statement is prepared anew, see storage.database).
+STEPS = (3, 5, 7) if LONG else (7,)
 
 
 class _ShiftedClock:
