@@ -3,14 +3,14 @@
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from gateway.cli.environment import DOES_NOT_HOLD, WRONG_USE, fail, opened
+from gateway.cli.environment import opened, tenant_of
+from gateway.cli.exits import DOES_NOT_HOLD, WRONG_USE, fail
 
 if TYPE_CHECKING:
     from gateway.audit.margins import Scope
@@ -132,11 +132,9 @@ def frequency_command(
 
 async def _frequency(tenant: str | None, scope: "Scope", *, as_json: bool) -> None:
     from gateway.compose import auditor
-    from storage import past
 
     async with opened() as made:
-        known = await made.database.read(past.tenants)
-        whose = _one_of(known, tenant)
+        whose = await tenant_of(made, tenant)
         asked, after = auditor(made), ""
         while True:
             items, more = await asked.page(whose, scope, after, PAGE)
@@ -152,11 +150,11 @@ async def _kept(
     tenant: str | None, jurisdiction: str | None, margin_max: int | None, rule: str | None, *, columns: bool
 ) -> None:
     from gateway.compose import tally
-    from storage import audit, past
+    from storage import audit
     from storage.database import Connection
 
     async with opened() as made:
-        whose = _one_of(await made.database.read(past.tenants), tenant)
+        whose = await tenant_of(made, tenant)
         await tally(made).catch_up()
 
         async def write(connection: Connection) -> int:
@@ -179,7 +177,6 @@ async def _report(
 ) -> None:
     from gateway.cli import audit_report
     from gateway.seal import Broken
-    from storage import past
 
     if audit_report.format_of(to) is None:
         raise typer.BadParameter(f"{to.name} ends in none of .pdf, .csv, .ndjson, .parquet", param_hint="--report")
@@ -188,10 +185,9 @@ async def _report(
     begins, ends = (None if each is None else _instant(each) for each in (since, until))
     try:
         async with opened() as made:
-            known = await made.database.read(past.tenants)
             wrong = await audit_report.write(
                 made,
-                _one_of(known, tenant),
+                await tenant_of(made, tenant),
                 to,
                 contact=contact,
                 jurisdiction=jurisdiction,
@@ -206,14 +202,6 @@ async def _report(
     if wrong is not None:
         fail(WRONG_USE, wrong)
     typer.echo(str(to))
-
-
-def _one_of(known: Sequence[str], tenant: str | None) -> str:
-    if tenant is None and len(known) != 1:
-        fail(WRONG_USE, f"there are {len(known)} tenants: say which with --tenant")
-    if tenant is not None and tenant not in known:
-        fail(DOES_NOT_HOLD, f"there is no tenant {tenant}")
-    return tenant or known[0]
 
 
 def _told(item: dict[str, Any]) -> list[str]:
@@ -234,10 +222,8 @@ async def _rechecked(tenant: str | None, since: datetime | None) -> dict[str, An
     from storage import past
 
     async with opened() as made:
-        known = await made.database.read(past.tenants)
-        if tenant is not None and tenant not in known:
-            fail(DOES_NOT_HOLD, f"there is no tenant {tenant}")
-        reports = [(await rechecked(made.database, each, since)).shown() for each in known if tenant in (None, each)]
+        whose = await made.database.read(past.tenants) if tenant is None else [await tenant_of(made, tenant)]
+        reports = [(await rechecked(made.database, each, since)).shown() for each in whose]
     return {
         "contacts": sum(report["contacts"] for report in reports),
         "breaches": [{"tenant": report["tenant"], **each} for report in reports for each in report["breaches"]],

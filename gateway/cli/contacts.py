@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.environment import fail
+from gateway.cli.exits import fail
 from gateway.cli.registers import progress, with_house
 
 if TYPE_CHECKING:

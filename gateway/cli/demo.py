@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from gateway.cli.environment import FOLDER, settings
+from gateway.cli.exits import DOES_NOT_HOLD, WRONG_USE, fail
 
 if TYPE_CHECKING:
     from gateway.cli.tour import Report
@@ -48,13 +49,11 @@ def tour(
     where = url or settings().public_url
     file = FOLDER / "sandbox.key"
     if key is None and not file.exists():
-        typer.echo(f"tregua: there is no {file} here: give --key, or stand where `make run` was started", err=True)
-        raise typer.Exit(2)
+        fail(WRONG_USE, f"there is no {file} here: give --key, or stand where `make run` was started")
     try:
         report = asyncio.run(toured(where, key or file.read_text("utf-8").strip(), frozenset(only or ())))
     except (Stuck, Refused) as error:
-        typer.echo(f"tregua: {error}. Is `make run` running?", err=True)
-        raise typer.Exit(1) from None
+        fail(DOES_NOT_HOLD, f"{error}. Is `make run` running?")
     if as_json:
         typer.echo(json.dumps({**asdict(report), "held": report.held}, ensure_ascii=False))
     else:
@@ -92,9 +91,8 @@ def month(
 
     file = FOLDER / "sandbox.key"
     if not file.exists():
-        typer.echo(f"tregua: there is no {file} here: stand where `make run` was started", err=True)
-        raise typer.Exit(2)
-    code = run_month(
+        fail(WRONG_USE, f"there is no {file} here: stand where `make run` was started")
+    run_month(
         settings(),
         key=file.read_text("utf-8").strip(),
         url=url,
@@ -107,8 +105,6 @@ def month(
         recheck=recheck,
         as_json=as_json,
     )
-    if code:
-        raise typer.Exit(code)
 
 
 @app.command("auto")

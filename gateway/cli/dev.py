@@ -32,7 +32,8 @@ from gateway.cli.dev_ways import (
 )
 from gateway.cli.dev_web import WEB_PROVIDER, web_account, web_lines
 from gateway.cli.dev_whatsapp import WHATSAPP_PROVIDER, whatsapp_account, whatsapp_lines
-from gateway.cli.environment import DOES_NOT_HOLD, FOLDER, fail, told
+from gateway.cli.environment import FOLDER, told
+from gateway.cli.exits import DOES_NOT_HOLD, fail
 from gateway.listening import listening
 from gateway.settings import FILE, Settings, read
 from gateway.tenants.opening import create_key, create_tenant

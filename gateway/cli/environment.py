@@ -1,28 +1,18 @@
-"""Where the command line finds its settings, and how it says that it cannot begin: a sentence and an exit status, no traceback."""
+"""Where the command line finds its settings, its house and its tenant, and how it says that it cannot begin: never a traceback."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING
 
-import typer
-
+from gateway.cli.exits import DOES_NOT_HOLD, WRONG_USE, fail
 from gateway.settings import FILE, Settings, Wrong, read
 
 if TYPE_CHECKING:
     from gateway.compose import House
 
 FOLDER = Path(".tregua")
-#: The two ways in which a command does not end well.
-DOES_NOT_HOLD: Final = 1
-WRONG_USE: Final = 2
-
-
-def fail(code: int, sentence: str) -> NoReturn:
-    """End with a sentence and an exit status."""
-    typer.echo(f"tregua: {sentence}", err=True)
-    raise typer.Exit(code)
 
 
 def found() -> Settings:
@@ -47,6 +37,20 @@ async def opened() -> "AsyncIterator[House]":
     with told():
         async with house(settings()) as made:
             yield made
+
+
+async def tenant_of(made: "House", named: str | None) -> str:
+    """The tenant named, or the only one there is; else the command ends with a sentence."""
+    from storage import past
+
+    known = await made.database.read(past.tenants)
+    if named is None and len(known) == 1:
+        return known[0]
+    if named is None:
+        fail(WRONG_USE, f"there are {len(known)} tenants: say which with --tenant" if known else "there is no tenant")
+    if named not in known:
+        fail(DOES_NOT_HOLD, f"there is no tenant {named}")
+    return named
 
 
 @contextmanager

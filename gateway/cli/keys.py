@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
-from gateway.cli.environment import fail, settings, told
+from gateway.cli.environment import settings, told
+from gateway.cli.exits import fail
 
 if TYPE_CHECKING:
     from storage.database import Connection, Database

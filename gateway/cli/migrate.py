@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.environment import DOES_NOT_HOLD, fail, settings, told
+from gateway.cli.environment import settings, told
+from gateway.cli.exits import DOES_NOT_HOLD, fail
 
 app = typer.Typer()
 

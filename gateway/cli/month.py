@@ -199,6 +199,8 @@ class Month:
             who = self._people[send.person]
             first = send.person not in self._known
             items.append(message(send, who, first=first, allowed_at=allowed_at, sendable=self._sendable))
+        met: list[Send] = []
+        regretted: list[str] = []
         for send, result in zip(sends, await self._api("POST", "/v1/messages/batch", items), strict=True):
             if result["status"] >= _HTTP_WRONG:
                 self._report.refused += 1
@@ -208,13 +210,15 @@ class Month:
             self._report.accepted += 1
             if send.person not in self._known:
                 self._known.add(send.person)
-                await self._first_word(send, now)
+                met.append(send)
             if result["message"]["status"] == "deferred" and (
                 not self._report.cancelled or self._random.random() < 0.02
             ):
                 # The creditor thinks better of it.
-                await self._api("POST", f"/v1/messages/{result['message']['id']}/cancel")
+                regretted.append(result["message"]["id"])
                 self._report.cancelled += 1
+        await _all(REPLIES_AT_ONCE, (self._first_word(send, now) for send in met))
+        await _all(REPLIES_AT_ONCE, (self._api("POST", f"/v1/messages/{each}/cancel") for each in regretted))
 
     async def _first_word(self, send: Send, now: datetime) -> None:
         """What she told the creditor on another occasion."""
@@ -325,11 +329,11 @@ class _Reply:
     kind: str
 
 
-async def _all(at_once: int, jobs: Iterable[Awaitable[None]]) -> None:
+async def _all(at_once: int, jobs: Iterable[Awaitable[Any]]) -> None:
     """All of them, so many at once; the first that fails ends it."""
     gate = asyncio.Semaphore(at_once)
 
-    async def one(job: Awaitable[None]) -> None:
+    async def one(job: Awaitable[Any]) -> None:
         async with gate:
             await job
 

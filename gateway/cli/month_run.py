@@ -12,13 +12,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from gateway.cli.dev import TENANT
+from gateway.cli.exits import DOES_NOT_HOLD, WRONG_USE, fail
 from gateway.cli.month import Month, Refused, Report, is_empty
 from gateway.compose import real_now
 from gateway.settings import Settings
 from storage.database import Database, DatabaseAway
-
-WRONG_USE = 2
-DOES_NOT_HOLD = 1
 
 
 def run_month(
@@ -34,15 +32,13 @@ def run_month(
     anyway: bool,
     recheck: bool,
     as_json: bool,
-) -> int:
-    """The exit code of ``tregua demo month``."""
+) -> None:
+    """``tregua demo month``: ends the command with a sentence where it cannot be done, or broke a law."""
     if settings.sandbox_url is None:
-        typer.echo("tregua: these settings are no sandbox's: a month is simulated in `make run` only", err=True)
-        return WRONG_USE
+        fail(WRONG_USE, "these settings are no sandbox's: a month is simulated in `make run` only")
     start = _begins(begins, days)
     if start is None:
-        typer.echo("tregua: --begins is no RFC 3339 instant with an offset", err=True)
-        return WRONG_USE
+        fail(WRONG_USE, "--begins is no RFC 3339 instant with an offset")
     where = url or settings.public_url
     try:
         report = asyncio.run(
@@ -61,20 +57,19 @@ def run_month(
             )
         )
     except (Refused, DatabaseAway) as error:
-        typer.echo(f"tregua: {error}. Is `make run` running?", err=True)
-        return DOES_NOT_HOLD
+        fail(DOES_NOT_HOLD, f"{error}. Is `make run` running?")
     if report is None:
-        typer.echo(
-            "tregua: there are messages here already, and a month would be mixed with them. Start afresh (stop `make run`, "
+        fail(
+            WRONG_USE,
+            "there are messages here already, and a month would be mixed with them. Start afresh (stop `make run`, "
             "remove .tregua, start it again), or say --anyway",
-            err=True,
         )
-        return WRONG_USE
     if as_json:
         typer.echo(json.dumps(report.shown(), ensure_ascii=False))
     else:
         _print(report)
-    return DOES_NOT_HOLD if report.breaches else 0
+    if report.breaches:
+        raise typer.Exit(DOES_NOT_HOLD)
 
 
 def _begins(given: str | None, days: int) -> datetime | None:

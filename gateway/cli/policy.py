@@ -7,10 +7,11 @@ import json
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any
 
 import typer
 
+from gateway.cli.exits import DOES_NOT_HOLD, WRONG_USE, fail
 from gateway.deciding.decide import decide
 from gateway.deciding.explain import explain as explained
 from gateway.deciding.explain import sentences
@@ -25,10 +26,6 @@ from vocabulary.verdict import Verdict
 app = typer.Typer(
     no_args_is_help=True, help="The law: test it, list it, show it, set it, have it explained, ask the past again."
 )
-
-#: What a shell is told: it does not hold; it was asked wrongly.
-DOES_NOT_HOLD: Final = 1
-WRONG_USE: Final = 2
 
 Json = Annotated[bool, typer.Option("--json", help="Print data instead of sentences.")]
 Packs = Annotated[Path, typer.Option("--packs", metavar="DIR", help="Packs to use instead of those shipped.")]
@@ -116,7 +113,7 @@ def show_command(
     """
     law = _law(packs)
     if code not in law.packs:
-        _wrong(f"no pack {code}; packs: {', '.join(law.packs)}")
+        fail(WRONG_USE, f"no pack {code}; packs: {', '.join(law.packs)}")
     pack = law.packs[code]
     if as_json:
         typer.echo(json.dumps({"code": code, "pack": pack.label, "text": pack.text}, ensure_ascii=False))
@@ -155,12 +152,12 @@ def explain_command(
     Example: tregua policy explain tests/conformance/cases/co.yaml --case CO-T10 --lang es
     """
     if language not in ("en", "es", "pt"):
-        _wrong(f"no language {language}; languages: en, es, pt")
+        fail(WRONG_USE, f"no language {language}; languages: en, es, pt")
     at = _instant(as_of, "--as-of") if as_of is not None else None
     message = parsed("msg", what)
     if message is not None:
         if packs != PACKS or case_id is not None:
-            _wrong("a message is explained with the packs of this release, and has no cases")
+            fail(WRONG_USE, "a message is explained with the packs of this release, and has no cases")
         from gateway.cli.policy_past import explain_message
 
         explain_message(message, language, at, as_json=as_json)
@@ -169,7 +166,7 @@ def explain_command(
     law = _law(packs)
     cases = [case for case in _cases(file) if case_id in (None, case.id)]
     if not cases:
-        _wrong(f"{file}: no case {case_id}")
+        fail(WRONG_USE, f"{file}: no case {case_id}")
     for case in cases:
         question = case.question
         if at is not None:
@@ -178,7 +175,7 @@ def explain_command(
         try:
             explanation = explained(question, law, language=language)
         except ValueError as error:
-            _wrong(f"{file}: case {case.id}: {error}")
+            fail(WRONG_USE, f"{file}: case {case.id}: {error}")
         if as_json:
             typer.echo(json.dumps({"id": case.id, **asdict(explanation)}, ensure_ascii=False, default=_plain))
         else:
@@ -228,7 +225,7 @@ def backtest_command(
     Example: tregua policy backtest --reading co.week=rolling --since 2026-11-01
     """
     if not pack and not reading:
-        _wrong("name what is to differ: --pack or --reading")
+        fail(WRONG_USE, "name what is to differ: --pack or --reading")
     begins = _instant(since, "--since")
     ends = _instant(until, "--until") if until is not None else None
     from gateway.cli.policy_past import backtest
@@ -241,10 +238,10 @@ def _instant(text: str, option: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        _wrong(f"{option} {text}: is no instant (RFC 3339)")
+        fail(WRONG_USE, f"{option} {text}: is no instant (RFC 3339)")
     if at.tzinfo is None:
         if len(text) > len("2026-11-01"):
-            _wrong(f"{option} {text}: needs an offset, such as -05:00")
+            fail(WRONG_USE, f"{option} {text}: needs an offset, such as -05:00")
         at = at.replace(tzinfo=UTC)
     return at
 
@@ -253,36 +250,32 @@ def _plain(value: Any) -> str:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def _wrong(why: str) -> NoReturn:
-    typer.echo(why, err=True)
-    raise typer.Exit(WRONG_USE)
-
-
 def _law(folder: Path) -> Library:
     try:
         law = load_packs(folder)
-    except (PackError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(WRONG_USE) from None
+    except PackError as error:
+        fail(WRONG_USE, str(error))
+    except OSError as error:
+        fail(WRONG_USE, f"{folder}: {error.strerror}")
     if not law.packs:
-        _wrong(f"no packs in {folder}")
+        fail(WRONG_USE, f"no packs in {folder}")
     return law
 
 
 def _cases(path: Path) -> list[Case]:
     try:
         return load(path)
-    except (ScenarioError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(WRONG_USE) from None
+    except ScenarioError as error:
+        fail(WRONG_USE, str(error))
+    except OSError as error:
+        fail(WRONG_USE, f"{path}: {error.strerror}")
 
 
 def _decided(case: Case, law: Library, path: Path) -> Verdict:
     try:
         return decide(case.question, law)
     except ValueError as error:  # a reading that no pack knows
-        typer.echo(f"{path}: case {case.id}: {error}", err=True)
-        raise typer.Exit(WRONG_USE) from None
+        fail(WRONG_USE, f"{path}: case {case.id}: {error}")
 
 
 def _result(case: Case, verdict: Verdict, holds: bool) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from gateway.api.flaws import flaws_of
 from gateway.api.policy import POLICY_BYTES_MAX, PolicyAsk
 from gateway.audit.backtest import Backtest, Difference, Report, under
 from gateway.audit.past import Moment, Policies, Unfit, choose, explanations, facts_of, moment_of
-from gateway.cli.environment import DOES_NOT_HOLD, WRONG_USE, fail, opened
+from gateway.cli.environment import opened, tenant_of
+from gateway.cli.exits import DOES_NOT_HOLD, WRONG_USE, fail
 from gateway.compose import House
 from gateway.deciding.evidence import when
 from gateway.deciding.explain import sentences
@@ -33,18 +34,6 @@ from vocabulary.ids import shown
 T = TypeVar("T")
 
 
-async def _tenant(made: House, named: str | None) -> str:
-    """The tenant named, or the only one there is."""
-    known = await made.database.read(past.tenants)
-    if named is None and len(known) == 1:
-        return known[0]
-    if named is None:
-        fail(WRONG_USE, f"there are {len(known)} tenants: say which with --tenant" if known else "there is no tenant")
-    if named not in known:
-        fail(DOES_NOT_HOLD, f"there is no tenant {named}")
-    return named
-
-
 # ---- policy set -------------------------------------------------------------------------------------------------------
 
 
@@ -56,7 +45,7 @@ def put_policy(file: Path, tenant: str | None, *, as_json: bool) -> None:
 
     async def run() -> dict[str, Any]:
         async with opened() as made:
-            whose = await _tenant(made, tenant)
+            whose = await tenant_of(made, tenant)
             try:
                 try:
                     msgspec.convert(body, PolicyAsk)
@@ -203,7 +192,7 @@ def backtest(
 
     async def run() -> Report:
         async with opened() as made:
-            whose = await _tenant(made, tenant)
+            whose = await tenant_of(made, tenant)
             try:
                 law = under(made.law, files)
                 test = Backtest(database=made.database, judge=made.judge, law=law, readings=given)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
-from gateway.cli.environment import fail, opened
+from gateway.cli.environment import opened
+from gateway.cli.exits import fail
 
 if TYPE_CHECKING:
     from gateway.compose import House

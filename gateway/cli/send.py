@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from gateway.cli.environment import FOLDER, fail
+from gateway.cli.environment import FOLDER
+from gateway.cli.exits import fail
 
 if TYPE_CHECKING:
     import aiohttp

@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.cli.environment import DOES_NOT_HOLD, WRONG_USE, fail, told
+from gateway.cli.environment import tenant_of, told
+from gateway.cli.exits import DOES_NOT_HOLD, WRONG_USE, fail
 from tracelog.head import ForgedError, opened
 
 if TYPE_CHECKING:
@@ -83,12 +84,9 @@ def checked(note_file: Path, root: Path, public_key: bytes | None) -> dict[str, 
 
 async def _note(here: "Settings", tenant: str) -> str:
     from gateway.compose import house
-    from storage import tenancy
 
     async with house(here) as made:
-        if tenant not in await made.database.read(lambda c: tenancy.policy_versions(c, [tenant])):
-            fail(DOES_NOT_HOLD, f"there is no tenant {tenant}")
-        return (await made.sealer.seal(tenant)).note()
+        return (await made.sealer.seal(await tenant_of(made, tenant))).note()
 
 
 async def _asked(tsa: str, query: bytes) -> bytes:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.environment import settings
+from gateway.cli.exits import DOES_NOT_HOLD, WRONG_USE, fail
 
 app = typer.Typer(no_args_is_help=True, help="Have Telegram bring what people write to the bot.")
 
@@ -79,8 +80,7 @@ def _done(way: str | None, job: Callable[[str, Any], Awaitable[Any]], as_json: b
     name = way if way is not None else next(iter(tables), None)
     if name is None or name not in tables or (way is None and len(tables) > 1):
         known = ", ".join(tables) or "none"
-        typer.echo(f"tregua: name a bot of tregua.toml; there are: {known}", err=True)
-        raise typer.Exit(2)
+        fail(WRONG_USE, f"name a bot of tregua.toml; there are: {known}")
 
     async def run() -> Any:
         bot = SPEC.build(name, tables[name], b"nothing is marked here")
@@ -92,12 +92,10 @@ def _done(way: str | None, job: Callable[[str, Any], Awaitable[Any]], as_json: b
     try:
         told = asyncio.run(run())
     except ValueError as error:
-        typer.echo(f"tregua: {error}", err=True)
-        raise typer.Exit(2) from None
+        fail(WRONG_USE, str(error))
     except TelegramError as error:
         # Telegram's words name neither token nor secret; what else went wrong is told by its kind alone.
-        typer.echo(f"tregua: Telegram did not take it: {error.message[:200]}", err=True)
-        raise typer.Exit(1) from None
+        fail(DOES_NOT_HOLD, f"Telegram did not take it: {error.message[:200]}")
     if as_json:
         typer.echo(json.dumps({"way": name, **told}))
     else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
+from gateway.cli.exits import DOES_NOT_HOLD, fail
 from tracelog.export import Broken, Holds, blocks_of, differs, lines_of, verify
 from tracelog.head import pinned_key
 
@@ -174,30 +175,23 @@ def export_command(
 
     here = settings()
     with told(), _written(to) as stream:
-        written = asyncio.run(_exported(here, tenant, stream))
+        asyncio.run(_exported(here, tenant, stream))
         stream.flush()
-    if not written:
-        raise typer.Exit(1)
 
 
-async def _exported(here: "Settings", tenant: str, stream: BinaryIO) -> bool:
+async def _exported(here: "Settings", tenant: str, stream: BinaryIO) -> None:
+    from gateway.cli.environment import tenant_of
     from gateway.compose import house
     from gateway.exports import lines, prepared
     from gateway.seal import Broken as NeverSealed
-    from storage import tenancy
 
     async with house(here) as made:
-        if tenant not in await made.database.read(lambda c: tenancy.policy_versions(c, [tenant])):
-            typer.echo(f"tregua: there is no tenant {tenant}", err=True)
-            return False
         try:
-            export = await prepared(made.database, made.sealer, tenant)
+            export = await prepared(made.database, made.sealer, await tenant_of(made, tenant))
             async for piece in lines(made.database, made.sealer, export):
                 stream.write(piece)
         except (NeverSealed, ValueError) as error:
-            typer.echo(f"tregua: {error}", err=True)
-            return False
-    return True
+            fail(DOES_NOT_HOLD, str(error))
 
 
 def _written(to: str) -> AbstractContextManager[BinaryIO]:

@@ -8,16 +8,16 @@ import asyncio
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import aiohttp
 import msgspec
 import typer
 
+from gateway.cli.exits import DOES_NOT_HOLD, fail
 from tracelog.head import SEED_BYTES, ForgedError, SeedSigner, SignedHead, opened, pinned_key
 from tracelog.witness import ShrunkError, Witness, observed
 
-DOES_NOT_HOLD: Final = 1
 TIMEOUT_SECONDS: Final = 30.0
 ANSWER_BYTES_MAX: Final = 1 << 20
 LAST: Final = "last.note"
@@ -41,13 +41,13 @@ def witnessed(url: str, api_key: str, state: Path, name: str, public_key: str | 
         head, before, proof = asyncio.run(_asked(url.rstrip("/"), api_key, state, pinned))
         observed(before, head, proof)
     except (ShrunkError, ForgedError) as error:
-        _end(f"DOES NOT HOLD: {error}")
+        fail(DOES_NOT_HOLD, f"DOES NOT HOLD: {error}")
     except NoAnswer as error:
-        _end(f"no head to look at: {error}")
+        fail(DOES_NOT_HOLD, f"no head to look at: {error}")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        _end(f"no answer: {type(error).__name__}")
+        fail(DOES_NOT_HOLD, f"no answer: {type(error).__name__}")
     except msgspec.MsgspecError as error:
-        _end(f"not an answer of a trace: {error}")
+        fail(DOES_NOT_HOLD, f"not an answer of a trace: {error}")
     if pinned is None:
         _write(state / PINNED, head.public_key.hex())
     note = head.note() + witness.line(head, int(now.astimezone(UTC).timestamp()))
@@ -144,8 +144,3 @@ def _write(path: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     half.replace(path)
-
-
-def _end(sentence: str) -> NoReturn:
-    typer.echo(f"tregua: {sentence}", err=True)
-    raise typer.Exit(DOES_NOT_HOLD)

@@ -1,12 +1,14 @@
 """The trace as a regulator gets it: it verifies from outside, and a single changed byte is named."""
 
 import random
+from pathlib import Path
 
 import asyncpg
 import pytest
 
+from tests.gateway.policy_command import tregua
 from tests.gateway.test_spine import export
-from tests.gateway.town import Town, message, number, person
+from tests.gateway.town import TENANT, Town, message, number, person
 from tracelog.export import Broken, Holds, verify
 
 
@@ -25,6 +27,16 @@ async def test_one_flipped_byte_of_one_row_is_named(quiet: Town, column: str) ->
     found = verify(await export(quiet))
     assert isinstance(found, Broken)
     assert found.index == victim["idx"], found
+
+
+async def test_the_command_takes_the_same_out_and_names_a_tenant_that_is_none(quiet: Town, tmp_path: Path) -> None:
+    await quiet.send(message())
+    to = tmp_path / "trace.ndjson"
+    done = await tregua(quiet, "export", "--tenant", TENANT, "--to", to, group="trace")
+    assert (done.code, done.out) == (0, ""), done.err
+    assert isinstance(verify(to.read_bytes().splitlines(keepends=True)), Holds)
+    refused = await tregua(quiet, "export", "--tenant", "nobody", group="trace")
+    assert (refused.code, refused.err.strip()) == (1, "tregua: there is no tenant nobody")
 
 
 async def test_a_removed_entry_is_named(quiet: Town) -> None:
