@@ -319,15 +319,21 @@ class Wording:
 
     def __init__(self) -> None:
         self._said: dict[tuple[Channel, Verdict, tzinfo], Said] = {}
+        self._last: tuple[Verdict, Channel, tzinfo, Said] | None = None
 
     def said(self, choice: Choice, zone: tzinfo) -> Said:
         """What is said of a choice to somebody who lives by a zone's clock."""
         if _says_more(choice):
             return _in_words(choice, zone)
+        last = self._last
+        # Most often it is the very verdict of the one before, which need not be looked at.
+        if last is not None and last[0] is choice.verdict and last[1] is choice.channel and last[2] is zone:
+            return last[3]
         key = choice.channel, choice.verdict, zone
         said = self._said.get(key)
         if said is None:
             said = self._said[key] = _in_words(choice, zone)
+        self._last = choice.verdict, choice.channel, zone, said
         return said
 
 

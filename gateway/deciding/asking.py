@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from consent import content, exemption, permission, standing
 from jurisdictions.facts import Facts
@@ -141,6 +141,7 @@ class Asks:
         "heads",
         "places",
         "plain",
+        "told",
         "worded",
     )
 
@@ -156,6 +157,8 @@ class Asks:
         self.begins, self.ends = begins, min((ask[4] for ask in self.each), default=NEVER)
         self._open_from = self._open_to = self._shut_from = self._shut_to = PAST
         self._speaking: dict[frozenset[bytes], tuple[_Ask, ...]] = {}
+        #: For whoever decides: the last question of which nothing was found but these hours, and what was said to it.
+        self.told: tuple[object, object, Any] | None = None
 
     def speaking(self, facts: Facts) -> Sequence[_Ask]:
         """What must be asked of a text: most texts of a house hold the same few of the words that matter."""
@@ -204,8 +207,8 @@ def asked_all(plan: Plan, facts: Facts, policy: Policy | None) -> Sequence[Asked
     return asked_now(plan, facts, policy)[0]
 
 
-def asked_now(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[Sequence[Asked], Sequence[Asked]]:
-    """The same, and those among them that may block now."""
+def asked_now(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[Sequence[Asked], Sequence[Asked], Asks | None]:
+    """The same, those among them that may block now, and the ``Asks`` where nothing was found but the hours that it always keeps."""
     key, now = (facts.zones, facts.kinds), facts.now
     asks: Asks | None = plan.kept.get(key)
     if asks is None or not asks.begins <= now < asks.ends:
@@ -214,7 +217,7 @@ def asked_now(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[Sequence
         asks = plan.kept[key] = _asks(plan, facts)
     if policy is not None and policy.overridden:
         asked = _asked_one_by_one(asks, facts, policy)
-        return asked, asked
+        return asked, asked, None
     speaking = asks.speaking(facts) if asks.heads else asks.plain
     found: list[tuple[int, Asked]] = []
     for place, clause, predicate, begins, ends, find, _ in speaking:
@@ -228,14 +231,14 @@ def asked_now(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[Sequence
                 found.append((place, _within(clause, None, holds, begins, ends, now)))
     opened = asks.open(now)
     if not found:
-        return asks.always, () if opened else asks.always
+        return asks.always, () if opened else asks.always, asks
     suspects = [each for _, each in found]
     if not asks.places:
-        return suspects, suspects
+        return suspects, suspects, None
     found += asks.places
     found.sort(key=_FIRST)
     asked = [each for _, each in found]
-    return asked, suspects if opened else asked
+    return asked, suspects if opened else asked, None
 
 
 def _asked_one_by_one(asks: Asks, facts: Facts, policy: Policy) -> list[Asked]:

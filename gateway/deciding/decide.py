@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfoNotFoundError
 
-from gateway.deciding.asking import Asked, asked_all, asked_now, asked_one, open_throughout
+from gateway.deciding.asking import Asked, Asks, asked_all, asked_now, asked_one, open_throughout
 from jurisdictions.built_in import HOUSE
 from jurisdictions.calendars import Calendar
 from jurisdictions.facts import Facts, facts_of
@@ -20,7 +20,7 @@ from jurisdictions.localtime import HORIZON, NEVER, PAST, local_date, shown, whe
 from jurisdictions.rule import Clause, Hours
 from vocabulary.event import Contacted, NoticeGiven
 from vocabulary.message import Question
-from vocabulary.verdict import Answer, Force, Obligation, Reason, SetAside, Verdict
+from vocabulary.verdict import Answer, Force, Obligation, PackUsed, Reason, SetAside, Verdict
 
 _ALLOW: Final = Answer.ALLOW
 _DENY: Final = Answer.DENY
@@ -46,10 +46,32 @@ def decide(question: Question, law: Library, policy: Policy | None = None) -> Ve
 
 def _decided(question: Question, plan: Plan, policy: Policy | None) -> Verdict:
     facts = Facts(question, plan.opt_out_words)
-    asked, suspects, house = _ask(plan, facts, policy)
+    asked, suspects, house, alike = _ask(plan, facts, policy)
+    packs = plan.used(question.packs)
+    if alike is None or house or NoticeGiven in facts.kinds:
+        return _answered(question, plan, policy, facts, asked, suspects, house, packs)
+    # Nothing was found but hours that everybody keeps in these zones: what is said hangs on the instant and the packs alone, and
+    # whoever is decided in the same transaction is told the same.
+    told = alike.told
+    if told is None or told[0] is not question.now or told[1] is not packs:
+        verdict = _answered(question, plan, policy, facts, asked, suspects, house, packs)
+        told = alike.told = (question.now, packs, verdict)
+    same: Verdict = told[2]
+    return same
+
+
+def _answered(
+    question: Question,
+    plan: Plan,
+    policy: Policy | None,
+    facts: Facts,
+    asked: Sequence[Asked],
+    suspects: Sequence[Asked],
+    house: tuple[Reason, ...],
+    packs: tuple[PackUsed, ...],
+) -> Verdict:
     now = facts.now
     blocking = [each for each in suspects if each.blocks(now)]
-    packs = plan.used(question.packs)
     duties = _duties(plan, facts) if plan.duties else ()
     set_aside = _set_aside(plan, facts, policy) if policy is not None and policy.overridden else ()
     if not blocking and not house:
@@ -171,8 +193,8 @@ def _plan(question: Question, law: Library, policy: Policy | None) -> Plan:
 
 def _ask(
     plan: Plan, facts: Facts, policy: Policy | None
-) -> tuple[Sequence[Asked], Sequence[Asked], tuple[Reason, ...]]:
-    """What was asked, what of it may block now, and the house's own refusals."""
+) -> tuple[Sequence[Asked], Sequence[Asked], tuple[Reason, ...], Asks | None]:
+    """What was asked, what of it may block now, the house's own refusals, and what ``asked_now`` says of it."""
     house: tuple[Reason, ...] = ()
     if plan.missing or not plan.in_force(facts.now.date()):
         observed = f"no pack for {', '.join(plan.missing)}" if plan.missing else "no pack of law in force"
@@ -182,7 +204,8 @@ def _ask(
         observed = f"unknown zone {', '.join(unknown)}" if unknown else "no zone known"
         house = (*house, _house(NO_ZONE, observed, "the clock of the person must be known"))
         facts.zones = tuple(name for name in facts.zones if name not in unknown)
-    return *asked_now(plan, facts, policy), house
+    asked, suspects, alike = asked_now(plan, facts, policy)
+    return asked, suspects, house, alike
 
 
 @lru_cache(maxsize=1024)

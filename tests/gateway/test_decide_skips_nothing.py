@@ -11,7 +11,7 @@ from bench.engine import cases
 from gateway.deciding.decide import asked_of, decide
 from gateway.deciding.scenario import load
 from jurisdictions.library import load as load_packs
-from vocabulary.event import Contacted
+from vocabulary.event import Contacted, NoticeGiven, NoticeKind
 from vocabulary.message import Question
 
 TESTS = Path(__file__).parent.parent
@@ -58,3 +58,46 @@ def test_the_questions_of_the_bench() -> None:
 def test_every_pack_over_other_peoples_histories(pack: str) -> None:
     """Each history of a worked case, asked about under a pack that it was not written for."""
     assert agree(replace(q, packs={pack: "tried"}) for q in WORKED[::4]) > 80
+
+
+def test_who_is_decided_with_others_at_one_instant_is_told_what_she_is_told_alone() -> None:
+    """What is said where nothing was found but everybody's hours is said again to the next one of whom that is so, and to nobody else."""
+    several = load_packs()
+    told, again = 0, 0
+    for by in (timedelta(), timedelta(hours=-9), timedelta(days=4, hours=3)):
+        now = WORKED[0].now + by
+        questions = [replace(q, now=now) for q in WORKED]
+        # Whom the same law binds by another fact is told by which.
+        questions += [replace(q, packs=dict.fromkeys(q.packs, "another fact")) for q in questions[::4]]
+        # Twice, so that each comes after every other one; backwards too, so that what is remembered last is not always the same.
+        verdicts = {id(q): [decide(q, several)] for q in questions}
+        for question in reversed(questions):
+            verdicts[id(question)].append(decide(question, several))
+        for question in questions[::3]:
+            LAW._plans.clear()
+            alone = decide(question, LAW)
+            assert all(verdict == alone for verdict in verdicts[id(question)]), question
+            told += 1
+        again += len(questions) * 2 - len({id(v) for each in verdicts.values() for v in each})
+    assert told > 100
+    assert again > 100  # else nothing was remembered, and nothing was shown
+
+
+def test_a_notice_that_was_given_ends_a_duty_for_her_alone() -> None:
+    now = WORKED[0].now
+    owing = [q for q in WORKED if decide(replace(q, now=now), LAW).obligations]
+    shown = 0
+    for question in owing:
+        for notice in NoticeKind:
+            given = NoticeGiven(
+                at=now - timedelta(days=30), notice=notice, debts=question.message.debts, person=question.person.person
+            )
+            other = NoticeGiven(
+                at=now - timedelta(days=30), notice=next(n for n in NoticeKind if n is not notice), person=given.person
+            )
+            pair = [replace(question, now=now, history=(*question.history, each)) for each in (given, other)]
+            together = [decide(each, LAW) for each in pair]
+            LAW._plans.clear()
+            assert together[::-1] == [decide(each, LAW) for each in reversed(pair)]
+            shown += together[0].obligations != together[1].obligations
+    assert shown
