@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO, ClassVar, Final, Protocol, Self, TypeVar
 
 import asyncpg
+from asyncpg.protocol import protocol as _driver
 
 T = TypeVar("T")
 
@@ -134,6 +135,11 @@ def of_tenant(tenant: str) -> Iterator[None]:
 _OWN_OIDS: Final = 10_000
 #: Stands where the driver looks whether its question has taken the place of a statement without a name.
 _NOT_ASKED: Final = SimpleNamespace(name="not asked")
+
+
+# The driver asks each element of an array by abstract classes whether it holds further elements, which takes longer than to encode it.
+# The house hands over lists and tuples, which are told by their type.
+_driver.IterableABC = (list, tuple)
 
 
 class _Session(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types

@@ -1,5 +1,10 @@
 """What sessions have learnt of the database: shared where it cannot change, learnt anew where a migration has changed it."""
 
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
 import asyncpg
 import pytest
 
@@ -45,4 +50,30 @@ async def test_a_column_that_comes_under_a_prepared_statement_ends_no_transactio
     await owner.execute("ALTER TABLE message ADD COLUMN later boolean NOT NULL DEFAULT false")
     assert await database.run(ask) == 0
     await owner.close()
+    await database.close()
+
+
+async def test_arrays_arrive_as_they_were_handed_over_and_are_told_by_their_type(
+    template_url: str, new_database: NewDatabase
+) -> None:
+    database = await Database.open(await new_database(like=template_url), connections_max=1)
+    at = datetime(2026, 11, 24, 15, tzinfo=UTC)
+    columns: dict[str, Sequence[object]] = {
+        "text[]": ["a", None, "", 'ñ, {}\\"'],
+        "bytea[]": [b"", b"\x00{", None],
+        "uuid[]": [uuid4(), None],
+        "timestamptz[]": [at, None],
+        "integer[]": [[1, 2], [3, 4]],
+        "bigint[]": (),
+    }
+
+    async def ask(connection: Connection) -> None:
+        for kind, column in columns.items():
+            for given in (column, tuple(column)):
+                assert await connection.fetchval(f"SELECT $1::{kind}", given) == list(column)
+        # Were this not refused, the driver would be asking each element by abstract classes again.
+        with pytest.raises(asyncpg.DataError):
+            await connection.fetchval("SELECT $1::text[]", deque(["a"]))
+
+    await database.read(ask)
     await database.close()
