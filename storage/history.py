@@ -4,9 +4,12 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 from uuid import UUID
+
+import msgspec
 
 from storage import erasures, registers
 from storage.database import Connection
@@ -356,6 +359,41 @@ _contacted: Final = reading(
 )
 
 
+class _Granted(msgspec.Struct, frozen=True, gc=False):
+    """What only statements of consent have."""
+
+    state: ConsentState
+    all: bool = False
+    instrument: Instrument | None = None
+    given_to: str | None = None
+    grants: str | None = None
+    for_days: int | None = None
+
+
+@lru_cache(maxsize=1024)  # most people allowed it in the same few ways
+def _granted(detail: str) -> _Granted:
+    return msgspec.json.decode(detail, type=_Granted)
+
+
+def _consented(row: Any, person: str) -> Consented:
+    said, channel, purpose, debts = _granted(row["detail"]), row["channel"], row["purpose"], row["debts"]
+    return Consented(
+        at=row["at"],
+        state=said.state,
+        channel=_CHANNELS[channel] if channel else None,
+        address=row["endpoint"],
+        all=said.all,
+        purpose=_PURPOSES[purpose] if purpose else None,
+        instrument=said.instrument,
+        given_to=said.given_to,
+        grants=said.grants,
+        debts=None if debts is None else tuple(debts),
+        for_days=said.for_days,
+        person=person,
+        id=row["id"].hex,
+    )
+
+
 def event_of(row: Any, person: str) -> Event:
     """The event behind a row, as something that happened to ``person``."""
     if row["type"] == "contact":  # what most rows are
@@ -364,6 +402,8 @@ def event_of(row: Any, person: str) -> Event:
     identity = row["id"].hex
     debts = row["debts"]
     listed = None if debts is None else tuple(debts)
+    if row["type"] == "consent":
+        return _consented(row, person)
     detail: dict[str, Any] = json.loads(row["detail"]) if row["detail"] else {}
     channel = _CHANNELS[row["channel"]] if row["channel"] else None
     match row["type"]:
@@ -375,22 +415,6 @@ def event_of(row: Any, person: str) -> Event:
         case "inbound_call":
             return InboundCall(
                 at=at, outcome=ContactOutcome(row["outcome"]), debts=listed or (), person=person, id=identity
-            )
-        case "consent":
-            return Consented(
-                at=at,
-                state=ConsentState(detail["state"]),
-                channel=channel,
-                address=row["endpoint"],
-                all=detail.get("all", False),
-                purpose=Purpose(row["purpose"]) if row["purpose"] else None,
-                instrument=Instrument(detail["instrument"]) if "instrument" in detail else None,
-                given_to=detail.get("given_to"),
-                grants=detail.get("grants"),
-                debts=listed,
-                for_days=detail.get("for_days"),
-                person=person,
-                id=identity,
             )
         case "hours_requested":
             return HoursRequested(

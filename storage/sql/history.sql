@@ -18,26 +18,30 @@ ON CONFLICT (tenant, external_id) WHERE external_id IS NOT NULL DO NOTHING RETUR
 --   her own single contacts from $3 to $7, and her statements since ever;
 --   withdrawals and listings that others made for an address which she uses too ($4, $5, $6), as if they were hers;
 --   what reached the others of her household (some laws pool a household), and statuses of others on the same debts.
-SELECT e.*, e.contact AS asked, e.contact AS who
+SELECT e.id, e.tenant, e.at, e.type, e.channel, e.form, e.outcome, e.purpose, e.debts, e.endpoint, e.address_kind, e.creditor,
+  e.collector, e.reply_to_inbound, e.role, e.latest, e.detail, e.contact AS asked, e.contact AS who
 FROM unnest($1::text[], $2::text[]) AS named(tenant, contact)
 JOIN contact_event e ON e.tenant = named.tenant AND e.contact = named.contact
 WHERE e.superseded_by IS NULL AND (e.at BETWEEN $3 AND $7 OR e.type NOT IN ('contact', 'reply', 'inbound_call'))
 UNION ALL
-SELECT e.*, named.contact AS asked, named.contact AS who
+SELECT e.id, e.tenant, e.at, e.type, e.channel, e.form, e.outcome, e.purpose, e.debts, e.endpoint, e.address_kind, e.creditor,
+  e.collector, e.reply_to_inbound, e.role, e.latest, e.detail, named.contact AS asked, named.contact AS who
 FROM unnest($4::text[], $5::text[], $6::text[]) AS named(tenant, contact, endpoint)
 JOIN contact_event e ON e.tenant = named.tenant AND e.endpoint = named.endpoint
   AND e.type IN ('consent', 'status', 'listed', 'not_associated')
 WHERE e.contact <> named.contact AND e.superseded_by IS NULL
   AND (e.type = 'listed' OR (e.type = 'consent' AND e.detail ->> 'state' = 'withdrawn'))
 UNION ALL
-SELECT e.*, named.contact AS asked, e.contact AS who
+SELECT e.id, e.tenant, e.at, e.type, e.channel, e.form, e.outcome, e.purpose, e.debts, e.endpoint, e.address_kind, e.creditor,
+  e.collector, e.reply_to_inbound, e.role, e.latest, e.detail, named.contact AS asked, e.contact AS who
 FROM unnest($1::text[], $2::text[]) AS named(tenant, contact)
 JOIN contact c ON c.tenant = named.tenant AND c.id = named.contact AND c.household IS NOT NULL
 JOIN contact o ON o.tenant = c.tenant AND o.household = c.household AND o.id <> c.id
 JOIN contact_event e ON e.tenant = o.tenant AND e.contact = o.id
 WHERE e.superseded_by IS NULL AND e.type = 'contact' AND e.at BETWEEN $3 AND $7
 UNION ALL
-SELECT DISTINCT ON (e.id, named.contact) e.*, named.contact AS asked, e.contact AS who
+SELECT DISTINCT ON (e.id, named.contact) e.id, e.tenant, e.at, e.type, e.channel, e.form, e.outcome, e.purpose, e.debts, e.endpoint, e.address_kind, e.creditor,
+  e.collector, e.reply_to_inbound, e.role, e.latest, e.detail, named.contact AS asked, e.contact AS who
 FROM unnest($1::text[], $2::text[]) AS named(tenant, contact)
 JOIN debt_contact mine ON mine.tenant = named.tenant AND mine.contact = named.contact
 JOIN debt_contact theirs ON theirs.tenant = mine.tenant AND theirs.debt = mine.debt AND theirs.contact <> mine.contact
