@@ -131,7 +131,7 @@ class AudioAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     speech: Annotated[str, Meta(min_length=1, max_length=TEXT_CHARS_MAX)] | None = None
 
 
-class ContentAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ContentAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """The words, or the template that makes them; flags may only say more than the text does."""
 
     text: Annotated[str, Meta(min_length=1, max_length=TEXT_CHARS_MAX)] | None = None
@@ -241,7 +241,12 @@ class Pinned(Struct, frozen=True, kw_only=True):
     version: int
 
 
-class StoredAsk(Struct, frozen=True, kw_only=True):
+def _no_debts() -> list[str]:
+    """Not ``list`` itself, whose empty value would be left out: SQL reads them."""
+    return []
+
+
+class StoredAsk(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message as it was accepted: canonical, complete, references resolved; what every later decision starts from.
 
     ``content`` is what was asked for. ``renderings``, by channel, stand for it where a template was rendered; read both by
@@ -256,7 +261,7 @@ class StoredAsk(Struct, frozen=True, kw_only=True):
     collector: str
     sector: Sector | None = None
     seat: str | None = None
-    debts: list[str] = []
+    debts: list[str] = field(default_factory=_no_debts)
     form: Form = Form.TEXT
     address: str | None = None
     in_reply_to: str | None = None

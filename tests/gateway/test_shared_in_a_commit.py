@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import RFC_4122, UUID, SafeUUID
 
+import msgspec
 import phonenumbers
 import pytest
 
@@ -66,6 +67,29 @@ def test_an_accepted_entry_has_the_canonical_form(template: Pinned | None, send_
     if template is None:
         del facts["template"], facts["version"]
     assert bytes(scribe.accepted("t", ask, NOW + timedelta(days=30)).json) == bytes(canonical(facts).json)
+
+
+def test_a_stored_ask_leaves_out_what_is_not_said_and_is_read_as_it_was() -> None:
+    ask = StoredAsk(
+        channels=["sms"],
+        purpose=Purpose.COLLECTION,
+        content=ContentAsk(text="hola"),
+        role=SenderRole.CREDITOR,
+        creditor="C1",
+        collector="A1",
+    )
+    kept = msgspec.json.encode(ask)
+    # Its debts are there even where there are none, for SQL goes through them.
+    assert json.loads(kept) == {
+        "channels": ["sms"],
+        "purpose": "collection",
+        "content": {"text": "hola"},
+        "role": "creditor",
+        "creditor": "C1",
+        "collector": "A1",
+        "debts": [],
+    }
+    assert msgspec.json.decode(kept, type=StoredAsk) == ask
 
 
 def test_an_id_is_a_uuid_like_any_other() -> None:
