@@ -16,7 +16,7 @@ PART ?= 0
 TETHERED := exec .venv/bin/python -I -S sandbox/servers/tether.py $$PPID 15 -
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench campaign docs lock ready-run ready-dev
+.PHONY: help run test lint bench campaign docs audit sbom lock ready-run ready-dev
 
 help: ## show these lines
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
