@@ -10,7 +10,7 @@ JOIN trace_node n ON n.tenant = $1 AND n.level = wanted.level AND n.place = want
 
 -- name: leaves
 -- Leaf hashes of ranges [low, high), in order. Each range is looked for by itself (OFFSET 0): as a join, planned without knowing the
--- ranges, the sealer's question held the tenant's whole trace beside them, every two seconds.
+-- ranges, the sealer's question held the tenant's whole trace beside them, every two seconds, as long as it fitted into working memory.
 SELECT t.idx, t.leaf FROM unnest($2::bigint[], $3::bigint[]) AS wanted(low, high), LATERAL (
   SELECT idx, leaf FROM trace WHERE tenant = $1 AND idx >= wanted.low AND idx < wanted.high ORDER BY idx OFFSET 0
 ) t
