@@ -39,6 +39,8 @@ LONGEST = (
     "tests/pages/",
     "tests/bench/",
     "tests/docs/",
+    "tests/sandbox/test_servers",
+    "tests/conformance/test_policy_command",
     "tests/test_",
     "tests/gateway/",
     "tests/api/",

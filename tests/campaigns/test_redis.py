@@ -66,9 +66,6 @@ async def hostile(cache: "redis.asyncio.Redis", link: Between, tally: Tally, cha
 
 @pytest.mark.campaign
 @pytest.mark.timeout(hangs_after(3600))
-# arq's own pipeline, cut while it lets go of its connection, which its pool closes all the same when the job runner is made anew; no
-# other is used in the house.
-@pytest.mark.filterwarnings("ignore:Unclosed client session <redis.asyncio.client.Pipeline:ResourceWarning")
 async def test_whatever_becomes_of_redis(
     new_database: NewDatabase, template_url: str, redis_url: str, tmp_path: Path, near: Path
 ) -> None:

@@ -202,7 +202,7 @@ def _virtual(town: Town) -> Any:
                 "gateway.compose.specs", return_value=dict.fromkeys(("simulated", "twilio"), SimpleNamespace(hooks=()))
             )
         )
-        stack.enter_context(mock.patch("gateway.compose._adapters", side_effect=lambda *_: dict(town.carriers)))
+        stack.enter_context(mock.patch("gateway.compose.adapters_of", side_effect=lambda *_: dict(town.carriers)))
         stack.enter_context(mock.patch("gateway.compose.make_app", reached))
         stack.enter_context(mock.patch("gateway.compose.hook_routes", return_value=[]))
         stack.enter_context(mock.patch("gateway.compose.redis", _client(town.redis)))
