@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 from consent import content, exemption, permission, standing
 from jurisdictions.facts import Facts
@@ -54,6 +54,7 @@ from vocabulary.event import (
     Replied,
     StatusSet,
 )
+from vocabulary.verdict import PackUsed, Verdict
 
 _FIRST: Final = itemgetter(0)
 
@@ -134,6 +135,7 @@ class Asks:
         "_shut_to",
         "_speaking",
         "always",
+        "at",
         "begins",
         "clocks_elsewhere",
         "each",
@@ -157,8 +159,9 @@ class Asks:
         self.begins, self.ends = begins, min((ask[4] for ask in self.each), default=NEVER)
         self._open_from = self._open_to = self._shut_from = self._shut_to = PAST
         self._speaking: dict[frozenset[bytes], tuple[_Ask, ...]] = {}
-        #: For whoever decides: the last question of which nothing was found but these hours, and what was said to it.
-        self.told: tuple[object, object, Any] | None = None
+        #: The instant of the last question of which nothing was found but these hours; the packs and what was said, if several asked.
+        self.at: datetime | None = None
+        self.told: tuple[tuple[PackUsed, ...], Verdict] | None = None
 
     def speaking(self, facts: Facts) -> Sequence[_Ask]:
         """What must be asked of a text: most texts of a house hold the same few of the words that matter."""
@@ -208,7 +211,10 @@ def asked_all(plan: Plan, facts: Facts, policy: Policy | None) -> Sequence[Asked
 
 
 def asked_now(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[Sequence[Asked], Sequence[Asked], Asks | None]:
-    """The same, those among them that may block now, and the ``Asks`` where nothing was found but the hours that it always keeps."""
+    """The same, those among them that may block now, and the ``Asks`` where nothing was found but the hours that it always keeps.
+
+    None, too, where a notice was given, which may have ended a duty for her alone.
+    """
     key, now = (facts.zones, facts.kinds), facts.now
     asks: Asks | None = plan.kept.get(key)
     if asks is None or not asks.begins <= now < asks.ends:
@@ -231,7 +237,7 @@ def asked_now(plan: Plan, facts: Facts, policy: Policy | None) -> tuple[Sequence
                 found.append((place, _within(clause, None, holds, begins, ends, now)))
     opened = asks.open(now)
     if not found:
-        return asks.always, () if opened else asks.always, asks
+        return asks.always, () if opened else asks.always, None if NoticeGiven in facts.kinds else asks
     suspects = [each for _, each in found]
     if not asks.places:
         return suspects, suspects, None

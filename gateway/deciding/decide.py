@@ -20,7 +20,7 @@ from jurisdictions.localtime import HORIZON, NEVER, PAST, local_date, shown, whe
 from jurisdictions.rule import Clause, Hours
 from vocabulary.event import Contacted, NoticeGiven
 from vocabulary.message import Question
-from vocabulary.verdict import Answer, Force, Obligation, PackUsed, Reason, SetAside, Verdict
+from vocabulary.verdict import Answer, Force, Obligation, Reason, SetAside, Verdict
 
 _ALLOW: Final = Answer.ALLOW
 _DENY: Final = Answer.DENY
@@ -48,34 +48,22 @@ def _decided(question: Question, plan: Plan, policy: Policy | None) -> Verdict:
     facts = Facts(question, plan.opt_out_words)
     asked, suspects, house, alike = _ask(plan, facts, policy)
     packs = plan.used(question.packs)
-    if alike is None or house or NoticeGiven in facts.kinds:
-        return _answered(question, plan, policy, facts, asked, suspects, house, packs)
-    # Nothing was found but hours that everybody keeps in these zones: what is said hangs on the instant and the packs alone, and
-    # whoever is decided in the same transaction is told the same.
-    told = alike.told
-    if told is None or told[0] is not question.now or told[1] is not packs:
-        verdict = _answered(question, plan, policy, facts, asked, suspects, house, packs)
-        told = alike.told = (question.now, packs, verdict)
-    same: Verdict = told[2]
-    return same
-
-
-def _answered(
-    question: Question,
-    plan: Plan,
-    policy: Policy | None,
-    facts: Facts,
-    asked: Sequence[Asked],
-    suspects: Sequence[Asked],
-    house: tuple[Reason, ...],
-    packs: tuple[PackUsed, ...],
-) -> Verdict:
+    if alike is not None:
+        # Nothing was found but hours that everybody keeps in these zones: what is said hangs on the instant and the packs alone, and
+        # whoever is decided in the same transaction is told the same. It is kept from the second one on: most are alone.
+        if alike.at is not question.now:
+            alike.at, alike.told, alike = question.now, None, None
+        elif alike.told is not None and alike.told[0] is packs:
+            return alike.told[1]
     now = facts.now
     blocking = [each for each in suspects if each.blocks(now)]
     duties = _duties(plan, facts) if plan.duties else ()
     set_aside = _set_aside(plan, facts, policy) if policy is not None and policy.overridden else ()
     if not blocking and not house:
-        return Verdict(answer=_ALLOW, decided_at=question.now, packs=packs, obligations=duties, set_aside=set_aside)
+        verdict = Verdict(answer=_ALLOW, decided_at=question.now, packs=packs, obligations=duties, set_aside=set_aside)
+        if alike is not None:
+            alike.told = packs, verdict
+        return verdict
     opens, last = _fixpoint(asked, now)
     unnamed = any(not each.clause.head.names_hour for each in last)
     reasons = house + _reasons(blocking, asked, facts, opens, last)
@@ -85,7 +73,7 @@ def _answered(
         reasons += _reasons([each for each in last if each not in blocking], asked, facts) if not house else ()
     else:
         answer, until = Answer.DEFER, None if unnamed else where_she_is(opens, _home(facts))
-    return Verdict(
+    verdict = Verdict(
         answer=answer,
         decided_at=question.now,
         until=until,
@@ -94,6 +82,9 @@ def _answered(
         obligations=duties,
         set_aside=set_aside,
     )
+    if alike is not None:
+        alike.told = packs, verdict
+    return verdict
 
 
 def open_until(question: Question, law: Library, horizon: timedelta, policy: Policy | None = None) -> datetime | None:
@@ -194,7 +185,7 @@ def _plan(question: Question, law: Library, policy: Policy | None) -> Plan:
 def _ask(
     plan: Plan, facts: Facts, policy: Policy | None
 ) -> tuple[Sequence[Asked], Sequence[Asked], tuple[Reason, ...], Asks | None]:
-    """What was asked, what of it may block now, the house's own refusals, and what ``asked_now`` says of it."""
+    """What was asked, what of it may block now, the house's own refusals, and what all share (as ``asked_now``)."""
     house: tuple[Reason, ...] = ()
     if plan.missing or not plan.in_force(facts.now.date()):
         observed = f"no pack for {', '.join(plan.missing)}" if plan.missing else "no pack of law in force"
@@ -205,7 +196,7 @@ def _ask(
         house = (*house, _house(NO_ZONE, observed, "the clock of the person must be known"))
         facts.zones = tuple(name for name in facts.zones if name not in unknown)
     asked, suspects, alike = asked_now(plan, facts, policy)
-    return asked, suspects, house, alike
+    return asked, suspects, house, None if house else alike
 
 
 @lru_cache(maxsize=1024)
