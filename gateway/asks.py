@@ -57,6 +57,8 @@ PackCode = Annotated[
     ),
 ]
 Short = Annotated[str, Meta(max_length=200)]
+#: What a variable of a template may be given. Longer numbers are written as words; what reads JSON keeps 64 bits.
+Value = Annotated[str, Meta(max_length=VALUE_CHARS_MAX)] | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Sendable = Literal["sms", "email", "whatsapp", "telegram", "voice", "web"]
 AnyChannel = Literal["sms", "email", "whatsapp", "telegram", "voice", "web", "call_live", "visit", "letter"]
 
@@ -153,10 +155,7 @@ class ContentAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, 
         ]
         | None
     ) = None
-    variables: (
-        Annotated[dict[str, Annotated[str, Meta(max_length=VALUE_CHARS_MAX)] | int], Meta(max_length=VARIABLES_MAX)]
-        | None
-    ) = None
+    variables: Annotated[dict[str, Value], Meta(max_length=VARIABLES_MAX)] | None = None
     audio: AudioAsk | None = None
     caller_id: Literal["shown", "hidden"] | None = None
     states: (

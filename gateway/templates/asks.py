@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from gateway.asks import TEXT_CHARS_MAX, VALUE_CHARS_MAX, VARIABLES_MAX, Id, PackCode, Sendable
+from gateway.asks import TEXT_CHARS_MAX, VALUE_CHARS_MAX, VARIABLES_MAX, Id, PackCode, Sendable, Value
 from vocabulary.channel import Purpose
 
 LOCALES_MAX: Final = 50
@@ -37,7 +37,7 @@ class VariableAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     type: Literal["text", "name", "money", "date", "number"]
     currency: Currency | None = None
     chars_max: Annotated[int, Meta(ge=1, le=VALUE_CHARS_MAX)] = 200
-    example: Annotated[str, Meta(max_length=VALUE_CHARS_MAX)] | int | None = None
+    example: Value | None = None
 
 
 class RegisteredAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -76,9 +76,7 @@ class TemplateAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 class PreviewAsk(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What to fill a template with to see it. `contact` lends her language and her numbers, from which prices follow."""
 
-    variables: Annotated[
-        dict[str, Annotated[str, Meta(max_length=VALUE_CHARS_MAX)] | int], Meta(max_length=VARIABLES_MAX)
-    ] = {}
+    variables: Annotated[dict[str, Value], Meta(max_length=VARIABLES_MAX)] = {}
     version: Annotated[int, Meta(ge=1, le=2_000_000_000)] | None = None
     locale: Locale | None = None
     channels: Annotated[list[Sendable], Meta(min_length=1, max_length=6)] | None = None

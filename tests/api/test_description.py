@@ -33,6 +33,28 @@ def test_the_description_is_valid_openapi_3_1() -> None:
     assert errors == []
 
 
+def test_every_whole_number_that_may_be_sent_has_its_limits() -> None:
+    """Else one of more than 64 bits is as it is described, and refused."""
+    without = set()
+
+    def look(schema: Any, place: str, seen: frozenset[str]) -> None:
+        if isinstance(schema, list):
+            for each in schema:
+                look(each, place, seen)
+        elif isinstance(schema, dict):
+            if (named := schema.get("$ref")) and named not in seen:
+                look(DOCUMENT["components"]["schemas"][named.rpartition("/")[2]], named, seen | {named})
+            if schema.get("type") == "integer" and not schema.keys() >= {"minimum", "maximum"}:
+                without.add(place)
+            for name, inner in schema.items():
+                look(inner, f"{place}/{name}", seen)
+
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            look(operation.get("requestBody"), f"{method} {path}", frozenset())
+    assert without == set()
+
+
 def test_everything_promised_is_described() -> None:
     described = {f"{method.upper()} {path}" for path, item in DOCUMENT["paths"].items() for method in item}
     promised = {line.strip() for line in re.split(r"[·\n]", PROMISED) if line.strip()}
