@@ -56,7 +56,7 @@ SHORT: Final = Sizes(
     audit_contacts=60,
     idle_seconds=2.0,
     rounds=1,
-    stall_seconds=10.0,
+    stall_seconds=30.0,
 )
 
 #: W1 in the words of the workload: these do not change with the form.

@@ -1,6 +1,5 @@
 """The bench's ground, small: real servers, and a book of people that every round copies."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,9 @@ from bench.rounds import Ground, ground_of
 from bench.sizes import SHORT
 from sandbox.servers import Running
 
-#: A throttled message rests for two seconds before it is tried again; a lost receipt should not be waited for much longer.
-STALL_SECONDS = 6.0
-
 
 @pytest.fixture(scope="session")
 async def ground(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Ground:
     """Cost is read from the process tree, so the servers must be our own, wherever the tests' database is."""
     folder: Path = tmp_path_factory.mktemp("bench")
-    return await ground_of(running, folder, replace(SHORT, stall_seconds=STALL_SECONDS))
+    return await ground_of(running, folder, SHORT)
