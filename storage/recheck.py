@@ -27,7 +27,7 @@ _SETTINGS: Final = (
     "default_statistics_target = 20",
 )
 _BEFORE_LAW: Final = (
-    "entries", "endings", "endings_by_attempt", "contacts", "contacts_by_person", "shapes", "said", "said_by_person", "allowed",
+    "until", "entries", "endings", "endings_by_attempt", "contacts", "contacts_by_person", "shapes", "said", "said_by_person", "allowed",
     "allowed_by_person",
 )  # fmt: skip
 _LAID_OUT: Final = ("recheck_ending", "recheck_contact", "recheck_shape", "recheck_said", "recheck_word")

@@ -1,9 +1,14 @@
+-- name: until
+-- What stands in the trace now: a working house writes on while its parts are read one after the other, and what became of a contact
+-- between two of them would be missing beside the next one.
+SELECT set_config('recheck.until', (coalesce(max(idx), -1) + 1)::text, true) FROM trace WHERE tenant = $1
+
 -- name: entries
 -- What people said and what became known of them, read from the headers that were hashed, not from the columns beside them.
 CREATE TEMP TABLE recheck_entry ON COMMIT DROP AS
 SELECT t.idx, h.kind, h.at, h.subject, h.facts AS f
 FROM trace t, jsonb_to_record(convert_from(t.header, 'UTF8')::jsonb) AS h (kind text, at timestamptz, subject text, facts jsonb)
-WHERE t.tenant = $1 AND t.kind IN ('event', 'reply')
+WHERE t.tenant = $1 AND t.idx < current_setting('recheck.until')::bigint AND t.kind IN ('event', 'reply')
 
 -- name: endings
 -- What became of attempts, word by word as it was told.
@@ -11,7 +16,7 @@ CREATE TEMP TABLE recheck_ending ON COMMIT DROP AS
 SELECT t.idx, h.kind, h.at, h.message, x.attempt, x.outcome, x.kind AS told, x.was, x.result
 FROM trace t, json_to_record(convert_from(t.header, 'UTF8')::json) AS h (kind text, at timestamptz, message text, facts json),
   json_to_record(h.facts) AS x (attempt text, outcome text, kind text, was text, result text)
-WHERE t.tenant = $1 AND t.kind IN ('settled', 'receipt')
+WHERE t.tenant = $1 AND t.idx < current_setting('recheck.until')::bigint AND t.kind IN ('settled', 'receipt')
 
 -- name: endings_by_attempt
 -- What became of an attempt is looked up once for each.
@@ -55,7 +60,7 @@ FROM trace t CROSS JOIN LATERAL json_to_record(convert_from(t.header, 'UTF8')::j
     packs text[], overridden json)
   CROSS JOIN LATERAL (SELECT h.at AT TIME ZONE coalesce(x.zones[1], 'UTC') AS wall) there
   LEFT JOIN ended e ON e.attempt = x.attempt
-WHERE t.tenant = $1 AND t.kind = 'reserved'
+WHERE t.tenant = $1 AND t.idx < current_setting('recheck.until')::bigint AND t.kind = 'reserved'
 UNION ALL
 SELECT idx, (f ->> 'on')::timestamptz, subject, NULL, false, NULL,
   f ->> 'channel', f ->> 'form', f ->> 'purpose', f ->> 'creditor', f ->> 'collector',

@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from gateway.audit import recheck_law
-from gateway.audit.recheck import Report, rechecked
+from gateway.audit.recheck import ALWAYS, Report, rechecked
 from gateway.entries import Scribe
 from gateway.tenants.opening import create_tenant
-from storage import chain
+from storage import chain, recheck
 from storage.chain import Written
 from storage.database import Connection, Database
 from storage.migrate import migrate
+from storage.queries import queries
 from tests.gateway.town import Town, message, number, person
 from tracelog.entry import instant
 
@@ -333,3 +334,39 @@ async def test_what_she_said_later_changes_nothing(asked: Callable[[Liar], Await
     liar.contacted(bob, "2026-11-03T09:00:00-05:00")
     liar.said(bob, "2026-11-04T09:00:00-05:00", type="consent", state="withdrawn", channel="sms", address="e1")
     assert [(each.index, each.rule) for each in (await asked(liar)).breaches] == liar.planted
+
+
+class Between:
+    """A connection beside which the house goes on working before one statement of the recheck."""
+
+    def __init__(self, connection: Connection, statement: str, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self._connection = connection
+        self._statement = statement
+        self._meanwhile = meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    async def execute(self, statement: str, *arguments: Any, **more: Any) -> Any:
+        if statement == self._statement:
+            await self._meanwhile()
+        return await self._connection.execute(statement, *arguments, **more)
+
+
+async def test_a_house_that_works_meanwhile_breaks_nothing(busy: Town) -> None:
+    """A try that provably did not leave and the one after it come between what became of contacts and the contacts."""
+
+    async def meanwhile() -> None:
+        await busy.fault("throttle", count=1)
+        sent = await busy.send(message(person("ana", number(1))))
+        await busy.until(sent["id"], "delivered", seconds=60)
+
+    async def job(connection: Connection) -> tuple[int, list[Any]]:
+        beside: Any = Between(connection, queries("recheck")["contacts"], meanwhile)
+        await recheck.lay_out(beside, TENANT, ALWAYS)
+        return await recheck.ask(beside, [], [])
+
+    assert await busy.house.database.run(job) == (0, [])
+    assert len(await busy.rows("SELECT FROM attempt")) == 2
+    report = await rechecked(busy.house.database, TENANT)
+    assert (report.contacts, report.breaches) == (1, ())
