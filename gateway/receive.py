@@ -31,7 +31,7 @@ from gateway.settle import Round, follow, invalidate, revive, withdraw
 from gateway.starts import SAID, Sorry, Starter, commanded, payload, without_payload
 from storage import erasures, hooks, messages, people, ties
 from storage.clock import LegalClock
-from storage.database import Connection, Database, DatabaseAway
+from storage.database import Connection, Database, DatabaseAway, Overtaken
 from storage.history import EventRow
 from storage.media import WantedRow
 from storage.messages import AttemptRow, MessageRow
@@ -178,6 +178,7 @@ class Receiver:
         contacts = await people.contacts(connection, keys, lock=True)
         said = [h.item for h in replies if isinstance(h.item, Reply)]
         chats = await self._starter.bind(connection, started, said, contacts, real)
+        _held(replies, parties, contacts)
         strangers = _strangers(replies, parties)
         await people.hold_strangers(connection, strangers)
         if replies or any(isinstance(h.item, Receipt) and (h.item.opted_out or h.item.address_invalid) for h in heard):
@@ -271,7 +272,12 @@ class Receiver:
     ) -> dict[str, list[Key]]:
         """Who uses the address that a reply came from, per reply; whoever it is about to become the address of, too."""
         found: dict[str, list[Key]] = {}
-        opened: dict[tuple[Channel, str], Key] = {}
+        # Of all first: what came from a chat just before its link was used is of who used it, too.
+        opened = {
+            (h.item.channel, canonical(h.item.channel, h.item.sender)): started[h.item.key]
+            for h in replies
+            if isinstance(h.item, Reply) and h.item.key in started
+        }
         for h in replies:
             assert isinstance(h.item, Reply)
             if h.party is not None:
@@ -283,7 +289,6 @@ class Receiver:
                 found[h.item.key] = []
                 continue
             if h.item.key in started:
-                opened[h.item.channel, address] = started[h.item.key]
                 found[h.item.key] = [started[h.item.key]]
                 continue
             found[h.item.key] = await people.using(connection, h.item.channel, address)
@@ -536,6 +541,18 @@ def _context(ask: str | None) -> Context:
     said = " ".join(each.text or "" for each in (stored.content, *(r.content for r in stored.renderings.values())))
     meanings = {alone.get(word) for word in tokens(said)}
     return Context.STOP_PROMPT if meanings & {Meaning.STOP, Meaning.STOP_IF_PROMPTED} else Context.REMINDER
+
+
+def _held(replies: Sequence[_Heard], parties: Mapping[str, Sequence[Key]], contacts: Mapping[Key, ContactRow]) -> None:
+    """Who had the address that a reply came from has it still, now that she is held. Raises ``Overtaken``: erased, or another's now."""
+    for h in replies:
+        if h.party is not None or not parties[h.item.key]:
+            continue
+        assert isinstance(h.item, Reply)
+        address = canonical(h.item.channel, h.item.sender)
+        for key in parties[h.item.key]:
+            if key not in contacts or all(a.address != address for a in contacts[key].on(h.item.channel)):
+                raise Overtaken
 
 
 def _strangers(replies: Sequence[_Heard], parties: Mapping[str, Sequence[Key]]) -> list[tuple[Channel, str]]:

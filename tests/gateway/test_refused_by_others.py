@@ -9,7 +9,7 @@ import pytest
 
 from gateway.compose import dispatcher, receiving
 from gateway.people import profiles
-from storage import people
+from storage import messages, people
 from tests.conftest import NewDatabase
 from tests.gateway.town import PROVIDER, Town, message, person, town
 from vocabulary.outcome import Receipt, ReceiptKind
@@ -161,6 +161,35 @@ async def test_a_stranger_who_stops_just_as_she_is_named(
     assert answered["status"] == "blocked", answered
     # Colombia: no channel that she has not authorised, or not any more.
     assert [reason["rule"] for reason in answered["decision"]["reasons"]] == ["CO-CHAN-2"]
+
+
+@pytest.mark.parametrize("meanwhile", ["erased", "another number"])
+async def test_a_number_that_is_hers_no_more_when_its_stop_is_kept(
+    still: Town, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    """Whose it was is looked for before she is held: the stop is then that of a number which nobody has, and is not lost."""
+    name, number = f"hana-{meanwhile[0]}", f"+5730012307{meanwhile == 'erased':d}9"
+    status, answered, _ = await still.call("PUT", f"/v1/contacts/{name}", person(name, number))
+    assert status == 200, answered
+    looks = messages.waiting_of
+    turns = 0
+
+    async def looked(*arguments: Any) -> Any:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            if meanwhile == "erased":
+                status, answered, _ = await still.call("DELETE", f"/v1/contacts/{name}")
+            else:
+                status, answered, _ = await still.call("PUT", f"/v1/contacts/{name}", person(name, "+573001230788"))
+            assert status < 300, answered
+        return await looks(*arguments)
+
+    monkeypatch.setattr(messages, "waiting_of", looked)
+    await still.reply("STOP", sender=number)
+    assert turns == 2
+    answered = await still.send(message(person(f"{name}-next", number)))
+    assert "CO-CHAN-2" in [reason["rule"] for reason in answered["decision"]["reasons"]]
 
 
 #: What is told of one who owes with her, in the United Kingdom: what it does to the other's message.
