@@ -116,9 +116,9 @@ async def finish(connection: Connection, identity: UUID, at: datetime, receipt: 
     await connection.execute(queries(_SQL)["finish"], identity, at, json.dumps(dict(receipt)))
 
 
-async def waiting(connection: Connection, limit: int) -> list[tuple[UUID, Key]]:
-    """Requests that wait, the oldest first."""
-    rows = await connection.fetch(queries(_SQL)["waiting"], limit)
+async def waiting(connection: Connection, limit: int, now: datetime) -> list[tuple[UUID, Key]]:
+    """Requests that wait, the oldest first, but for those of people who are held."""
+    rows = await connection.fetch(queries(_SQL)["waiting"], limit, now)
     return [(row["id"], (row["tenant"], row["contact"])) for row in rows]
 
 

@@ -89,7 +89,12 @@ class Eraser:
 
     async def finish(self) -> int:
         """End the requests that waited; how many were ended."""
-        found = await self._database.read(lambda connection: erasures.waiting(connection, WAITING_MAX))
+
+        async def look(connection: Connection) -> list[tuple[UUID, Key]]:
+            now, _ = await self._clock.now(connection)
+            return await erasures.waiting(connection, WAITING_MAX, now)
+
+        found = await self._database.read(look)
         ended = 0
         for _, key in found:
 

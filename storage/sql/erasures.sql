@@ -37,8 +37,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 UPDATE erasure SET state = 'done', contact = NULL, done_at = $2, receipt = $3 WHERE id = $1
 
 -- name: waiting
--- Requests that wait, the oldest first.
-SELECT id, tenant, contact FROM erasure WHERE state = 'waiting' ORDER BY asked_at LIMIT $1
+-- Requests that wait, the oldest first; not of people who are held since at $2, who would fill the line.
+SELECT e.id, e.tenant, e.contact FROM erasure e
+WHERE e.state = 'waiting' AND NOT EXISTS (
+  SELECT FROM legal_hold h WHERE h.tenant = e.tenant AND h.contact = e.contact AND (h.until IS NULL OR h.until > $2)
+)
+ORDER BY e.asked_at LIMIT $1
 
 -- name: waiting_of
 -- The request of a person that waits.

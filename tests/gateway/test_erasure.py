@@ -10,6 +10,7 @@ import redis.asyncio
 
 from gateway.addresses import endpoint
 from gateway.compose import eraser
+from gateway.people import erasure
 from gateway.people.erasure import Eraser
 from tests.gateway.town import TENANT, Town, message, person
 from tracelog.export import Holds, verify
@@ -171,8 +172,11 @@ async def flies(town: Town, identity: str) -> None:
     await town.rows("UPDATE message SET status = 'dispatching' WHERE id = $1::text::uuid", identity[4:])
 
 
-async def test_a_hold_that_came_after_the_request_holds_nobody_else_up(quiet: Town) -> None:
+async def test_a_hold_that_came_after_the_request_holds_nobody_else_up(
+    quiet: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both wait for what is in the air; one is held meanwhile. The other goes, and she when the hold ends."""
+    monkeypatch.setattr(erasure, "WAITING_MAX", 1)  # who is held takes no place in line either
     asked = []
     for name in ("e-held", "e-other"):
         sent = await quiet.send(message(person(name, NUMBER), content={"text": TEXT}))
