@@ -64,6 +64,10 @@ def settle() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # else libraries would tell at the end that it was never let go
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"needs(*things): not run where the machine lacks them ({', '.join(PROGRAMS)})")
     config.addinivalue_line("markers", "campaign: many trials of one claim; CAMPAIGN=long makes them more")
