@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import aiohttp
 
 from bench.outside import ACCOUNT, CRM_PATH, NUMBER, TOKEN
 from bench.processes import Process, started
+from gateway.listening import free_port
 from gateway.settings import Settings, read
 
 TENANT: Final = "bench"
@@ -142,11 +142,3 @@ async def _await_ready(house: House) -> None:
         if asyncio.get_running_loop().time() > deadline:
             raise NotStarted("the gateway is not ready in time")
         await asyncio.sleep(0.05)
-
-
-def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

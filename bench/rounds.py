@@ -11,7 +11,7 @@ from typing import Any, Final
 from bench import book, house
 from bench.book import BOOK
 from bench.databases import Cluster
-from bench.house import House, free_port
+from bench.house import House
 from bench.measure import NOTHING, Peak, Written, cpu_seconds, percentile, written
 from bench.outside import Sabotage
 from bench.peers.batched import schema
@@ -19,6 +19,7 @@ from bench.processes import Process, started
 from bench.sizes import TUESDAY, Sizes
 from bench.validity import Seen, flaws, read_export
 from bench.workload import Dialect, number
+from gateway.listening import free_port
 from sandbox.servers import Running
 from storage.clock import SandboxClock
 from storage.database import Connection

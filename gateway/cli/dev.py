@@ -34,7 +34,7 @@ from gateway.cli.dev_web import WEB_PROVIDER, web_account, web_lines
 from gateway.cli.dev_whatsapp import WHATSAPP_PROVIDER, whatsapp_account, whatsapp_lines
 from gateway.cli.environment import FOLDER, told
 from gateway.cli.exits import DOES_NOT_HOLD, fail
-from gateway.listening import listening
+from gateway.listening import free_port, listening
 from gateway.settings import FILE, Settings, read
 from gateway.tenants.opening import create_key, create_tenant
 from sandbox.servers import NotStarted, Running, servers
@@ -193,13 +193,6 @@ def _try(host: str, port: int) -> None:
             probe.bind(address)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _reachable(host: str) -> str:
     return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
 
@@ -209,7 +202,7 @@ def _write_settings(file: Path, running: Running, host: str, port: str, level: s
     secret = _kept(FOLDER / "secret", lambda: secrets.token_urlsafe(48))
     token = _kept(FOLDER / "twilio-sandbox.token", lambda: secrets.token_hex(16))
     account = _kept(FOLDER / "twilio-sandbox.account", lambda: "AC" + secrets.token_hex(16))
-    carrier, phone, mail_host, mail_door = _free_port(), _free_port(), _free_port(), _free_port()
+    carrier, phone, mail_host, mail_door = free_port(), free_port(), free_port(), free_port()
     lines = [
         "# Written by `tregua dev` at each start; change TREGUA_HOST, TREGUA_PORT and TREGUA_LOG_LEVEL instead.",
         f"database_url = {json.dumps(running.database_url)}",

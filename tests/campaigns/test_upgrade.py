@@ -14,13 +14,14 @@ import asyncpg
 import pytest
 from aiohttp import web
 
+from gateway.listening import free_port
 from sandbox.app import make_app
 from tests.campaigns import load, truth
 from tests.campaigns.mutants import VARIABLE
 from tests.campaigns.release import START_SECONDS_MAX, Front, Release, earlier, reaches_back
 from tests.campaigns.tally import counted
 from tests.conftest import NewDatabase
-from tests.gateway.town import TENANT, TUESDAY, Town, carrier_for, free_port, settings_for
+from tests.gateway.town import TENANT, TUESDAY, Town, carrier_for, settings_for
 from tests.sizes import LONG, UPGRADE_MESSAGES, UPGRADES, hangs_after
 
 #: How many migrations this release is ahead of the old one. None is so old that 0115 is among them: it gave a column to attempts, and

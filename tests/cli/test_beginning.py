@@ -6,9 +6,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from gateway.listening import free_port
 from tests.conftest import NewDatabase
 from tests.gateway.policy_command import command
-from tests.gateway.town import free_port
 
 MAIL = """
 [providers.post]

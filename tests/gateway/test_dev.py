@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from gateway.listening import free_port
 from tests.gateway.test_mail import by_mail
-from tests.gateway.town import SUNDAY, TUESDAY, free_port, message
+from tests.gateway.town import SUNDAY, TUESDAY, message
 
 
 class Newcomer:

@@ -16,9 +16,10 @@ from aiohttp import web
 
 from gateway import health
 from gateway.health import Found, State, holds, look
+from gateway.listening import free_port
 from gateway.settings import Settings
 from sandbox.servers import servers
-from tests.gateway.town import PROVIDER, Town, free_port
+from tests.gateway.town import PROVIDER, Town
 
 Judge = Callable[[web.Request], web.Response]
 

@@ -12,7 +12,8 @@ from standardwebhooks.webhooks import Webhook
 from yarl import URL
 
 from gateway.egress import Egress, Refused
-from tests.gateway.town import Town, free_port, message
+from gateway.listening import free_port
+from tests.gateway.town import Town, message
 from tracelog.head import opened
 
 

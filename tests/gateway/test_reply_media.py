@@ -12,8 +12,9 @@ from twilio.request_validator import RequestValidator
 from adapters.kit.signing import inbound_url
 from adapters.kit.transport import Transport
 from adapters.sms_twilio import TwilioSms, settings
+from gateway.listening import free_port
 from gateway.media.replies import ReplyMedia
-from tests.gateway.town import ANA, NUMBER, PROVIDER, Town, free_port, message, town
+from tests.gateway.town import ANA, NUMBER, PROVIDER, Town, message, town
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "token-of-the-test-account"
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from gateway.listening import free_port
 from tests.gateway.policy_command import tregua
-from tests.gateway.town import TENANT, Town, free_port
+from tests.gateway.town import TENANT, Town
 
 CONFIG = """
 [tsa]

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import functools
 import json
-import socket
 import tomllib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from gateway import compose
 from gateway.api.app import SERVER
 from gateway.cli.dev_ways import AGGREGATOR, aggregator_account, aggregator_lines
 from gateway.compose import House, Pace, api, house, worker
+from gateway.listening import free_port
 from gateway.settings import Settings
 from gateway.tenants.opening import create_key, create_tenant
 from gateway.worker import Worker
@@ -191,14 +191,6 @@ class Town:
             working.stop()
         await asyncio.gather(*(task for _, task in self.workers))
         self.workers.clear()
-
-
-def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def settings_for(
